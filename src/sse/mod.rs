@@ -23,10 +23,12 @@
 //!   cached and shared between readers, since no block depends on another.
 //! - [`Decoder`] takes a stream cut in any way and lends its events one at a time.
 
+mod decode;
 mod encode;
 mod error;
 mod line;
 
+pub use decode::{Decoder, MAX_EVENT, Received};
 pub use encode::{
     Comment, Event, EventId, EventName, HEARTBEAT, MEDIA_TYPE, write_comment, write_event,
     write_retry,
