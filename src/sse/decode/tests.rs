@@ -388,3 +388,49 @@ fn what_a_large_event_took_is_given_back() {
     assert!(decoder.line.capacity() <= KEEP);
     assert!(decoder.block.data.capacity() <= KEEP);
 }
+
+#[test]
+fn memory_stays_within_a_few_limits_whatever_comes() {
+    const LIMIT: usize = 1 << 17;
+    let endless: [&[u8]; 9] = [
+        b":",
+        b"x",
+        b"data\n",
+        b"data: \xFF\xFF\xFF\xFF\n",
+        b"event: x\n",
+        b"id: x\n\n",
+        b"data: x\n\n",
+        b"\r",
+        b"\xEF\xBB\xBF",
+    ];
+    let starts: [&[u8]; 4] = [b"", b"data: ", b"event: ", b"id: "];
+    for (unit, start) in endless
+        .iter()
+        .flat_map(|unit| starts.map(|start| (unit, start)))
+    {
+        // Fields near the limit first, each dispatched, so that every buffer has been large.
+        let large = vec![b'x'; LIMIT / 2 - 8];
+        let blocks = [
+            b"event: ",
+            &large[..],
+            b"\ndata: ",
+            &large[..1000],
+            b"\n\ndata: ",
+            &large,
+        ];
+        let mut decoder = Decoder::new(LIMIT);
+        events(&mut decoder, &blocks).unwrap();
+        events(&mut decoder, &[b"\n\n", start]).unwrap();
+        let piece = unit.repeat(1000);
+        for _ in 0..3 * LIMIT / piece.len() {
+            let _ = events(&mut decoder, &[&piece]);
+            let Block { name, data, id, .. } = &decoder.block;
+            let texts = [name, data, id, &decoder.last_event_id].map(String::capacity);
+            let held = decoder.line.capacity() + texts.iter().sum::<usize>();
+            assert!(
+                held <= 6 * LIMIT,
+                "{held} bytes held for {unit:?} after {start:?}"
+            );
+        }
+    }
+}
