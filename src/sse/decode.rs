@@ -22,8 +22,6 @@
 //!
 //! A line that lies whole in the input is read where it lies; only a cut line is kept.
 
-use std::mem::size_of;
-
 use super::error::Error;
 use super::line::{CR, LF, find_line_end};
 

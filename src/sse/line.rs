@@ -3,9 +3,9 @@
 pub(super) const LF: u8 = b'\n';
 pub(super) const CR: u8 = b'\r';
 
-/// Bytes tested at a time. Without an exit inside it, the test of one block compiles to vector
-/// comparisons.
-const BLOCK: usize = 32;
+/// Bytes tested at a time. Without an exit inside it, the test of one block compiles to a few vector
+/// instructions. Wider blocks measured no faster on long text, and slower on short.
+const BLOCK: usize = 16;
 
 /// Where the first CR or LF of `bytes` is.
 pub(super) fn find_line_end(bytes: &[u8]) -> Option<usize> {
