@@ -53,6 +53,7 @@ mod decode;
 mod encode;
 mod error;
 mod frame;
+pub mod handshake;
 mod mask;
 mod message;
 mod utf8;
