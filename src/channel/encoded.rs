@@ -24,7 +24,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::log::{Data, Record};
-use crate::{json, sse, ws};
+use crate::{http, json, sse, ws};
 
 /// A way to write a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,13 @@ pub enum Encoding {
     SocketRaw,
     /// A text/event-stream block.
     EventStream,
+    /// A text/event-stream block as one chunk of a chunked body (RFC 9112 7.1), so that a stream over HTTP/1.1 can
+    /// end without the connection, and a client can tell an end from a break.
+    EventChunks,
 }
 
 impl Encoding {
-    pub(super) const COUNT: usize = 4;
+    pub(super) const COUNT: usize = 5;
 
     pub(super) fn index(self) -> usize {
         self as usize
@@ -71,6 +74,11 @@ impl Encoding {
                 Data::Binary(bytes) => write_frame(out, ws::Opcode::Binary, bytes),
             },
             Encoding::EventStream => write_block(out, record),
+            Encoding::EventChunks => {
+                let mut block = Vec::with_capacity(record.data.as_bytes().len() + 96);
+                write_block(&mut block, record);
+                http::write_chunk(out, &block);
+            }
         }
     }
 }
@@ -269,7 +277,9 @@ mod tests {
         assert_eq!(written(Encoding::Json, &named), [&object[..], b","].concat());
         assert_eq!(written(Encoding::SocketJson, &named), [&[0x81, 41][..], object].concat());
         assert_eq!(written(Encoding::SocketRaw, &named), b"\x81\x03a\nb");
-        assert_eq!(written(Encoding::EventStream, &named), b"id: 9-1\nevent: tick\ndata: a\ndata: b\n\n");
+        let block = b"id: 9-1\nevent: tick\ndata: a\ndata: b\n\n";
+        assert_eq!(written(Encoding::EventStream, &named), block);
+        assert_eq!(written(Encoding::EventChunks, &named), [b"25\r\n", &block[..], b"\r\n"].concat());
     }
 
     #[test]

@@ -165,7 +165,17 @@ impl Hub {
     pub fn publish(&mut self, name: &str, event: Option<&str>, data: Data, unix_ms: u64) -> Result<Id, Error> {
         let event = check_event(event)?;
         let index = self.find_or_begin(name)?;
-        // The channel was just found or begun.
+        self.publish_at(index, event, data, unix_ms)
+    }
+
+    pub(super) fn publish_at(
+        &mut self,
+        index: u32,
+        event: Option<&str>,
+        data: Data,
+        unix_ms: u64,
+    ) -> Result<Id, Error> {
+        // A reader keeps its channel alive, and a name was just found or begun.
         let Some(channel) = self.channels.get_mut(index) else { return Err(Error::InvalidName) };
         let id = channel.append(event.map(Into::into), data, unix_ms, &self.limits.retention);
         if !channel.woken && channel.readers.len() > 0 {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::encoded::Encoding;
 use super::hub::Hub;
 use super::log::{Data, Position, Record};
-use super::{GAP_EVENT, Id};
+use super::{Error, GAP_EVENT, Id};
 use crate::json;
 
 /// The most messages that a poll gets at once.
@@ -115,6 +115,14 @@ impl Hub {
     pub fn batch_of(&self, reader: &Reader, out: &mut Vec<u8>) -> Option<Batch> {
         let position = Position { next: reader.next, gap: reader.gap };
         self.write_batch(reader.channel, position, out)
+    }
+
+    /// Publishes to the channel that `reader` reads, at the time `unix_ms`, under the default event name.
+    ///
+    /// # Errors
+    /// As [`Hub::publish`].
+    pub fn publish_beside(&mut self, reader: &Reader, data: Data, unix_ms: u64) -> Result<Id, Error> {
+        self.publish_at(reader.channel, None, data, unix_ms)
     }
 
     /// The cursor of a reader: the id of the last message that it has had.

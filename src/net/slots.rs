@@ -45,6 +45,8 @@ pub(super) struct Slot<C> {
     ending: bool,
     /// The end has been read.
     ended: bool,
+    /// The peer takes output again, and what waited for that has not gone on yet.
+    unblocked: bool,
     /// In the ready list.
     pub(super) queued: bool,
 }
@@ -75,13 +77,17 @@ impl<C> Slot<C> {
             writable: true,
             ending: false,
             ended: false,
+            unblocked: false,
             queued: false,
         }
     }
 
     pub(super) fn mark(&mut self, event: &mio::event::Event) {
         self.readable |= event.is_readable() || event.is_error();
-        self.writable |= event.is_writable();
+        if event.is_writable() && !self.writable {
+            self.writable = true;
+            self.unblocked = true;
+        }
         self.ending |= event.is_read_closed() || event.is_error();
     }
 
@@ -128,11 +134,9 @@ impl<C> Slot<C> {
 
     /// What a ready connection gets: its backlog written, one read, and what it shares with others.
     pub(super) fn visit<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        if self.writable && self.backlog.is_some() {
+        if std::mem::take(&mut self.unblocked) {
             self.write_backlog(visit);
-            if self.backlog.is_none() {
-                self.resume(visit);
-            }
+            self.resume(visit);
         }
         if self.is_ready(visit.limits) {
             match self.phase {

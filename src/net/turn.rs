@@ -358,15 +358,9 @@ impl<P: Protocol> Loop<P> {
 
     fn remove(&mut self, index: u32) {
         if let Some(slot) = self.slots.remove(index) {
-            self.protocol.closed(slot.connection);
+            self.protocol.closed(slot.id, slot.connection);
             self.acceptor.relieved();
         }
-    }
-}
-
-impl<P: Protocol> Drop for Loop<P> {
-    fn drop(&mut self) {
-        self.mailbox.close();
     }
 }
 

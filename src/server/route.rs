@@ -54,9 +54,17 @@ impl Pattern {
         Ok(Pattern { segments })
     }
 
+    /// A pattern that no path matches: every path has at least one segment.
+    pub(super) fn nowhere() -> Pattern {
+        Pattern { segments: Vec::new() }
+    }
+
     /// Whether the path of a request (still percent-encoded) is one of this pattern's.
     pub(super) fn matches(&self, path: &str) -> bool {
         let Some(path) = path.strip_prefix('/') else { return false };
+        if self.segments.is_empty() {
+            return false;
+        }
         let mut given = path.split('/');
         for segment in &self.segments {
             let matched = match (segment, given.next()) {
