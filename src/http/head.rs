@@ -316,15 +316,14 @@ fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
 /// themselves say more, and there is time to read them once more on the way out.
 fn explain(error: httparse::Error, head: &[u8], start_line: fn(&[u8]) -> Error) -> Error {
     let (line, rest) = split_line(head);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let bare = |pair: &[u8]| pair[0] == b'\r' && pair[1] != b'\n';
     match error {
+        _ if head.windows(2).any(bare) => Error::BareCarriageReturn,
+        _ if head.contains(&0) => Error::Nul,
         httparse::Error::TooManyHeaders => Error::TooManyFields,
         httparse::Error::HeaderName => field_line_error(rest),
         httparse::Error::HeaderValue => Error::FieldValue,
-        httparse::Error::NewLine if line.ends_with(b"HTTP/1.1") || line.ends_with(b"HTTP/1.0") => {
-            Error::BareCarriageReturn
-        }
-        _ => start_line(line),
+        _ => start_line(line.strip_suffix(b"\r").unwrap_or(line)),
     }
 }
 
