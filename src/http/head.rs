@@ -21,7 +21,7 @@
 use std::mem::MaybeUninit;
 
 use super::uri::is_host;
-use super::{Error, Fields, Form, Target};
+use super::{Error, Fields, Form, Target, position};
 
 /// Bytes in a head, its empty line included.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -306,7 +306,7 @@ fn field_lines(head: &[u8]) -> Result<&[u8], Error> {
 
 /// The first line without its LF, and what follows it.
 fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match bytes.iter().position(|&byte| byte == b'\n') {
+    match position(bytes, |byte| byte == b'\n') {
         Some(end) => (&bytes[..end], &bytes[end + 1..]),
         None => (bytes, &[]),
     }

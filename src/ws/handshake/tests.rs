@@ -111,6 +111,12 @@ fn a_request_that_lacks_something_is_told_what() {
         ),
         (
             "Sec-WebSocket-Key",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j==",
+            Key,
+            400,
+        ),
+        (
+            "Sec-WebSocket-Key",
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQA=",
             Key,
             400,
