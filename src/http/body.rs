@@ -217,8 +217,8 @@ impl BodyDecoder {
     }
 
     /// Reads on in `input`, which starts behind what was used before. Returns how many
-    /// bytes of it are used now, and what they held. Call again with the rest until the
-    /// answer is [`Piece::More`] or [`Piece::End`].
+    /// bytes of it are used now, and what they held. Call again with the rest, be it
+    /// empty, until the answer is [`Piece::More`] or [`Piece::End`].
     pub fn decode<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Piece<'i>), Error> {
         let result = self.advance(input);
         if let Err(error) = result {
@@ -330,6 +330,11 @@ impl BodyDecoder {
         Ok(next)
     }
 
+    /// Whether the body is complete: all of it was lent, and [`Piece::End`] comes next.
+    pub fn is_complete(&self) -> bool {
+        matches!(self.state, State::End)
+    }
+
     /// Whether the body may end here because the peer has closed (RFC 9112 8).
     pub fn eof(&self) -> Result<(), Error> {
         match self.state {
@@ -380,3 +385,6 @@ pub fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
 pub fn write_last_chunk(out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n\r\n");
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@
 //! beside the lines, one bit per kind of name, answers nearly all of those without
 //! a walk.
 
-use super::{Error, trim_ows};
+use super::{Error, position, trim_ows};
 
 /// The fields of a head, in the order of the wire. A view: copying it copies no field.
 #[derive(Clone, Copy, Default)]
@@ -118,7 +118,7 @@ impl<'b> IntoIterator for Fields<'b> {
 
 /// Takes the next line off `lines`, without its LF.
 fn next_line<'b>(lines: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let end = lines.iter().position(|&byte| byte == b'\n')?;
+    let end = position(lines, |byte| byte == b'\n')?;
     let (line, rest) = (&lines[..end], &lines[end + 1..]);
     *lines = rest;
     Some(line)

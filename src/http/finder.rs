@@ -15,7 +15,7 @@
 //! that order: they are byte positions like any other, and hold for a head that
 //! arrives whole as for one that trickles.
 
-use super::{Error, HeadLimits, MAX_EMPTY_LINES};
+use super::{Error, HeadLimits, MAX_EMPTY_LINES, position};
 
 /// How much longer than its target a request line may be before the target must be
 /// what is too long: a method, two spaces, the version and CRLF.
@@ -54,7 +54,9 @@ impl HeadFinder {
                 false => Ok(seen),
             };
 
-            let Some(offset) = rest.iter().position(|b| matches!(b, b'\r' | b'\n' | 0)) else {
+            let Some(offset) =
+                position(rest, |byte| (byte == b'\r') | (byte == b'\n') | (byte == 0))
+            else {
                 self.seen = undecided(self.seen.max(window.len()))?;
                 return Ok(None);
             };

@@ -21,7 +21,7 @@
 use std::mem::MaybeUninit;
 
 use super::uri::is_host;
-use super::{Error, Fields, Form, Target};
+use super::{Error, Fields, Form, Target, position};
 
 /// Bytes in a head, its empty line included.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -306,7 +306,7 @@ fn field_lines(head: &[u8]) -> Result<&[u8], Error> {
 
 /// The first line without its LF, and what follows it.
 fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match bytes.iter().position(|&byte| byte == b'\n') {
+    match position(bytes, |byte| byte == b'\n') {
         Some(end) => (&bytes[..end], &bytes[end + 1..]),
         None => (bytes, &[]),
     }
@@ -316,15 +316,14 @@ fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
 /// themselves say more, and there is time to read them once more on the way out.
 fn explain(error: httparse::Error, head: &[u8], start_line: fn(&[u8]) -> Error) -> Error {
     let (line, rest) = split_line(head);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let bare = |pair: &[u8]| pair[0] == b'\r' && pair[1] != b'\n';
     match error {
+        _ if head.windows(2).any(bare) => Error::BareCarriageReturn,
+        _ if head.contains(&0) => Error::Nul,
         httparse::Error::TooManyHeaders => Error::TooManyFields,
         httparse::Error::HeaderName => field_line_error(rest),
         httparse::Error::HeaderValue => Error::FieldValue,
-        httparse::Error::NewLine if line.ends_with(b"HTTP/1.1") || line.ends_with(b"HTTP/1.0") => {
-            Error::BareCarriageReturn
-        }
-        _ => start_line(line),
+        _ => start_line(line.strip_suffix(b"\r").unwrap_or(line)),
     }
 }
 

@@ -94,3 +94,21 @@ pub(crate) fn trim_ows(mut bytes: &[u8]) -> &[u8] {
     }
     bytes
 }
+
+/// Where the first byte is that `wanted` wants.
+///
+/// A search that may stop at any byte is compiled to a loop over bytes. Asking sixteen
+/// at once whether any is wanted, without stopping, becomes a few vector instructions,
+/// and heads are searched for line ends often enough for that to show.
+#[inline]
+pub(crate) fn position(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
+    const LANES: usize = 16;
+    let blocks = bytes.chunks_exact(LANES);
+    let skipped = blocks
+        .take_while(|block| !block.iter().fold(false, |any, &byte| any | wanted(byte)))
+        .count()
+        * LANES;
+    let rest = &bytes[skipped..];
+    let offset = rest.iter().position(|&byte| wanted(byte))?;
+    Some(skipped + offset)
+}

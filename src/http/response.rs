@@ -132,6 +132,7 @@ macro_rules! names {
 
 names! {
     ACCEPT "Accept"
+    AGE "Age"
     ALLOW "Allow"
     AUTHORIZATION "Authorization"
     CACHE_CONTROL "Cache-Control"

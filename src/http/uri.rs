@@ -403,6 +403,7 @@ mod tests {
     #[test]
     fn percent_encoding_is_decoded_or_refused() {
         assert!(matches!(percent_decode("a+b"), Ok(Cow::Borrowed("a+b"))));
+        assert_eq!(percent_decode("a+%2B").as_deref(), Ok("a++"));
         assert_eq!(percent_decode("%e2%82%AC%20a").as_deref(), Ok("\u{20ac} a"));
         for bad in ["%", "%4", "a%", "%zz", "%+1", "%%41"] {
             assert_eq!(percent_decode(bad), Err(Error::PercentEncoding), "{bad:?}");

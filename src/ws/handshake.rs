@@ -35,6 +35,9 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// RFC 6455 4.1: the only version there is.
 const VERSION: FieldValue<'static> = FieldValue::from_static("13");
 
+/// Subprotocols that one client may offer.
+const MAX_PROTOCOLS: usize = 64;
+
 const WEBSOCKET: FieldValue<'static> = FieldValue::from_static("websocket");
 const UPGRADE: FieldValue<'static> = FieldValue::from_static("Upgrade");
 
@@ -280,9 +283,6 @@ impl<'b> Upgrade<'b> {
     }
 }
 
-/// Subprotocols that one client may offer.
-const MAX_PROTOCOLS: usize = 64;
-
 /// The only value, when there is exactly one.
 fn single<T>(mut values: impl Iterator<Item = T>) -> Option<T> {
     values.next().filter(|_| values.next().is_none())
@@ -394,3 +394,6 @@ pub fn check_response_with<'b>(
         .map(Some)
         .ok_or(HandshakeError::ProtocolNotOffered)
 }
+
+#[cfg(test)]
+mod tests;
