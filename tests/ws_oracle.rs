@@ -1,10 +1,10 @@
-//! The framing codec beside another implementation, tungstenite: what one writes the other reads, and of bytes that
-//! were damaged on the way both see the same.
+//! The framing codec beside another implementation, tungstenite: what one writes the other reads,
+//! and of bytes that were damaged on the way both see the same.
 //!
-//! barewire is stricter in two rules, and nowhere else. A length that is not in its shortest form is refused (RFC 6455
-//! 5.2), where tungstenite takes it; so is a close code that may not be on the wire (7.4), where tungstenite reports
-//! another code in its place. It is also earlier: what is wrong with a header or with text is said before the rest of
-//! the frame has come.
+//! barewire is stricter in two rules, and nowhere else. A length that is not in its shortest form
+//! is refused (RFC 6455 5.2), where tungstenite takes it; so is a close code that may not be on the
+//! wire (7.4), where tungstenite reports another code in its place. It is also earlier: what is
+//! wrong with a header or with text is said before the rest of the frame has come.
 
 use std::io::{self, Read, Write};
 

@@ -34,8 +34,8 @@ impl From<Event<'_>> for Seen {
 
 type Outcome = (Vec<Seen>, Option<Error>);
 
-/// Decodes `bytes` in inputs of the given sizes, over and over; without sizes, in one input. What is held is checked
-/// after every call.
+/// Decodes `bytes` in inputs of the given sizes, over and over; without sizes, in one input. What
+/// is held is checked after every call.
 fn decode(role: Role, limits: &Limits, bytes: &[u8], sizes: &[usize]) -> Outcome {
     let mut decoder = Decoder::new(role);
     let mut bytes = bytes.to_vec();
@@ -191,7 +191,8 @@ fn write_one(out: &mut Vec<u8>, control: &Seen, mask: Option<[u8; 4]>) {
     }
 }
 
-/// Bytes that look like frames often enough to get far: frames of small sizes with any bits, valid or not.
+/// Bytes that look like frames often enough to get far: frames of small sizes with any bits, valid
+/// or not.
 fn almost_frames() -> impl Strategy<Value = Vec<u8>> {
     let opcode = prop_oneof![
         6 => prop_oneof![

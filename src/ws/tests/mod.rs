@@ -1,6 +1,7 @@
 //! The decoder and the writers against RFC 6455, section by section, with the bytes written out.
 //!
-//! Every case is decoded three times: whole, byte by byte, and in pieces of three, which must not make a difference.
+//! Every case is decoded three times: whole, byte by byte, and in pieces of three, which must not
+//! make a difference.
 
 use super::*;
 
