@@ -301,6 +301,33 @@ proptest! {
     }
 
     #[test]
+    fn what_is_held_never_exceeds_the_limit_of_a_message_by_more_than_a_control_frame(
+        message in 1000..6000usize,
+        text: bool,
+        fragments in vec((0..2000usize, any::<bool>()), 1..12),
+        sizes in sizes(),
+    ) {
+        // `decode` compares after every call. Every fragment but the first completes the code point
+        // that the one before it cut.
+        let mut bytes = Vec::new();
+        for (i, &(length, ping)) in fragments.iter().enumerate() {
+            let (opcode, joint) = match (i, text) {
+                (0, true) => (Opcode::Text, &b""[..]),
+                (0, false) => (Opcode::Binary, &b""[..]),
+                _ => (Opcode::Continuation, &b"\xAC"[..]),
+            };
+            let payload = [joint, &vec![b'a'; length], b"\xE2\x82"].concat();
+            let header = Header::new(opcode, payload.len() as u64).fin(false);
+            bytes.extend_from_slice(header.encode().as_slice());
+            bytes.extend_from_slice(&payload);
+            if ping {
+                ws::write_ping(&mut bytes, &[b'p'; 125], None).unwrap();
+            }
+        }
+        decode(Role::Client, &Limits { message, ..Limits::default() }, &bytes, &sizes);
+    }
+
+    #[test]
     fn an_error_never_comes_later_because_more_is_known(bytes in almost_frames(), limits in limits()) {
         // Bytewise delivery finds the error at the earliest byte; every longer prefix must have found it too.
         let (_, error) = decode(Role::Client, &limits, &bytes, &[]);
