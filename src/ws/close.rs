@@ -6,8 +6,9 @@
 //! +--------------+----------------------------+
 //! ```
 //!
-//! The invariant: a [`CloseCode`] can be on the wire. The codes that only name what happened locally (1005 no code,
-//! 1006 no close frame, 1015 TLS failed) cannot be built, so they cannot be sent.
+//! The invariant: a [`CloseCode`] can be on the wire. The codes that only name what happened
+//! locally (1005 no code, 1006 no close frame, 1015 TLS failed) cannot be built, so they cannot be
+//! sent.
 
 use std::fmt;
 use std::str;
@@ -47,7 +48,8 @@ impl CloseCode {
     /// A gateway got an invalid answer from the server behind it (IANA registry).
     pub const BAD_GATEWAY: CloseCode = CloseCode(1014);
 
-    /// The code, if it may be on the wire: 1000 to 1003, 1007 to 1014, and 3000 to 4999 for libraries and applications.
+    /// The code, if it may be on the wire: 1000 to 1003, 1007 to 1014, and 3000 to 4999 for
+    /// libraries and applications.
     pub const fn new(code: u16) -> Option<CloseCode> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(CloseCode(code)),
@@ -85,7 +87,8 @@ impl<'a> Close<'a> {
         Ok(Close { code, reason })
     }
 
-    /// Reads the payload of a close frame, unmasked. `None` when it is empty, which is a close without a code.
+    /// Reads the payload of a close frame, unmasked. `None` when it is empty, which is a close
+    /// without a code.
     pub fn parse(payload: &'a [u8]) -> Result<Option<Close<'a>>, Error> {
         let Some((code, reason)) = payload.split_first_chunk() else {
             return if payload.is_empty() {

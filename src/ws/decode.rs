@@ -6,14 +6,15 @@
 //!             in place and lent                         kept, the rest follows it
 //! ```
 //!
-//! A call goes through frames until it has an event or the input ends. For each frame: read the header, ask whether it
-//! is allowed here and within the limits ([`Decoder::admit`]), then take its payload. A frame that is an event of its own
-//! and lies whole in the input is lent from there. Everything else goes through [`Kept`], a box that exists only while a
-//! header, a frame or a message is incomplete: pieces of a message are appended to one flat buffer, text as it is
+//! A call goes through frames until it has an event or the input ends. For each frame: read the
+//! header, ask whether it is allowed here and within the limits ([`Decoder::admit`]), then take its
+//! payload. A frame that is an event of its own and lies whole in the input is lent from there.
+//! Everything else goes through [`Kept`], a box that exists only while a header, a frame or a
+//! message is incomplete: pieces of a message are appended to one flat buffer, text as it is
 //! validated, so that no byte is judged twice; control frames may come between.
 //!
-//! The invariant: how the bytes are cut into inputs changes nothing. The same bytes give the same events, and the same
-//! error after the same events.
+//! The invariant: how the bytes are cut into inputs changes nothing. The same bytes give the same
+//! events, and the same error after the same events.
 
 use std::ops::Range;
 use std::str;
@@ -24,17 +25,19 @@ use super::{
     mask,
 };
 
-/// Reserved bits that a frame may have set. None: an extension that defines one (RFC 7692 uses RSV1 on the first frame
-/// of a message) would be asked here.
+/// Reserved bits that a frame may have set. None: an extension that defines one (RFC 7692 uses RSV1
+/// on the first frame of a message) would be asked here.
 const DEFINED_RSV: u8 = 0;
 
-/// The buffer of a message that was delivered serves the next one if it is not larger than this, and if the next one
-/// is incomplete too; a stream of messages cut by the size of the read buffer then allocates once, not each time.
+/// The buffer of a message that was delivered serves the next one if it is not larger than this,
+/// and if the next one is incomplete too; a stream of messages cut by the size of the read buffer
+/// then allocates once, not each time.
 const SPARE: usize = 64 * 1024;
 
 /// Turns the bytes of one direction of one connection into events.
 ///
-/// Call [`decode`](Decoder::decode) with what was read, again with what it left, until it gives no event.
+/// Call [`decode`](Decoder::decode) with what was read, again with what it left, until it gives no
+/// event.
 #[derive(Debug)]
 pub struct Decoder {
     role: Role,
@@ -90,11 +93,13 @@ impl Decoder {
 
     /// Takes bytes from the front of `input`, up to the next event.
     ///
-    /// Bytes that were used may have been changed (the mask is taken off in place); those after them have not. A message
-    /// that came in pieces stays in the decoder until the next call, which is one reason to call until there is no
-    /// event: after that, nothing is kept but what is incomplete.
+    /// Bytes that were used may have been changed (the mask is taken off in place); those after
+    /// them have not. A message that came in pieces stays in the decoder until the next call,
+    /// which is one reason to call until there is no event: after that, nothing is kept but
+    /// what is incomplete.
     ///
-    /// After an error every call returns the same one. After a close frame all input is used and ignored.
+    /// After an error every call returns the same one. After a close frame all input is used and
+    /// ignored.
     #[inline]
     pub fn decode<'a>(
         &'a mut self,
@@ -115,7 +120,8 @@ impl Decoder {
         }
     }
 
-    /// Whether nothing is kept: no part of a header, frame or message, and no message that was just lent.
+    /// Whether nothing is kept: no part of a header, frame or message, and no message that was just
+    /// lent.
     pub const fn is_idle(&self) -> bool {
         self.kept.is_none()
     }
@@ -169,7 +175,8 @@ impl Decoder {
         }
     }
 
-    /// The next header, and how many bytes of the input it takes. When it is cut, all that is there is kept.
+    /// The next header, and how many bytes of the input it takes. When it is cut, all that is there
+    /// is kept.
     #[inline]
     fn header(&mut self, input: &[u8]) -> Result<Option<(Header, usize)>, Error> {
         match &mut self.kept {
@@ -369,7 +376,8 @@ impl Kept {
         }
     }
 
-    /// Appends to the header that is cut: the header when it is complete, and how many bytes of `input` it took.
+    /// Appends to the header that is cut: the header when it is complete, and how many bytes of
+    /// `input` it took.
     fn join_header(&mut self, input: &[u8]) -> Result<Option<(Header, usize)>, Error> {
         let had = usize::from(self.header_len);
         let len = input.len().min(MAX_HEADER - had);
@@ -410,7 +418,8 @@ impl Kept {
             ..
         } = frame.header;
         let missing = length - frame.taken;
-        // A frame is never longer than a limit, which is a usize; were it, saturating is right: all of the input.
+        // A frame is never longer than a limit, which is a usize; were it, saturating is right: all
+        // of the input.
         let len = input
             .len()
             .min(usize::try_from(missing).unwrap_or(usize::MAX));
@@ -425,7 +434,8 @@ impl Kept {
             self.control[had..had + len].copy_from_slice(payload);
             self.control_len += len as u8;
         } else if let Some(message) = &mut self.message {
-            // The last frame says how large the message will be, the others only how large it may become.
+            // The last frame says how large the message will be, the others only how large it may
+            // become.
             let most = if fin {
                 message
                     .len()
@@ -552,8 +562,9 @@ impl Assembly {
     }
 }
 
-/// How much room to ask for, so that `added` bytes fit: twice what there was, for linear time, but not past `most`, the
-/// size that the message can have. Nothing is reserved for what is only declared.
+/// How much room to ask for, so that `added` bytes fit: twice what there was, for linear time, but
+/// not past `most`, the size that the message can have. Nothing is reserved for what is only
+/// declared.
 fn room(len: usize, capacity: usize, added: usize, most: usize) -> usize {
     let needed = len + added;
     if needed <= capacity {

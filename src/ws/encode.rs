@@ -1,10 +1,11 @@
 //! Writing frames: RFC 6455 5.2 to 5.6, the sending half.
 //!
-//! Every function appends whole frames to a buffer that the caller owns and reuses; none allocates otherwise. A server
-//! passes no masking key. A client passes a fresh, unpredictable one for each frame (5.3, 10.3); where it comes from is
-//! not this layer's business.
+//! Every function appends whole frames to a buffer that the caller owns and reuses; none allocates
+//! otherwise. A server passes no masking key. A client passes a fresh, unpredictable one for each
+//! frame (5.3, 10.3); where it comes from is not this layer's business.
 //!
-//! The invariant: what is appended is valid, whole, and nothing of it is appended when an error is returned.
+//! The invariant: what is appended is valid, whole, and nothing of it is appended when an error is
+//! returned.
 
 use super::close::MAX_CLOSE_REASON;
 use super::utf8::Utf8;
@@ -36,8 +37,8 @@ pub fn write_pong(out: &mut Vec<u8>, payload: &[u8], mask: Option<[u8; 4]>) -> R
 
 /// Appends a close frame, without a body for `None`.
 ///
-/// A reason that [`Close::new`] would refuse is cut at the last character that fits: what ends a connection must not
-/// fail.
+/// A reason that [`Close::new`] would refuse is cut at the last character that fits: what ends a
+/// connection must not fail.
 pub fn write_close(out: &mut Vec<u8>, close: Option<Close<'_>>, mask: Option<[u8; 4]>) {
     let mut payload = [0; MAX_CONTROL_PAYLOAD];
     let mut len = 0;
@@ -55,10 +56,10 @@ pub fn write_close(out: &mut Vec<u8>, close: Option<Close<'_>>, mask: Option<[u8
 
 /// Writes a message whose size is not known when it starts, as a sequence of frames (RFC 6455 5.4).
 ///
-/// The first frame says what the message is, the later ones continue it, and the last has FIN set. Pieces of text may
-/// be cut inside a character, but all of them together must be UTF-8: a piece that makes this impossible is refused,
-/// nothing of it is written, and another may be tried in its place. Pings, pongs and a close may be written between
-/// the pieces; another message may not.
+/// The first frame says what the message is, the later ones continue it, and the last has FIN set.
+/// Pieces of text may be cut inside a character, but all of them together must be UTF-8: a piece
+/// that makes this impossible is refused, nothing of it is written, and another may be tried in its
+/// place. Pings, pongs and a close may be written between the pieces; another message may not.
 ///
 /// ```
 /// use barewire::ws::{Fragmenter, Kind};
@@ -98,8 +99,8 @@ impl Fragmenter {
         self.frame(out, false, piece, mask)
     }
 
-    /// Appends the last frame, which may be empty. When the text ends inside a character it is refused, and the message
-    /// can only be ended by closing the connection.
+    /// Appends the last frame, which may be empty. When the text ends inside a character it is
+    /// refused, and the message can only be ended by closing the connection.
     pub fn finish(
         mut self,
         out: &mut Vec<u8>,

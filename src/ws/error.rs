@@ -7,7 +7,8 @@ use super::CloseCode;
 /// Why framing failed.
 ///
 /// The decoder's errors are final: the connection is to be closed with
-/// [`close_code`](Error::close_code), and the text of the error fits into the close frame as its reason.
+/// [`close_code`](Error::close_code), and the text of the error fits into the close frame as its
+/// reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -37,7 +38,8 @@ pub enum Error {
     CloseTooShort,
     /// A close frame carries a code that may not be on the wire (RFC 6455 7.4).
     InvalidCloseCode(u16),
-    /// The reason to close with is longer than 123 bytes (RFC 6455 5.5). Only the caller can cause it.
+    /// The reason to close with is longer than 123 bytes (RFC 6455 5.5). Only the caller can cause
+    /// it.
     CloseReasonTooLong,
     /// A frame announces more bytes than [`Limits::frame`](super::Limits::frame).
     FrameTooBig,

@@ -13,12 +13,13 @@
 //!  +- the last frame of its message
 //! ```
 //!
-//! This file knows the bits of one header and what is wrong with a header alone. Whether a frame is allowed *here*
-//! (masked or not, a continuation or not, how large) depends on what came before it and is judged by
-//! [`Decoder`](super::Decoder).
+//! This file knows the bits of one header and what is wrong with a header alone. Whether a frame is
+//! allowed *here* (masked or not, a continuation or not, how large) depends on what came before it
+//! and is judged by [`Decoder`](super::Decoder).
 //!
-//! The invariant: what [`Header::decode`] says about a prefix of the bytes it never takes back when more of them are
-//! known. An error found in two bytes is the error found in fourteen, so how a header was cut on its way cannot be seen.
+//! The invariant: what [`Header::decode`] says about a prefix of the bytes it never takes back when
+//! more of them are known. An error found in two bytes is the error found in fourteen, so how a
+//! header was cut on its way cannot be seen.
 
 use std::fmt;
 
@@ -63,7 +64,8 @@ pub enum Opcode {
 }
 
 impl Opcode {
-    /// Close, ping and pong: never fragmented, short, and allowed between the pieces of a message (RFC 6455 5.5).
+    /// Close, ping and pong: never fragmented, short, and allowed between the pieces of a message
+    /// (RFC 6455 5.5).
     pub const fn is_control(self) -> bool {
         matches!(self, Opcode::Close | Opcode::Ping | Opcode::Pong)
     }
@@ -136,11 +138,11 @@ impl Header {
         Header { fin, ..self }
     }
 
-    /// Reads the header at the front of `bytes`: the header and how many bytes it takes, or `None` while some of it
-    /// is missing.
+    /// Reads the header at the front of `bytes`: the header and how many bytes it takes, or `None`
+    /// while some of it is missing.
     ///
-    /// What is already certain from the bytes that are there fails at once: a header that can only become invalid is
-    /// never waited for.
+    /// What is already certain from the bytes that are there fails at once: a header that can only
+    /// become invalid is never waited for.
     #[inline]
     pub fn decode(bytes: &[u8]) -> Result<Option<(Header, usize)>, Error> {
         let Some(&first) = bytes.first() else {
@@ -209,8 +211,9 @@ impl Header {
 
     /// The bytes of this header, without a heap.
     ///
-    /// The fields are taken as they are: a header that says what the RFC forbids (a ping of 200 bytes) is written, so
-    /// that tests and proxies can. The `write_` functions of [`ws`](super) build none such.
+    /// The fields are taken as they are: a header that says what the RFC forbids (a ping of 200
+    /// bytes) is written, so that tests and proxies can. The `write_` functions of
+    /// [`ws`](super) build none such.
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
         let mut header = EncodedHeader {

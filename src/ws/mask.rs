@@ -6,11 +6,13 @@
 //! sent      7f 9f 4d 51 58        and the same again takes the mask off
 //! ```
 //!
-//! A client masks every frame with a key that nobody can predict, so that a page cannot make it write bytes which a
-//! cache on the way would take for HTTP (10.3). It hides nothing. A server pays for it on every byte it receives, which
-//! is why the loop here is written for the vectoriser: blocks of a fixed size in words of a fixed size, XORed with the key
-//! repeated to a word, and no index that depends on the data. With the 16-byte registers that every x86-64 processor has,
-//! that is one store per cycle, which is what such a loop can do at most; with wider ones enabled, it uses them.
+//! A client masks every frame with a key that nobody can predict, so that a page cannot make it
+//! write bytes which a cache on the way would take for HTTP (10.3). It hides nothing. A server pays
+//! for it on every byte it receives, which is why the loop here is written for the vectoriser:
+//! blocks of a fixed size in words of a fixed size, XORed with the key repeated to a word, and no
+//! index that depends on the data. With the 16-byte registers that every x86-64 processor has, that
+//! is one store per cycle, which is what such a loop can do at most; with wider ones enabled, it
+//! uses them.
 
 /// The key twice: XOR takes the bytes in these steps, and the last few one by one.
 const WORD: usize = 8;
@@ -20,7 +22,8 @@ const BLOCK: usize = 64;
 
 /// Masks `payload` in place, or takes the mask off.
 ///
-/// `offset` is where `payload` starts within the payload of its frame, so that a frame can be unmasked as it arrives.
+/// `offset` is where `payload` starts within the payload of its frame, so that a frame can be
+/// unmasked as it arrives.
 ///
 /// ```
 /// let key = [0x37, 0xfa, 0x21, 0x3d];

@@ -1,20 +1,23 @@
-//! What the layer above sees: messages, control frames, and the limits on both. RFC 6455 5.4 to 5.6.
+//! What the layer above sees: messages, control frames, and the limits on both. RFC 6455 5.4 to
+//! 5.6.
 //!
-//! Nothing here owns its bytes. A message lies in the buffer that was read into, or, when it came in pieces, in the
-//! decoder, and is lent until the next call; a caller who keeps it copies it.
+//! Nothing here owns its bytes. A message lies in the buffer that was read into, or, when it came
+//! in pieces, in the decoder, and is lent until the next call; a caller who keeps it copies it.
 
 use super::Close;
 
 /// The largest message taken by default: 16 MiB.
 pub const MAX_MESSAGE: usize = 16 << 20;
 
-/// The largest frame taken by default: 16 MiB, so that a message of the largest size may come in one.
+/// The largest frame taken by default: 16 MiB, so that a message of the largest size may come in
+/// one.
 pub const MAX_FRAME: usize = 16 << 20;
 
 /// How many frames a message may come in by default.
 pub const MAX_PIECES: u32 = 131_072;
 
-/// What a decoder takes at most. Each is checked against what a header declares, before any of the payload is taken.
+/// What a decoder takes at most. Each is checked against what a header declares, before any of the
+/// payload is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes in one message, all its frames together. Beyond it: 1009.

@@ -1,4 +1,5 @@
-//! WebSocket framing: RFC 6455 sections 5 and 7.4, as a codec. Bytes in, events out; no socket, clock or randomness.
+//! WebSocket framing: RFC 6455 sections 5 and 7.4, as a codec. Bytes in, events out; no socket,
+//! clock or randomness.
 //!
 //! ```text
 //!            bytes read                                 bytes to write
@@ -13,13 +14,14 @@
 //!         Event<'_>, Message<'_>           message.rs      Message<'_>
 //! ```
 //!
-//! **Receiving** is one call in a loop. The decoder takes the mask off in the buffer that was read into and lends the
-//! payload from there, so a message that arrives whole is neither copied nor allocated for. Only a message that is cut,
-//! by its sender or by the network, is put together in a buffer of the decoder, which is given back when the message
-//! was seen. A decoder with nothing to keep is 16 bytes.
+//! **Receiving** is one call in a loop. The decoder takes the mask off in the buffer that was read
+//! into and lends the payload from there, so a message that arrives whole is neither copied nor
+//! allocated for. Only a message that is cut, by its sender or by the network, is put together in a
+//! buffer of the decoder, which is given back when the message was seen. A decoder with nothing to
+//! keep is 16 bytes.
 //!
-//! **The one rule**: call [`Decoder::decode`] on what is left of the input until `event` is `None`. Then all of the
-//! input is used, and nothing is kept but what is incomplete.
+//! **The one rule**: call [`Decoder::decode`] on what is left of the input until `event` is `None`.
+//! Then all of the input is used, and nothing is kept but what is incomplete.
 //!
 //! ```
 //! use barewire::ws::{self, Decoder, Event, Limits, Message, Role};
@@ -43,10 +45,11 @@
 //! # Ok::<(), ws::Error>(())
 //! ```
 //!
-//! **What is strict.** Every violation of section 5 ends the decoder with an [`Error`] that knows its close code.
-//! Reserved bits, lengths that are not in their shortest form and close codes that may not be on the wire are refused.
-//! Text fails at the first byte that cannot be UTF-8, in a fragment or frame that is not yet complete too. Limits are
-//! compared with what a header declares, before memory is taken, and memory grows only with what has arrived.
+//! **What is strict.** Every violation of section 5 ends the decoder with an [`Error`] that knows
+//! its close code. Reserved bits, lengths that are not in their shortest form and close codes that
+//! may not be on the wire are refused. Text fails at the first byte that cannot be UTF-8, in a
+//! fragment or frame that is not yet complete too. Limits are compared with what a header declares,
+//! before memory is taken, and memory grows only with what has arrived.
 
 mod close;
 mod decode;

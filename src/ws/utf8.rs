@@ -1,8 +1,9 @@
 //! UTF-8 as it arrives: RFC 6455 8.1, RFC 3629.
 //!
-//! Text may be cut anywhere, also inside a code point, and "not UTF-8" has to be said at the first byte that makes it
-//! certain. So whatever is complete is judged when it comes, once, and of a cut code point at most three bytes are kept.
-//! Those three are judged too: `F4 90` cannot become a code point and is refused without waiting for its other half.
+//! Text may be cut anywhere, also inside a code point, and "not UTF-8" has to be said at the first
+//! byte that makes it certain. So whatever is complete is judged when it comes, once, and of a cut
+//! code point at most three bytes are kept. Those three are judged too: `F4 90` cannot become a
+//! code point and is refused without waiting for its other half.
 //!
 //! ```text
 //! arrives   "sm" C3        B8 "rgr" C3         A5 "s"
@@ -50,7 +51,8 @@ impl Utf8 {
                 break;
             };
             bytes = rest;
-            // Three bytes are kept at most, because four are never a prefix: they are a code point or an error.
+            // Three bytes are kept at most, because four are never a prefix: they are a code point
+            // or an error.
             let mut point = [self.cut[0], self.cut[1], self.cut[2], 0];
             let end = self.kept() + 1;
             point[end - 1] = next;
@@ -68,7 +70,8 @@ impl Utf8 {
     }
 }
 
-/// Where a code point starts that needs more bytes than there are; the end of `bytes` when none is cut.
+/// Where a code point starts that needs more bytes than there are; the end of `bytes` when none is
+/// cut.
 fn cut_at(bytes: &[u8]) -> usize {
     for (from_end, &byte) in (1..=3).zip(bytes.iter().rev()) {
         let width = match byte {

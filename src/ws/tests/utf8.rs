@@ -1,6 +1,7 @@
 //! UTF-8 as it arrives: RFC 6455 8.1, the classic malformed sequences of RFC 3629 and Unicode 3.9.
 //!
-//! Each is fed byte by byte in a frame that announces more, so that an error can only come from the byte it names.
+//! Each is fed byte by byte in a frame that announces more, so that an error can only come from the
+//! byte it names.
 
 use super::*;
 
