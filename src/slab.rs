@@ -23,6 +23,7 @@ impl<T> Slab<T> {
     }
 
     /// The index that the next insertion will give.
+    #[cfg(feature = "net")]
     pub(crate) fn next_index(&self) -> u32 {
         self.free.last().copied().unwrap_or(self.places.len() as u32)
     }

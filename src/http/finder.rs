@@ -22,7 +22,7 @@ use super::{Error, HeadLimits, MAX_EMPTY_LINES, position};
 const REQUEST_LINE_EXTRA: usize = 64;
 
 /// Looks for the end of a head in bytes that are still arriving.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct HeadFinder {
     /// Everything before this has been looked at.
     seen: usize,

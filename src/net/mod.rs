@@ -41,6 +41,7 @@ mod turn;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub(crate) use clock::unix_ms;
 pub use clock::Now;
 pub use mailbox::{Mailbox, Stopped};
 pub use output::{LEND, Output};

@@ -23,7 +23,6 @@ use super::command::Command;
 use super::exchange::Upload;
 use super::reply::broken;
 use super::response::{Form, refusal};
-use super::router::Endpoint;
 use super::service::Service;
 use super::socket::{Audience, Session};
 use crate::channel::{Next, Reader};
@@ -293,8 +292,7 @@ impl Service {
     }
 
     fn tell_closed(&mut self, index: usize, id: ConnectionId, code: Option<CloseCode>) {
-        let Some(route) = self.router.get_mut(index) else { return };
-        let Endpoint::WebSocket(route) = &mut route.endpoint else { return };
+        let Some(route) = self.router.socket_mut(index) else { return };
         let Some(on_close) = &mut route.on_close else { return };
         let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_close(id, code)));
         if called.is_err() {

@@ -29,7 +29,6 @@ use crate::net::{self, Loop};
 use crate::ws::Message;
 use router::Endpoint;
 use service::Service;
-use socket::OnMessage;
 
 /// A server: routes, channels and the loop that serves them.
 pub struct Server {
@@ -109,6 +108,111 @@ impl Server {
         path: &str,
         on_message: impl FnMut(&mut Socket<'_>, Message<'_>) + Send + 'static,
     ) -> &mut WebSocketRoute {
-        self.add_websocket(path, Box::new(on_message))
+        self.service().router.add_socket(path, WebSocketRoute::new(Box::new(on_message)))
+    }
+
+    /// Serves channels at `path`, which has one parameter, the channel's name: `POST` publishes, `GET` reads in
+    /// one of four ways, as the request asks. A channel begins with its first message or reader.
+    pub fn channels(&mut self, path: &str) -> &mut Server {
+        self.service().router.add(path, Endpoint::Channels);
+        self
+    }
+
+    /// Asks `hook` about every request when its head has come, before its body is read, its upgrade is accepted or
+    /// its route is called. It sees the parameters of the route that the request is for.
+    ///
+    /// ```
+    /// use barewire::Access;
+    /// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
+    /// server.authorize(|request| match request.path() {
+    ///     "/" => Access::Allow,
+    ///     _ if request.header("X-Game").is_some() => Access::Allow,
+    ///     _ => Access::Forbid,
+    /// });
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    pub fn authorize(&mut self, hook: impl FnMut(&Request<'_>) -> Access + Send + 'static) -> &mut Server {
+        self.service().authorize = Some(Box::new(hook));
+        self
+    }
+
+    /// Lets pages of one more origin, such as `https://example.com`, open WebSockets and publish. Pages of the
+    /// server's own origin always may; `*` lets those of every origin.
+    pub fn allow_origin(&mut self, origin: &str) -> &mut Server {
+        self.service().origins.allow(origin);
+        self
+    }
+
+    /// Calls `hook` with what goes wrong and has nobody else to be told: a handler that panics or does not answer,
+    /// a socket that can't be accepted. The library itself prints nothing.
+    pub fn on_error(&mut self, hook: impl FnMut(&Error) + Send + 'static) -> &mut Server {
+        self.service().on_error = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the limits. Retention and counts hold from now on; what is already retained goes when it is due.
+    pub fn limits(&mut self, limits: Limits) -> &mut Server {
+        self.event_loop.set_limits(net_limits(&limits));
+        let service = self.service();
+        service.hub.set_limits(limits.channels);
+        service.limits = limits;
+        self
+    }
+
+    /// Publishes into this server's channels, from any thread.
+    pub fn publisher(&self) -> Publisher {
+        Publisher { mailbox: self.event_loop.mailbox() }
+    }
+
+    /// Stops this server, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { mailbox: self.event_loop.mailbox() }
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.event_loop.connections()
+    }
+
+    /// Whether it was stopped and everything has ended. [`Server::run`] returns then.
+    pub fn is_done(&self) -> bool {
+        self.event_loop.is_done()
+    }
+
+    /// Serves until it is stopped ([`Server::stopper`]).
+    ///
+    /// # Errors
+    /// A route made no sense, or the system's poll fails.
+    pub fn run(&mut self) -> Result<()> {
+        self.check()?;
+        Ok(self.event_loop.run()?)
+    }
+
+    /// Does what is ready, for a program that has a loop of its own: waits for at most `timeout` (`None`: as long as
+    /// it takes; zero: not at all) and returns after one round. It may return sooner with nothing done.
+    ///
+    /// # Errors
+    /// As [`Server::run`].
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<()> {
+        self.check()?;
+        Ok(self.event_loop.turn(timeout)?)
+    }
+
+    fn check(&mut self) -> Result<()> {
+        self.service().router.problem.take().map_or(Ok(()), |why| Err(Error::Route(why)))
+    }
+
+    fn service(&mut self) -> &mut Service {
+        self.event_loop.protocol_mut()
+    }
+}
+
+fn net_limits(limits: &Limits) -> net::Limits {
+    net::Limits {
+        connections: limits.connections,
+        high_water: limits.high_water,
+        backlog: limits.backlog,
+        stall_timeout: limits.stall_timeout,
+        drain_timeout: limits.drain_timeout,
     }
 }

@@ -42,10 +42,6 @@ impl<'a> Request<'a> {
         self.pattern?.parameter(self.path(), name)
     }
 
-    pub(super) fn first_param(&self) -> Option<Cow<'a, str>> {
-        self.pattern?.first_parameter(self.path())
-    }
-
     /// The first value of `name` in the query, decoded; a `+` is a space.
     pub fn query(&self, name: &str) -> Option<Cow<'a, str>> {
         query_value(self.head.uri().query()?, name)?.ok()

@@ -22,7 +22,8 @@ pub(super) struct Route {
 
 pub(super) enum Endpoint {
     Handler { method: Box<str>, handler: Handler },
-    WebSocket(WebSocketRoute),
+    /// Which of [`Router::sockets`].
+    WebSocket(usize),
     Channels,
 }
 
@@ -32,6 +33,7 @@ pub(super) struct Router {
     routes: Vec<Route>,
     /// The order in which they are tried: the more literal first.
     order: Vec<usize>,
+    sockets: Vec<WebSocketRoute>,
     /// What was wrong with the first route that was refused.
     pub(super) problem: Option<String>,
 }
@@ -72,6 +74,22 @@ impl Router {
         self.order.push(index);
         self.order.sort_by_key(|&index| self.routes[index].pattern.rank());
         index
+    }
+
+    /// Adds a WebSocket route, and gives it back to be refined.
+    pub(super) fn add_socket(&mut self, path: &str, route: WebSocketRoute) -> &mut WebSocketRoute {
+        let index = self.sockets.len();
+        self.sockets.push(route);
+        self.add(path, Endpoint::WebSocket(index));
+        &mut self.sockets[index]
+    }
+
+    pub(super) fn socket(&self, index: usize) -> Option<&WebSocketRoute> {
+        self.sockets.get(index)
+    }
+
+    pub(super) fn socket_mut(&mut self, index: usize) -> Option<&mut WebSocketRoute> {
+        self.sockets.get_mut(index)
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Route> {
@@ -152,7 +170,7 @@ mod tests {
             router.add(path, Endpoint::Handler { method: method.into(), handler });
         }
         for path in ["/socket", "/both"] {
-            router.add(path, Endpoint::WebSocket(WebSocketRoute::new(Box::new(|_, _| {}))));
+            router.add_socket(path, WebSocketRoute::new(Box::new(|_, _| {})));
         }
         router.add("/channels/{name}", Endpoint::Channels);
         router

@@ -43,7 +43,7 @@ impl Service {
         io: &mut Io<'_>,
     ) {
         let form = self.form(request.head());
-        let name = self.router.get(index).and_then(|route| request.of_route(&route.pattern).first_param());
+        let name = self.router.get(index).and_then(|route| route.pattern.first_parameter(request.path()));
         let result = match name {
             None => Err(refusal(Status::BAD_REQUEST, "the channel's name is not percent-encoded UTF-8")),
             Some(name) if request.method() == "POST" => self.publish(&name, request, io),
@@ -222,15 +222,18 @@ impl Service {
         io: &mut Io<'_>,
     ) -> Result<(), Response> {
         let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
-        let spoken = match self.router.get(index).map(|route| &route.endpoint) {
-            Some(Endpoint::WebSocket(route)) => &route.protocols[..],
-            _ => &[],
+        let Some(Endpoint::WebSocket(socket)) = self.router.get(index).map(|route| &route.endpoint) else {
+            return Err(refusal(Status::NOT_FOUND, "there is no WebSocket here"));
         };
+        let socket = *socket;
+        let spoken = self.router.socket(socket).map_or(&[][..], |route| &route.protocols);
         let chosen = spoken.iter().position(|spoken| upgrade.protocols().any(|offered| offered == &**spoken));
         let protocol = chosen.and_then(|chosen| spoken.get(chosen)).map(|protocol| protocol.to_string());
-        let session = Session::new(Audience::Route { index, protocol: chosen });
+        let session = Session::new(Audience::Route { index: socket, protocol: chosen });
         self.switch(connection, session, &upgrade, protocol.as_deref(), io)?;
-        self.call_on_open(connection, index, protocol.as_deref(), request, io);
+        let pattern = self.router.get(index).map(|route| route.pattern.clone());
+        let request = pattern.as_ref().map_or(*request, |pattern| request.of_route(pattern));
+        self.call_on_open(connection, socket, protocol.as_deref(), &request, io);
         Ok(())
     }
 
@@ -347,10 +350,10 @@ fn channel_refusal(error: crate::channel::Error) -> Response {
 }
 
 fn handshake_refusal(error: handshake::HandshakeError) -> Response {
-    let response = refusal(error.status(), &error.to_string());
-    if error.status() == Status::UPGRADE_REQUIRED {
-        // RFC 6455 4.4: which version would do.
-        return response.header("Sec-WebSocket-Version", "13").upgrade();
+    let mut response = refusal(error.status(), &error.to_string());
+    // A version that would do (RFC 6455 4.4), or the method.
+    for (name, value) in error.fields() {
+        response.fields.push((name.as_str().into(), value.as_bytes().into()));
     }
     response
 }
@@ -370,8 +373,7 @@ impl Service {
                 let _ = self.hub.publish_beside(reader, data, io.now.unix_ms);
             }
             Audience::Route { index, protocol } => {
-                let Some(route) = self.router.get_mut(*index) else { return };
-                let Endpoint::WebSocket(route) = &mut route.endpoint else { return };
+                let Some(route) = self.router.socket_mut(*index) else { return };
                 let protocol = protocol.and_then(|chosen| route.protocols.get(chosen)).map(|name| &**name);
                 let mut socket = link.socket(peer, protocol, &self.mailbox, io);
                 let on_message = &mut route.on_message;
@@ -397,11 +399,9 @@ impl Service {
         io: &mut Io<'_>,
     ) {
         let State::Socket(session) = &mut connection.state else { return };
-        let Some(route) = self.router.get_mut(index) else { return };
-        let request = request.of_route(&route.pattern);
-        let Endpoint::WebSocket(WebSocketRoute { on_open: Some(on_open), .. }) = &mut route.endpoint else { return };
+        let Some(WebSocketRoute { on_open: Some(on_open), .. }) = self.router.socket_mut(index) else { return };
         let mut socket = session.socket(connection.peer, protocol, &self.mailbox, io);
-        let call = std::panic::AssertUnwindSafe(|| on_open(&mut socket, &request));
+        let call = std::panic::AssertUnwindSafe(|| on_open(&mut socket, request));
         let called = std::panic::catch_unwind(call);
         session.await_close(&self.limits, io);
         if called.is_err() {
