@@ -23,8 +23,8 @@ pub use error::{Error, Result};
 pub use limits::Limits;
 #[cfg(feature = "net")]
 pub use server::{
-    Access, EventStream, Later, Publisher, Reply, Request, Response, Sender, Server, Socket, Stopper, Stream,
-    WebSocketRoute,
+    Access, EventStream, Later, Publisher, Reply, Request, Response, Sender, Server, Simulation,
+    Socket, Stopper, Stream, WebSocketRoute,
 };
 #[cfg(feature = "net")]
 pub use ws::Message;
