@@ -318,6 +318,6 @@ fn unanswerable(found: &Found, head: &RequestHead<'_>) -> Option<Response> {
             Status::NOT_IMPLEMENTED,
             "this server does not know the method",
         ),
-        Found::NotFound => refusal(Status::NOT_FOUND, &format!("there is nothing at {path}")),
+        Found::Nowhere => refusal(Status::NOT_FOUND, &format!("there is nothing at {path}")),
     })
 }

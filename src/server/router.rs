@@ -57,7 +57,8 @@ pub(super) enum Found {
     MethodNotAllowed(String),
     /// Nobody here knows this method.
     UnknownMethod,
-    NotFound,
+    /// There is no such path.
+    Nowhere,
 }
 
 impl Router {
@@ -149,7 +150,7 @@ impl Router {
             }
         }
         if !found {
-            return Found::NotFound;
+            return Found::Nowhere;
         }
         if sockets || allowed.contains(&"GET") {
             allowed.extend(["GET", "HEAD"]);
@@ -219,7 +220,7 @@ mod tests {
         assert!(matches!(find("POST /"), Found::Handler(_)));
         assert!(matches!(find("POST /channels/a"), Found::Channel(_)));
         assert!(matches!(find("GET /channels/a+"), Found::Channel(_)));
-        assert_eq!(find("GET /nowhere"), Found::NotFound);
+        assert_eq!(find("GET /nowhere"), Found::Nowhere);
         assert_eq!(find("BREW /"), Found::UnknownMethod);
     }
 
