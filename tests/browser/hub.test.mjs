@@ -143,6 +143,15 @@ async function shows(page, way, ids) {
   return found;
 }
 
+async function nothingOverflows(page) {
+  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(content <= window, `${content} pixels of content in ${window}`);
+  const wider = await page.locator("body *").evaluateAll((all) => all
+    .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX === "auto")
+    .map((element) => element.className));
+  assert.deepEqual(wider, [], "what scrolls sideways");
+}
+
 async function allShow(page, ids) {
   const found = {};
   for (const way of WAYS) found[way] = await shows(page, way, ids);
@@ -313,23 +322,26 @@ describe("the hub's page", { timeout: 10 * DEADLINE }, () => {
   for (const colorScheme of ["light", "dark"]) {
     for (const width of [1280, 768, 360]) {
       test(`nothing overflows at ${width} pixels, ${colorScheme}`, async () => {
-        const channel = `look-${colorScheme}-${width}`;
-        const page = await open(channel, { width, colorScheme });
-        const ids = await publishAll(hub, channel, ["hello", "from outside", "x".repeat(300)]);
-        ids.push(await publish(hub, channel, "21.5", "temperature"));
-        ids.push(await publish(hub, channel, "a rather long event name", "n".repeat(120)));
-        ids.push(await publish(hub, channel, Buffer.from([0xff, 0xd8, 0xff, 0xe0])));
-        for (const text of ["good morning", "one log", "four ways"]) ids.push(await publishFromPage(page, text));
-        await card(page, "sse").locator("[data-action=cut]").click();
-        ids.push(await publishFromPage(page, "SSE is cut, and will catch up"));
-        for (const way of WAYS) await shows(page, way, way === "sse" ? ids.slice(0, -1) : ids);
-        const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-        assert.ok(content <= window, `${content} pixels of content in ${window}`);
-        const wider = await page.locator("body *").evaluateAll((all) => all
-          .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX === "auto")
-          .map((element) => element.className));
-        assert.deepEqual(wider, [], "what scrolls sideways");
-        await page.screenshot({ path: `${SCREENSHOTS}/hub-${colorScheme}-${width}.png`, fullPage: true });
+        const own = await startHub();
+        try {
+          const page = await open("demo", { width, colorScheme, base: own.base });
+          const ids = await publishAll(own, "demo", ["hello", "from a terminal", Buffer.from([0xff, 0xd8, 0xff, 0xe0])]);
+          ids.push(await publish(own, "demo", "21.5", "temperature"));
+          for (const text of ["good morning", "one log", "four ways"]) ids.push(await publishFromPage(page, text));
+          await card(page, "sse").locator("[data-action=cut]").click();
+          ids.push(await publishFromPage(page, "SSE is cut, and will catch up"));
+          for (const way of WAYS) await shows(page, way, way === "sse" ? ids.slice(0, -1) : ids);
+          await page.screenshot({ path: `${SCREENSHOTS}/hub-${colorScheme}-${width}.png`, fullPage: true });
+
+          // And now what no line can hold.
+          await card(page, "sse").locator("[data-action=resume]").click();
+          ids.push(await publish(own, "demo", "x".repeat(300)), await publish(own, "demo", "a long name", "n".repeat(120)));
+          await allShow(page, ids);
+          await nothingOverflows(page);
+          await page.context().close();
+        } finally {
+          await own.end("SIGTERM");
+        }
       });
     }
   }
