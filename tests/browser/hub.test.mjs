@@ -169,7 +169,7 @@ async function publishFromPage(page, text, event = "") {
   return id;
 }
 
-describe("the hub's page", { timeout: 10 * DEADLINE }, () => {
+describe("the hub's page", { timeout: 20 * DEADLINE }, () => {
   before(async () => {
     mkdirSync(SCREENSHOTS, { recursive: true });
     hub = await startHub();
@@ -245,6 +245,19 @@ describe("the hub's page", { timeout: 10 * DEADLINE }, () => {
     for (const way of WAYS) {
       assert.deepEqual(found[way].map((row) => row.event), ["past", "price", "message", "order", "error", "open", "price", "message", "typed"]);
     }
+  });
+
+  test("what the EventSource missed under an unknown name is put in its place when another way brings the name", async () => {
+    const page = await open("alone");
+    const others = WAYS.filter((way) => way !== "sse");
+    for (const way of others) await card(page, way).locator("[data-action=cut]").click();
+    const ids = await publishAll(hub, "alone", ["one"]);
+    await shows(page, "sse", ids);
+    const missed = await publish(hub, "alone", "two", "unheard-of");
+    const last = await publish(hub, "alone", "three");
+    await shows(page, "sse", [...ids, last]);
+    for (const way of others) await card(page, way).locator("[data-action=resume]").click();
+    await allShow(page, [...ids, missed, last]);
   });
 
   test("data that is not UTF-8 is marked as binary by every way", async () => {
