@@ -7,10 +7,10 @@ import { createInterface } from "node:readline";
 /** How long anything may take before a test gives up. Never used to synchronise. */
 export const PATIENCE = 30_000;
 
-/** Starts an example; `name` picks its command from the environment, such as BAREWIRE_HUB. */
+/** Starts an example; the environment names its program, such as BAREWIRE_HUB. */
 export async function start(name) {
-  const [program, ...words] = process.env[`BAREWIRE_${name.toUpperCase()}`].split(" ");
-  const child = spawn(program, [...words, "--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "inherit"] });
+  const program = process.env[`BAREWIRE_${name.toUpperCase()}`];
+  const child = spawn(program, ["--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout });
   const [line] = await Promise.race([

@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
@@ -33,12 +32,12 @@ CHANNEL_NUMBERS = itertools.count(1)
 
 
 class Example:
-    """A running example server; `name` picks its command from the environment, such as BAREWIRE_HUB."""
+    """A running example server; the environment names its program, such as BAREWIRE_HUB."""
 
     def __init__(self, name):
-        command = shlex.split(os.environ["BAREWIRE_" + name.upper()])
+        program = os.environ["BAREWIRE_" + name.upper()]
         self.process = subprocess.Popen(
-            [*command, "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+            [program, "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
         line = self.process.stdout.readline()
         match = re.fullmatch(r"listening on http://(127\.0\.0\.1):(\d+)\n", line)
