@@ -1,1 +1,73 @@
-//! (being written)
+//! WebSocket framing: RFC 6455 sections 5 and 7.4, as a codec. Bytes in, events out; no socket,
+//! clock or randomness.
+//!
+//! ```text
+//!            bytes read                                 bytes to write
+//!                |                                            ^
+//!   Decoder      | which frame is allowed here                | write_message, write_ping, write_pong,
+//!   decode.rs    | pieces to messages, limits                 | write_close, Fragmenter     encode.rs
+//!                |                                            |
+//!   Header       | the bits of one header      frame.rs       |
+//!   mask()       | the masking key             mask.rs        |
+//!   Close        | code and reason             close.rs       |
+//!                v                                            |
+//!         Event<'_>, Message<'_>           message.rs      Message<'_>
+//! ```
+//!
+//! **Receiving** is one call in a loop. The decoder takes the mask off in the buffer that was read
+//! into and lends the payload from there, so a message that arrives whole is neither copied nor
+//! allocated for. Only a message that is cut, by its sender or by the network, is put together in a
+//! buffer of the decoder, which is given back when the message was seen. A decoder with nothing to
+//! keep is 16 bytes.
+//!
+//! **The one rule**: call [`Decoder::decode`] on what is left of the input until `event` is `None`.
+//! Then all of the input is used, and nothing is kept but what is incomplete.
+//!
+//! ```
+//! use barewire::ws::{self, Decoder, Event, Limits, Message, Role};
+//!
+//! let mut read = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"; // "Hello", masked
+//! let mut out = Vec::new();
+//! let mut decoder = Decoder::new(Role::Server);
+//! let mut used = 0;
+//! loop {
+//!     let decoded = decoder.decode(&mut read[used..], &Limits::default())?;
+//!     used += decoded.used;
+//!     match decoded.event {
+//!         None => break,
+//!         Some(Event::Message(message)) => ws::write_message(&mut out, message, None),
+//!         Some(Event::Ping(payload)) => ws::write_pong(&mut out, payload, None)?,
+//!         Some(Event::Pong(_)) => {}
+//!         Some(Event::Close(close)) => ws::write_close(&mut out, close, None),
+//!     }
+//! }
+//! assert_eq!(out, b"\x81\x05Hello");
+//! # Ok::<(), ws::Error>(())
+//! ```
+//!
+//! **What is strict.** Every violation of section 5 ends the decoder with an [`Error`] that knows
+//! its close code. Reserved bits, lengths that are not in their shortest form and close codes that
+//! may not be on the wire are refused. Text fails at the first byte that cannot be UTF-8, in a
+//! fragment or frame that is not yet complete too. Limits are compared with what a header declares,
+//! before memory is taken, and memory grows only with what has arrived.
+
+mod close;
+mod decode;
+mod encode;
+mod error;
+mod frame;
+pub mod handshake;
+mod mask;
+mod message;
+mod utf8;
+
+pub use close::{Close, CloseCode, MAX_CLOSE_REASON};
+pub use decode::{Decoded, Decoder};
+pub use encode::{Fragmenter, write_close, write_message, write_ping, write_pong};
+pub use error::Error;
+pub use frame::{EncodedHeader, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode};
+pub use mask::{mask, mask_into};
+pub use message::{Event, Kind, Limits, MAX_FRAME, MAX_MESSAGE, MAX_PIECES, Message, Role};
+
+#[cfg(test)]
+mod tests;

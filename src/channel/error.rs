@@ -1,0 +1,46 @@
+//! Why a channel refuses.
+
+use std::fmt;
+
+use crate::http::Status;
+
+/// Why something could not be published or subscribed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A channel's name is empty or longer than [`MAX_NAME`](super::MAX_NAME) bytes.
+    InvalidName,
+    /// An event name holds CR, LF or NUL (it would inject lines into event streams), or is longer than
+    /// [`MAX_NAME`](super::MAX_NAME) bytes.
+    InvalidEvent,
+    /// The event name `gap` is what readers are told of missing messages by.
+    ReservedEvent,
+    /// The hub holds as many channels as it may.
+    TooManyChannels,
+    /// The channel has as many subscribers as it may.
+    TooManySubscribers,
+}
+
+impl Error {
+    /// The status that answers a request that failed so.
+    pub fn status(self) -> Status {
+        match self {
+            Error::InvalidName | Error::InvalidEvent | Error::ReservedEvent => Status::BAD_REQUEST,
+            Error::TooManyChannels | Error::TooManySubscribers => Status::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Error::InvalidName => "a channel's name is 1 to 256 bytes",
+            Error::InvalidEvent => "an event name is at most 256 bytes without CR, LF or NUL",
+            Error::ReservedEvent => "the event name \"gap\" is reserved: readers are told of missing messages by it",
+            Error::TooManyChannels => "this server holds as many channels as it may",
+            Error::TooManySubscribers => "this channel has as many subscribers as it may",
+        })
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,50 @@
+//! Channels: one log, many cursors.
+//!
+//! A channel is an ordered [`Log`] of messages. Whoever reads it is a cursor into it; *how* it is read (a poll, an
+//! event stream, a WebSocket) only decides how a reader waits and in which [`Encoding`] it gets the messages. So
+//! resume, history, gaps, order and slow readers are solved here once, and no transport has rules of its own.
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `id` | message ids and cursors, `<ms>-<seq>` |
+//! | `log` | what is retained, and where a cursor stands |
+//! | `encoded` | the log in the encodings of its readers, each message encoded once |
+//! | `reader` | a cursor, what it may read next, and a poll's batch |
+//! | `hub` | all channels of a server, under limits |
+//!
+//! Nothing here does I/O or knows a clock: the time of a publish is an argument, and readers are woken by name
+//! ([`Hub::take_woken`]).
+//!
+//! ```
+//! use barewire::channel::{Data, Encoding, Hub, Limits, Next, Start};
+//!
+//! let mut hub = Hub::new(Limits::default(), 1_000);
+//! let mut reader = hub.attach("ticks", Encoding::EventStream, Start::Oldest, 1)?;
+//! hub.publish("ticks", None, Data::new(b"42"), 2_000)?;
+//! let Next::Bytes(bytes) = hub.next(&reader) else { panic!("a message was published") };
+//! assert_eq!(bytes, b"id: 2000-0\ndata: 42\n\n");
+//! let sent = bytes.len();
+//! hub.advance(&mut reader, sent);
+//! assert_eq!(hub.next(&reader), Next::Nothing);
+//! # Ok::<(), barewire::channel::Error>(())
+//! ```
+
+mod encoded;
+mod error;
+mod hub;
+mod id;
+mod log;
+mod reader;
+
+pub use encoded::Encoding;
+pub use error::Error;
+pub use hub::{Hub, Limits, MAX_CHANNELS, MAX_NAME, MAX_SUBSCRIBERS};
+pub use id::{Id, InvalidId};
+pub use log::{Data, Log, Position, RETAINED_AGE, RETAINED_BYTES, RETAINED_MESSAGES, Record, Retention, Start};
+pub use reader::{BATCH_BYTES, BATCH_MESSAGES, Batch, Next, Reader};
+
+/// The event name of a message that was published without one (WHATWG HTML 9.2.6).
+pub const DEFAULT_EVENT: &str = "message";
+
+/// The event name that tells a reader that messages are missing. Nobody else may publish under it.
+pub const GAP_EVENT: &str = "gap";

@@ -1,0 +1,144 @@
+//! Every limit of the library, with its default and where the default comes from.
+//!
+//! A limit is checked before memory is taken for what it limits. All of them are on by default; a program
+//! changes those it wants and leaves the rest:
+//!
+//! ```
+//! use barewire::Limits;
+//! let limits = Limits { body: 64 * 1024, ..Limits::default() };
+//! # assert_eq!(limits.fields, 100);
+//! ```
+
+use std::time::Duration;
+
+use crate::{channel, http, ws};
+
+/// The largest request body that is taken, in bytes, unless the program says otherwise.
+pub const MAX_BODY: usize = 1024 * 1024;
+/// How long a client may take from the first byte of a request head to its end (slowloris).
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an announced body may go without a byte (slow POST).
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may idle between two requests.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// The longest that a long poll waits, whatever its client asks for.
+pub const MAX_WAIT: Duration = Duration::from_secs(60);
+/// How often a WebSocket is pinged; one that stays silent for two intervals is dropped.
+pub const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// How long the peer may take to answer our close frame (RFC 6455 7.1.1).
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often an event stream carries a comment, so that proxies and half-open peers are noticed.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a peer may take none of the bytes that wait for it.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long shutting down may take before what is left is cut off.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Unread output, in bytes, from which on a peer is not read from until it has read.
+pub const HIGH_WATER: usize = 64 * 1024;
+/// Unread output, in bytes, at which a connection is given up. Above the largest message that can be echoed.
+pub const MAX_BACKLOG: usize = 32 * 1024 * 1024;
+/// Connections that one server holds; further ones wait in the listener's queue.
+pub const MAX_CONNECTIONS: usize = 100_000;
+/// Commands from other threads that may wait for the loop.
+pub const MAX_QUEUED: usize = 65_536;
+
+/// What a server allows. See the constants of this module for the reasons.
+///
+/// | limit | default | what the client gets beyond it |
+/// | --- | --- | --- |
+/// | `head`, `fields` | 16 KiB, 100 | 431 |
+/// | `target` | 8 KiB | 414 |
+/// | `body` | 1 MiB | 413 |
+/// | `header_timeout` | 10 s | 408 |
+/// | `body_timeout` | 30 s | 408 |
+/// | `keep_alive` | 75 s | the connection closes |
+/// | `wait` | 60 s | 204 at this time |
+/// | `message`, `frame` | 16 MiB | close code 1009 |
+/// | `pieces` | 131,072 | close code 1008 |
+/// | `ping_interval` | 30 s | dropped after two without a byte |
+/// | `close_timeout` | 5 s | dropped |
+/// | `high_water` | 64 KiB | not read from until it reads |
+/// | `backlog` | 32 MiB | dropped |
+/// | `stall_timeout` | 60 s | dropped |
+/// | `connections` | 100,000 | waits to be accepted |
+/// | `channels.channels`, `channels.subscribers` | 10,000, 100,000 | 503 |
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a request head ([`http::MAX_HEAD`]).
+    pub head: usize,
+    /// Fields of a request head ([`http::MAX_FIELDS`]).
+    pub fields: usize,
+    /// Bytes of a request target ([`http::MAX_TARGET`]).
+    pub target: usize,
+    /// Bytes of a request body ([`MAX_BODY`]).
+    pub body: usize,
+    /// See [`HEADER_TIMEOUT`].
+    pub header_timeout: Duration,
+    /// See [`BODY_TIMEOUT`].
+    pub body_timeout: Duration,
+    /// See [`KEEP_ALIVE`].
+    pub keep_alive: Duration,
+    /// See [`MAX_WAIT`].
+    pub wait: Duration,
+    /// Bytes of a WebSocket message ([`ws::MAX_MESSAGE`]).
+    pub message: usize,
+    /// Bytes of a WebSocket frame ([`ws::MAX_FRAME`]).
+    pub frame: usize,
+    /// Frames of one WebSocket message ([`ws::MAX_PIECES`]).
+    pub pieces: u32,
+    /// See [`PING_INTERVAL`].
+    pub ping_interval: Duration,
+    /// See [`CLOSE_TIMEOUT`].
+    pub close_timeout: Duration,
+    /// See [`HEARTBEAT`].
+    pub heartbeat: Duration,
+    /// See [`STALL_TIMEOUT`].
+    pub stall_timeout: Duration,
+    /// See [`DRAIN_TIMEOUT`].
+    pub drain_timeout: Duration,
+    /// See [`HIGH_WATER`].
+    pub high_water: usize,
+    /// See [`MAX_BACKLOG`].
+    pub backlog: usize,
+    /// See [`MAX_CONNECTIONS`].
+    pub connections: usize,
+    /// What channels keep and how many there may be.
+    pub channels: channel::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            head: http::MAX_HEAD,
+            fields: http::MAX_FIELDS,
+            target: http::MAX_TARGET,
+            body: MAX_BODY,
+            header_timeout: HEADER_TIMEOUT,
+            body_timeout: BODY_TIMEOUT,
+            keep_alive: KEEP_ALIVE,
+            wait: MAX_WAIT,
+            message: ws::MAX_MESSAGE,
+            frame: ws::MAX_FRAME,
+            pieces: ws::MAX_PIECES,
+            ping_interval: PING_INTERVAL,
+            close_timeout: CLOSE_TIMEOUT,
+            heartbeat: HEARTBEAT,
+            stall_timeout: STALL_TIMEOUT,
+            drain_timeout: DRAIN_TIMEOUT,
+            high_water: HIGH_WATER,
+            backlog: MAX_BACKLOG,
+            connections: MAX_CONNECTIONS,
+            channels: channel::Limits::default(),
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn head_limits(&self) -> http::HeadLimits {
+        http::HeadLimits { head: self.head, fields: self.fields, target: self.target }
+    }
+
+    pub(crate) fn message_limits(&self) -> ws::Limits {
+        ws::Limits { message: self.message, frame: self.frame, pieces: self.pieces }
+    }
+}

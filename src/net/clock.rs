@@ -1,0 +1,32 @@
+//! The time, read once a turn and handed down as a value.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// A moment, on two clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since the loop began; never goes back. Deadlines are in it.
+    pub ms: u64,
+    /// Milliseconds since 1970 on the wall clock, for message ids and dates; may jump.
+    pub unix_ms: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Clock {
+    began: Instant,
+}
+
+impl Clock {
+    pub(super) fn new() -> Clock {
+        Clock { began: Instant::now() }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { ms: super::millis(self.began.elapsed()), unix_ms: unix_ms() }
+    }
+}
+
+/// The wall clock; 0 where it stands before 1970.
+pub(crate) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, super::millis)
+}

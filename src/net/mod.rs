@@ -1,0 +1,217 @@
+//! The event loop: sockets, readiness, deadlines and wakers over mio. It knows no protocol.
+//!
+//! ```text
+//!            ┌────────────────────── Loop::turn ──────────────────────┐
+//!   sockets  │ poll ─► accept ─► commands ─► deadlines ─► ready list  │
+//!   ───────► │                                             │          │
+//!            │        one read into the loop's buffer ◄────┤          │
+//!            │                    │                        │          │
+//!            │        Protocol::received(bytes) ──► Output │          │
+//!            │                                        │    │          │
+//!   ◄─────── │        one write of the whole answer ◄─┘    │          │
+//!            │        Protocol::shared ──► one write ◄─ woken readers │
+//!            └────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! A protocol is a [`Protocol`]: bytes and the time go in; bytes, the next deadline and the wish to close come out,
+//! through [`Io`]. It never sees a socket, so it is tested without one. The loop in turn keeps the rules that are
+//! the same for every protocol:
+//!
+//! - **Edge-triggered and fair.** A connection is read once a visit, into one buffer that all connections share,
+//!   and goes to the back of the ready list while there is more.
+//! - **One write per visit.** What a protocol answers to one read goes out together. Large payloads that still lie
+//!   in the read buffer are written from there ([`Output::send`]).
+//! - **Idle costs nothing.** A connection owns memory only for output that its peer has not taken yet.
+//! - **Who does not read is not read from**, from [`Limits::high_water`] on; who takes nothing for
+//!   [`Limits::stall_timeout`] is dropped.
+//! - **Closing is polite** (RFC 9112 9.6): all output, then a half-close, then a bounded wait for the peer's end,
+//!   so that the peer sees the answer and not a reset.
+//! - **Out of descriptors** (or at the connection limit), accepting pauses until a connection has gone or a moment
+//!   has passed; it never spins.
+
+mod accept;
+mod backlog;
+mod clock;
+mod deadline;
+mod mailbox;
+mod output;
+mod slots;
+mod turn;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub(crate) use clock::unix_ms;
+pub use clock::Now;
+pub use mailbox::{Mailbox, Stopped};
+pub use output::{LEND, Output};
+pub use turn::Loop;
+
+/// Names one connection for as long as it lives; never reused while anybody could still mean the old one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId {
+    index: u32,
+    generation: u32,
+}
+
+impl ConnectionId {
+    /// The id as one number.
+    pub fn to_u64(self) -> u64 {
+        u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    /// The id that [`ConnectionId::to_u64`] made this number of.
+    pub fn from_u64(number: u64) -> ConnectionId {
+        ConnectionId { index: number as u32, generation: (number >> 32) as u32 }
+    }
+}
+
+/// What the loop allows each connection, and in all.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once; further ones wait in the listener's queue.
+    pub connections: usize,
+    /// Bytes of unread output from which on a peer is not read from.
+    pub high_water: usize,
+    /// Bytes of unread output at which a connection is given up.
+    pub backlog: usize,
+    /// How long a peer may take none of its output.
+    pub stall_timeout: Duration,
+    /// How long shutting down may take.
+    pub drain_timeout: Duration,
+}
+
+/// A protocol on the loop: one value for all connections, and one [`Protocol::Connection`] for each.
+pub trait Protocol {
+    /// What is kept for each connection. Make it small: an idle connection costs this and little more.
+    type Connection;
+    /// What other threads may send through the [`Mailbox`].
+    type Command: Send + 'static;
+
+    /// A peer has connected.
+    fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> Self::Connection;
+
+    /// Bytes have arrived. They are the protocol's to change; what it needs later it has to keep.
+    fn received(&mut self, connection: &mut Self::Connection, input: &mut [u8], io: &mut Io<'_>);
+
+    /// The peer will send nothing more.
+    fn ended(&mut self, connection: &mut Self::Connection, io: &mut Io<'_>);
+
+    /// The deadline that was set has passed. It is no longer set.
+    fn expired(&mut self, connection: &mut Self::Connection, io: &mut Io<'_>);
+
+    /// The connection was named by [`Protocol::take_woken`], or its peer has taken all output: whatever waited for
+    /// that goes on.
+    fn resumed(&mut self, connection: &mut Self::Connection, io: &mut Io<'_>);
+
+    /// The program shuts down: the connection should say so and end.
+    fn drain(&mut self, connection: &mut Self::Connection, io: &mut Io<'_>);
+
+    /// A command for this connection.
+    fn told(&mut self, connection: &mut Self::Connection, command: Self::Command, io: &mut Io<'_>);
+
+    /// A command for nobody in particular.
+    fn ordered(&mut self, command: Self::Command, now: Now);
+
+    /// The connection is gone. Whatever it held elsewhere has to be given back.
+    fn closed(&mut self, id: ConnectionId, connection: Self::Connection);
+
+    /// Bytes that many connections share and that this one gets next: written from where they lie, whenever its
+    /// own output is all gone.
+    fn shared(&self, connection: &Self::Connection) -> &[u8];
+
+    /// So many bytes of what [`Protocol::shared`] gave are written. If that cut something that must not be mixed
+    /// with other output, its rest is returned and goes out first.
+    fn shared_sent(&mut self, connection: &mut Self::Connection, sent: usize) -> Option<bytes::Bytes>;
+
+    /// Names (by [`ConnectionId::to_u64`]) the connections for which [`Protocol::resumed`] is due.
+    fn take_woken(&mut self, woken: &mut Vec<u64>);
+
+    /// Once a turn, for what has to be done now and then.
+    fn tick(&mut self, now: Now);
+
+    /// Something failed that no connection can be told of, such as accepting.
+    fn failed(&mut self, error: std::io::Error);
+}
+
+/// What a protocol may do for the connection that it was called for.
+#[derive(Debug)]
+pub struct Io<'a> {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The time of this turn.
+    pub now: Now,
+    /// Where its answer goes.
+    pub out: &'a mut Output,
+    /// Bytes that its peer has not taken yet, before this answer.
+    pub backlog: usize,
+    flow: &'a mut Flow,
+}
+
+/// What a connection has asked of the loop.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    /// When [`Protocol::expired`] is due, in milliseconds of [`Now::ms`]; `u64::MAX` for never.
+    pub deadline: u64,
+    /// Not to be read from for now.
+    pub paused: bool,
+    /// To be closed once its output is gone.
+    pub closing: bool,
+    /// To be dropped at once.
+    pub aborted: bool,
+}
+
+impl Flow {
+    /// No deadline, and open in both directions.
+    pub const fn new() -> Flow {
+        Flow { deadline: u64::MAX, paused: false, closing: false, aborted: false }
+    }
+}
+
+impl Default for Flow {
+    fn default() -> Flow {
+        Flow::new()
+    }
+}
+
+impl<'a> Io<'a> {
+    /// The parts put together: for tests of a protocol that have no loop.
+    pub fn new(id: ConnectionId, now: Now, out: &'a mut Output, backlog: usize, flow: &'a mut Flow) -> Io<'a> {
+        Io { id, now, out, backlog, flow }
+    }
+
+    /// Calls [`Protocol::expired`] after `delay`, instead of at the time that was set before.
+    pub fn set_deadline(&mut self, delay: Duration) {
+        self.flow.deadline = self.now.ms.saturating_add(millis(delay));
+    }
+
+    /// Sets no deadline any more.
+    pub fn clear_deadline(&mut self) {
+        self.flow.deadline = u64::MAX;
+    }
+
+    /// Stops reading from the peer, or goes on.
+    pub fn pause_reading(&mut self, paused: bool) {
+        self.flow.paused = paused;
+    }
+
+    /// Closes the connection once its output is gone. Nothing is read any more.
+    pub fn close(&mut self) {
+        self.flow.closing = true;
+    }
+
+    /// Drops the connection at once, with whatever output is left.
+    pub fn abort(&mut self) {
+        self.flow.aborted = true;
+    }
+
+    /// Whether the connection is about to end.
+    pub fn is_closing(&self) -> bool {
+        self.flow.closing || self.flow.aborted
+    }
+}
+
+/// A duration in whole milliseconds, as the loop counts them.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

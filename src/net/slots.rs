@@ -1,0 +1,342 @@
+//! One connection as the loop sees it: a socket, its unread output and its place in the order of things.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+
+use mio::net::TcpStream;
+
+use super::backlog::Backlog;
+use super::deadline::{Entry, Wheel};
+use super::output::{Output, PIECES};
+use super::{ConnectionId, Flow, Io, Limits, Now, Protocol};
+
+/// How long a closed connection waits for its peer's end before it is dropped, in milliseconds (RFC 9112 9.6).
+const LINGER: u64 = 2_000;
+
+/// A short read means that the socket is drained, so that its next edge is sure to come: epoll(7) and kqueue say
+/// so. Elsewhere one reads until the socket would block.
+const SHORT_READ_DRAINS: bool = cfg!(unix);
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// What output there is goes out; nothing is read.
+    Closing,
+    /// Our half is closed; the peer has until then to close its own.
+    Lingering { until: u64 },
+    /// To be removed.
+    Dead,
+}
+
+pub(super) struct Slot<C> {
+    pub(super) id: ConnectionId,
+    pub(super) connection: C,
+    stream: TcpStream,
+    backlog: Option<Box<Backlog>>,
+    flow: Flow,
+    /// When the peer must have taken something of the backlog.
+    stall_at: u64,
+    /// The entry in the wheel that counts; any other is stale.
+    scheduled: u64,
+    phase: Phase,
+    readable: bool,
+    writable: bool,
+    /// The peer has closed its half: an end is there to be read.
+    ending: bool,
+    /// The end has been read.
+    ended: bool,
+    /// The peer takes output again, and what waited for that has not gone on yet.
+    unblocked: bool,
+    /// In the ready list.
+    pub(super) queued: bool,
+}
+
+/// What of the loop a visit needs.
+pub(super) struct Visit<'a, P> {
+    pub(super) protocol: &'a mut P,
+    pub(super) output: &'a mut Output,
+    pub(super) buffer: &'a mut [u8],
+    pub(super) wheel: &'a mut Wheel,
+    pub(super) limits: &'a Limits,
+    pub(super) now: Now,
+}
+
+impl<C> Slot<C> {
+    pub(super) fn new(id: ConnectionId, stream: TcpStream, connection: C, flow: Flow) -> Slot<C> {
+        Slot {
+            id,
+            connection,
+            stream,
+            backlog: None,
+            flow,
+            stall_at: u64::MAX,
+            scheduled: u64::MAX,
+            phase: Phase::Open,
+            readable: false,
+            // A new socket takes output; an edge that says so comes only after one that did not.
+            writable: true,
+            ending: false,
+            ended: false,
+            unblocked: false,
+            queued: false,
+        }
+    }
+
+    pub(super) fn mark(&mut self, event: &mio::event::Event) {
+        self.readable |= event.is_readable() || event.is_error();
+        if event.is_writable() && !self.writable {
+            self.writable = true;
+            self.unblocked = true;
+        }
+        self.ending |= event.is_read_closed() || event.is_error();
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.phase == Phase::Dead
+    }
+
+    /// Whether a visit would find something to do at once.
+    pub(super) fn is_ready(&self, limits: &Limits) -> bool {
+        match self.phase {
+            Phase::Open => self.readable && !self.flow.paused && self.backlog_len() < limits.high_water,
+            Phase::Lingering { .. } => self.readable,
+            Phase::Closing => false,
+            Phase::Dead => true,
+        }
+    }
+
+    fn backlog_len(&self) -> usize {
+        self.backlog.as_ref().map_or(0, |backlog| backlog.len())
+    }
+
+    /// When the wheel is to name this connection.
+    fn due(&self) -> u64 {
+        match self.phase {
+            Phase::Open => self.flow.deadline.min(self.stall_at),
+            Phase::Closing => self.stall_at,
+            Phase::Lingering { until } => until,
+            Phase::Dead => u64::MAX,
+        }
+    }
+
+    /// Calls the protocol and sends what it answers.
+    pub(super) fn call<P>(&mut self, visit: &mut Visit<'_, P>, call: impl FnOnce(&mut P, &mut C, &mut Io<'_>))
+    where
+        P: Protocol<Connection = C>,
+    {
+        if self.phase == Phase::Open {
+            let backlog = self.backlog_len();
+            let mut io = Io::new(self.id, visit.now, visit.output, backlog, &mut self.flow);
+            call(visit.protocol, &mut self.connection, &mut io);
+            self.flush(visit);
+        }
+    }
+
+    /// What a ready connection gets: its backlog written, one read, and what it shares with others.
+    pub(super) fn visit<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        if std::mem::take(&mut self.unblocked) {
+            self.write_backlog(visit);
+            self.resume(visit);
+        }
+        if self.is_ready(visit.limits) {
+            match self.phase {
+                Phase::Open => self.read(visit),
+                Phase::Lingering { .. } => self.discard(visit.buffer),
+                Phase::Closing | Phase::Dead => {}
+            }
+        }
+        self.settle(visit);
+    }
+
+    /// Goes on with what waits in the protocol, if the peer takes output.
+    pub(super) fn resume<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        if self.phase != Phase::Open || !self.writable || self.backlog.is_some() {
+            return;
+        }
+        self.call(visit, |protocol, connection, io| protocol.resumed(connection, io));
+        self.write_shared(visit);
+        self.settle(visit);
+    }
+
+    /// Its entry in the wheel has come out.
+    pub(super) fn expire<P: Protocol<Connection = C>>(&mut self, entry: Entry, visit: &mut Visit<'_, P>) {
+        if entry.at != self.scheduled {
+            return;
+        }
+        self.scheduled = u64::MAX;
+        let now = visit.now.ms;
+        if self.stall_at <= now {
+            self.phase = Phase::Dead;
+        }
+        match self.phase {
+            Phase::Open if self.flow.deadline <= now => {
+                self.flow.deadline = u64::MAX;
+                self.call(visit, |protocol, connection, io| protocol.expired(connection, io));
+            }
+            Phase::Lingering { until } if until <= now => self.phase = Phase::Dead,
+            _ => {}
+        }
+        self.settle(visit);
+    }
+
+    fn read<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        match self.stream.read(visit.buffer) {
+            Ok(0) => {
+                self.readable = false;
+                self.ended = true;
+                self.call(visit, |protocol, connection, io| protocol.ended(connection, io));
+            }
+            Ok(count) => {
+                // An end that is already there comes without a further edge.
+                self.readable = self.ending || !SHORT_READ_DRAINS || count == visit.buffer.len();
+                visit.output.lend_from(&visit.buffer[..count]);
+                let backlog = self.backlog_len();
+                let mut io = Io::new(self.id, visit.now, visit.output, backlog, &mut self.flow);
+                visit.protocol.received(&mut self.connection, &mut visit.buffer[..count], &mut io);
+                self.flush(visit);
+                if !self.flow.closing {
+                    self.write_shared(visit);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => self.phase = Phase::Dead,
+        }
+    }
+
+    /// Reads what nobody wants any more, until the peer's end.
+    fn discard(&mut self, buffer: &mut [u8]) {
+        match self.stream.read(buffer) {
+            Ok(0) => self.phase = Phase::Dead,
+            Ok(count) => self.readable = self.ending || !SHORT_READ_DRAINS || count == buffer.len(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => self.phase = Phase::Dead,
+        }
+    }
+
+    /// Sends the answer of this visit: at once if nothing waits in front of it, and what is left joins the backlog.
+    fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        let output = &mut *visit.output;
+        if !output.is_empty() && !self.flow.aborted {
+            let mut sent = 0;
+            if self.writable && self.backlog.is_none() {
+                match write_output(&mut self.stream, output, visit.buffer) {
+                    Ok(count) => sent = count,
+                    Err(_) => self.phase = Phase::Dead,
+                }
+                self.writable = sent == output.len();
+            }
+            if sent < output.len() {
+                let backlog = self.backlog.get_or_insert_with(Box::default);
+                output.each(visit.buffer, sent, |piece| backlog.copy(piece));
+            }
+        }
+        output.clear();
+        if self.backlog_len() > visit.limits.backlog {
+            self.phase = Phase::Dead;
+        }
+    }
+
+    fn write_backlog<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        let Some(backlog) = &mut self.backlog else { return };
+        let before = backlog.len();
+        match backlog.write_to(&mut self.stream) {
+            Ok(true) => {
+                self.backlog = None;
+                self.stall_at = u64::MAX;
+            }
+            Ok(false) => {
+                self.writable = false;
+                if backlog.len() < before {
+                    self.stall_at = u64::MAX;
+                }
+            }
+            Err(_) => self.phase = Phase::Dead,
+        }
+        self.watch_stall(visit);
+    }
+
+    /// Writes what this connection shares with others, from where it lies, while the socket takes it.
+    fn write_shared<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        while self.phase == Phase::Open && self.writable && self.backlog.is_none() {
+            let bytes = visit.protocol.shared(&self.connection);
+            if bytes.is_empty() {
+                return;
+            }
+            let wanted = bytes.len();
+            match self.stream.write(bytes) {
+                Ok(0) => self.phase = Phase::Dead,
+                Ok(sent) => {
+                    self.writable = sent == wanted;
+                    if let Some(rest) = visit.protocol.shared_sent(&mut self.connection, sent) {
+                        self.backlog.get_or_insert_with(Box::default).push(rest);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => self.phase = Phase::Dead,
+            }
+        }
+    }
+
+    fn watch_stall<P>(&mut self, visit: &Visit<'_, P>) {
+        if self.backlog.is_some() && self.stall_at == u64::MAX {
+            self.stall_at = visit.now.ms.saturating_add(super::millis(visit.limits.stall_timeout));
+        }
+    }
+
+    /// Draws the consequences of a visit: closing, and the next deadline.
+    fn settle<P>(&mut self, visit: &mut Visit<'_, P>) {
+        if self.flow.aborted {
+            self.phase = Phase::Dead;
+        }
+        if self.phase == Phase::Open && self.flow.closing {
+            self.phase = Phase::Closing;
+        }
+        if self.phase == Phase::Closing && self.backlog.is_none() {
+            self.phase = if self.ended || self.stream.shutdown(std::net::Shutdown::Write).is_err() {
+                Phase::Dead
+            } else {
+                // What has arrived meanwhile is still to be read and thrown away.
+                self.readable = true;
+                Phase::Lingering { until: visit.now.ms + LINGER }
+            };
+        }
+        self.watch_stall(visit);
+        let due = self.due();
+        if due < self.scheduled {
+            self.scheduled = due;
+            visit.wheel.schedule(Entry { id: self.id, at: due });
+        }
+    }
+}
+
+/// Writes as much of `output` as the socket takes.
+fn write_output(stream: &mut TcpStream, output: &Output, lender: &[u8]) -> io::Result<usize> {
+    let mut sent = 0;
+    while sent < output.len() {
+        let result = match output.as_one() {
+            Some(bytes) => stream.write(&bytes[sent..]),
+            None => {
+                let mut slices = [IoSlice::new(&[]); PIECES];
+                let count = output.slices(lender, sent, &mut slices);
+                stream.write_vectored(&slices[..count])
+            }
+        };
+        match result {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                sent += count;
+                // A short write of one piece means that the socket is full; the next would only say so.
+                if output.as_one().is_some() {
+                    break;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(sent)
+}

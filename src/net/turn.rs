@@ -1,0 +1,372 @@
+//! The loop: one turn after another.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::accept::Acceptor;
+use super::clock::Clock;
+use super::deadline::{Entry, Wheel};
+use super::mailbox::{Letter, Mailbox};
+use super::output::Output;
+use super::slots::{Slot, Visit};
+use super::{ConnectionId, Flow, Io, Limits, Now, Protocol};
+use crate::slab::Slab;
+
+/// The read buffer that all connections share.
+const READ_BUFFER: usize = 256 * 1024;
+/// Readiness events taken from the system at once.
+const EVENTS: usize = 1024;
+/// How often a turn looks after readers that its own work has woken, before it looks at the sockets again.
+const WAKE_ROUNDS: usize = 4;
+/// How long the loop sleeps at most, so that [`Protocol::tick`] comes about once a second.
+const TICK: u64 = 1_000;
+
+const WAKER: Token = Token(usize::MAX);
+/// Listeners have the tokens just below the waker's.
+const FIRST_LISTENER: usize = usize::MAX - 1024;
+
+/// An event loop for one protocol. Turn it, or let it run.
+pub struct Loop<P: Protocol> {
+    protocol: P,
+    poll: Poll,
+    events: Events,
+    mailbox: Mailbox<P::Command>,
+    letters: Vec<Letter<P::Command>>,
+    acceptor: Acceptor,
+    slots: Slab<Slot<P::Connection>>,
+    /// Connections that have something to do at once, in the order of their turn.
+    ready: VecDeque<u32>,
+    woken: Vec<u64>,
+    wheel: Wheel,
+    due: Vec<Entry>,
+    buffer: Vec<u8>,
+    output: Output,
+    clock: Clock,
+    limits: Limits,
+    generation: u32,
+    /// How many of the mailbox's stops have been acted on.
+    stops: u8,
+    /// When what is left of shutting down is cut off.
+    drain_until: Option<u64>,
+}
+
+impl<P: Protocol> std::fmt::Debug for Loop<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loop").field("connections", &self.slots.len()).finish_non_exhaustive()
+    }
+}
+
+impl<P: Protocol> Loop<P> {
+    /// A loop for the protocol that `make` builds; it gets the loop's mailbox, in which at most `queued` commands
+    /// wait.
+    ///
+    /// # Errors
+    /// The system gives no poll instance.
+    pub fn new(limits: Limits, queued: usize, make: impl FnOnce(Mailbox<P::Command>) -> P) -> io::Result<Loop<P>> {
+        let poll = Poll::new()?;
+        let mailbox = Mailbox::new(Waker::new(poll.registry(), WAKER)?, queued);
+        let clock = Clock::new();
+        Ok(Loop {
+            protocol: make(mailbox.clone()),
+            poll,
+            events: Events::with_capacity(EVENTS),
+            mailbox,
+            letters: Vec::new(),
+            acceptor: Acceptor::default(),
+            slots: Slab::new(),
+            ready: VecDeque::new(),
+            woken: Vec::new(),
+            wheel: Wheel::new(clock.now().ms),
+            due: Vec::new(),
+            buffer: vec![0; READ_BUFFER],
+            output: Output::new(),
+            clock,
+            limits,
+            generation: 0,
+            stops: 0,
+            drain_until: None,
+        })
+    }
+
+    /// Listens on one more address.
+    ///
+    /// # Errors
+    /// The address can't be bound.
+    pub fn listen(&mut self, address: SocketAddr) -> io::Result<()> {
+        let mut listener = mio::net::TcpListener::bind(address)?;
+        let token = Token(FIRST_LISTENER + self.acceptor.len());
+        self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
+        self.acceptor.add(listener);
+        Ok(())
+    }
+
+    /// The addresses that it listens on.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn local_addrs(&self) -> io::Result<Vec<SocketAddr>> {
+        self.acceptor.addresses().collect()
+    }
+
+    /// The protocol.
+    pub fn protocol(&self) -> &P {
+        &self.protocol
+    }
+
+    /// The protocol, to change it between turns.
+    pub fn protocol_mut(&mut self) -> &mut P {
+        &mut self.protocol
+    }
+
+    /// The way in from other threads.
+    pub fn mailbox(&self) -> Mailbox<P::Command> {
+        self.mailbox.clone()
+    }
+
+    /// Changes what is allowed from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether it was stopped and has nothing left to do.
+    pub fn is_done(&self) -> bool {
+        self.drain_until.is_some() && self.slots.len() == 0
+    }
+
+    /// Turns until [`Mailbox::stop`] and the end of what that leaves to do.
+    ///
+    /// # Errors
+    /// The system's poll fails.
+    pub fn run(&mut self) -> io::Result<()> {
+        while !self.is_done() {
+            self.turn(None)?;
+        }
+        Ok(())
+    }
+
+    /// Does what is ready, after waiting for it for at most `timeout` (`None`: as long as it takes; zero: not at
+    /// all).
+    ///
+    /// # Errors
+    /// The system's poll fails.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.wait(timeout)?;
+        let now = self.clock.now();
+        self.note_events();
+        self.accept(now);
+        self.deliver(now);
+        self.stop(now);
+        self.expire(now);
+        self.serve(now);
+        self.wake(now);
+        self.protocol.tick(now);
+        if self.is_done() {
+            self.mailbox.close();
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = if self.mailbox.doze(self.stops) && self.ready.is_empty() {
+            let patience = Duration::from_millis(self.patience());
+            Some(timeout.map_or(patience, |timeout| timeout.min(patience)))
+        } else {
+            Some(Duration::ZERO)
+        };
+        let result = self.poll.poll(&mut self.events, timeout);
+        self.mailbox.rise();
+        match result {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// How long there is nothing to do unless something arrives, in milliseconds.
+    fn patience(&self) -> u64 {
+        let now = self.clock.now().ms;
+        let mut until = now + TICK;
+        until = until.min(self.wheel.next().unwrap_or(u64::MAX));
+        until = until.min(self.drain_until.unwrap_or(u64::MAX));
+        if self.slots.len() < self.limits.connections {
+            until = until.min(self.acceptor.due().unwrap_or(u64::MAX));
+        }
+        until.saturating_sub(now)
+    }
+
+    fn note_events(&mut self) {
+        for event in &self.events {
+            match event.token() {
+                WAKER => {}
+                Token(token) if token >= FIRST_LISTENER => self.acceptor.ready(),
+                Token(token) => {
+                    let index = token as u32;
+                    if let Some(slot) = self.slots.get_mut(index) {
+                        slot.mark(event);
+                        enqueue(&mut self.ready, index, slot);
+                    }
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Now) {
+        let room = self.limits.connections.saturating_sub(self.slots.len());
+        let mut opened = Vec::new();
+        let result = self.acceptor.accept(now.ms, room, |stream, peer| opened.push((stream, peer)));
+        for (stream, peer) in opened {
+            if let Err(error) = self.open(stream, peer, now) {
+                self.protocol.failed(error);
+            }
+        }
+        if let Err(error) = result {
+            self.protocol.failed(error);
+        }
+    }
+
+    fn open(&mut self, mut stream: mio::net::TcpStream, peer: SocketAddr, now: Now) -> io::Result<()> {
+        // What is sent is already coalesced; waiting for more would only add delay.
+        stream.set_nodelay(true)?;
+        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation;
+        let mut flow = Flow::new();
+        // The index is known only when the slot is taken, and the slot is made of what the protocol says.
+        let id = ConnectionId { index: self.slots.next_index(), generation };
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, Token(id.index as usize), interests)?;
+        let mut io = Io::new(id, now, &mut self.output, 0, &mut flow);
+        let connection = self.protocol.opened(peer, &mut io);
+        self.slots.insert(Slot::new(id, stream, connection, flow));
+        self.with(id.index, now, |slot, visit| slot.call(visit, |_, _, _| {}));
+        Ok(())
+    }
+
+    fn deliver(&mut self, now: Now) {
+        let mut letters = std::mem::take(&mut self.letters);
+        self.mailbox.take(&mut letters);
+        for Letter { to, command } in letters.drain(..) {
+            match to {
+                None => self.protocol.ordered(command, now),
+                Some(id) => self.with_id(id, now, |slot, visit| {
+                    slot.call(visit, |protocol, connection, io| protocol.told(connection, command, io));
+                    slot.visit(visit);
+                }),
+            }
+        }
+        self.letters = letters;
+    }
+
+    /// Acts on stops: the first begins to shut down, the second and the deadline end everything at once.
+    fn stop(&mut self, now: Now) {
+        let stops = self.mailbox.stops();
+        if stops > 0 && self.drain_until.is_none() {
+            self.acceptor.close();
+            let timeout = super::millis(self.limits.drain_timeout);
+            self.drain_until = Some(now.ms.saturating_add(timeout));
+            for index in 0..self.slots.end() {
+                self.with(index, now, |slot, visit| {
+                    slot.call(visit, |protocol, connection, io| protocol.drain(connection, io));
+                    slot.visit(visit);
+                });
+            }
+        }
+        if stops > 1 || self.drain_until.is_some_and(|until| until <= now.ms) {
+            for index in 0..self.slots.end() {
+                self.remove(index);
+            }
+        }
+        self.stops = stops;
+    }
+
+    fn expire(&mut self, now: Now) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(now.ms, &mut due);
+        for entry in due.drain(..) {
+            self.with_id(entry.id, now, |slot, visit| slot.expire(entry, visit));
+        }
+        self.due = due;
+    }
+
+    /// Visits every connection that is ready now, once each.
+    fn serve(&mut self, now: Now) {
+        for _ in 0..self.ready.len() {
+            let Some(index) = self.ready.pop_front() else { return };
+            if let Some(slot) = self.slots.get_mut(index) {
+                slot.queued = false;
+            }
+            self.with(index, now, |slot, visit| slot.visit(visit));
+        }
+    }
+
+    /// Looks after those whom the work of this turn has woken.
+    fn wake(&mut self, now: Now) {
+        for _ in 0..WAKE_ROUNDS {
+            let mut woken = std::mem::take(&mut self.woken);
+            self.protocol.take_woken(&mut woken);
+            let none = woken.is_empty();
+            for waiter in woken.drain(..) {
+                self.with_id(ConnectionId::from_u64(waiter), now, |slot, visit| slot.resume(visit));
+            }
+            self.woken = woken;
+            if none {
+                return;
+            }
+        }
+    }
+
+    fn with_id(
+        &mut self,
+        id: ConnectionId,
+        now: Now,
+        work: impl FnOnce(&mut Slot<P::Connection>, &mut Visit<'_, P>),
+    ) {
+        if self.slots.get(id.index).is_some_and(|slot| slot.id == id) {
+            self.with(id.index, now, work);
+        }
+    }
+
+    /// Does some work on a connection, and then removes it or puts it into the ready list if that is where it
+    /// belongs.
+    fn with(&mut self, index: u32, now: Now, work: impl FnOnce(&mut Slot<P::Connection>, &mut Visit<'_, P>)) {
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        let mut visit = Visit {
+            protocol: &mut self.protocol,
+            output: &mut self.output,
+            buffer: &mut self.buffer,
+            wheel: &mut self.wheel,
+            limits: &self.limits,
+            now,
+        };
+        work(slot, &mut visit);
+        if slot.is_dead() {
+            self.remove(index);
+        } else if slot.is_ready(&self.limits) {
+            enqueue(&mut self.ready, index, slot);
+        }
+    }
+
+    fn remove(&mut self, index: u32) {
+        if let Some(slot) = self.slots.remove(index) {
+            self.protocol.closed(slot.id, slot.connection);
+            self.acceptor.relieved();
+        }
+    }
+}
+
+fn enqueue<C>(ready: &mut VecDeque<u32>, index: u32, slot: &mut Slot<C>) {
+    if !slot.queued {
+        slot.queued = true;
+        ready.push_back(index);
+    }
+}

@@ -1,0 +1,302 @@
+//! One connection as a machine without I/O: bytes and time in, bytes and deadlines out.
+//!
+//! ```text
+//!              ┌──────────────────────────────────────────────┐
+//!              ▼                                              │ answered, keep-alive
+//!   open ──► Head ──────► Body ──────► (handler) ─────────────┤
+//!              │            complete     │  │  │              │
+//!              │ upgrade                 │  │  └► Promised ───┤   Reply::later
+//!              │                         │  └───► Streaming ──┤   Reply::stream, Reply::events
+//!              │                         ├──────► Waiting ────┘   a long poll
+//!              │                         └──────► Events          text/event-stream of a channel
+//!              └────► Socket                                      WebSocket
+//!
+//!   Every state may go to Closed: what is out is sent, nothing more is read.
+//! ```
+//!
+//! Requests are taken strictly one at a time and in order (RFC 9112 9.3.2): while an answer is outstanding, what
+//! the client has pipelined behind the request is kept as it came, within a limit, and looked at afterwards.
+
+use std::net::SocketAddr;
+
+use super::command::Command;
+use super::exchange::Upload;
+use super::reply::broken;
+use super::response::{Form, refusal};
+use super::service::Service;
+use super::socket::{Audience, Session};
+use crate::channel::{Next, Reader};
+use crate::error::Error;
+use crate::http::{HeadFinder, Status};
+use crate::net::{ConnectionId, Io, Now, Protocol};
+use crate::sse;
+use crate::ws::{CloseCode, Message};
+
+/// What is kept of input that can't be looked at yet: the beginning of a head, or requests that were sent ahead.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    pub(super) bytes: Vec<u8>,
+    /// How far a head in it has been looked through.
+    pub(super) finder: HeadFinder,
+}
+
+/// One connection of the server.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(super) peer: SocketAddr,
+    /// Counts requests, so that an answer that comes late meets the right one.
+    pub(super) serial: u32,
+    pub(super) state: State,
+    pub(super) rest: Option<Box<Rest>>,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// At the beginning of a request, or inside its head.
+    Head,
+    /// Inside a request's body.
+    Body(Box<Upload>),
+    /// A long poll waits for its channel.
+    Waiting { reader: Reader, form: Form },
+    /// A handler has promised its answer.
+    Promised(Form),
+    /// A handler sends its answer piece by piece.
+    Streaming { form: Form, events: bool },
+    /// A channel is read as an event stream.
+    Events { reader: Reader, form: Form },
+    /// A WebSocket.
+    Socket(Box<Session>),
+    /// Nothing more is to be done.
+    Closed,
+}
+
+impl Connection {
+    /// Keeps input for later.
+    pub(super) fn keep(&mut self, bytes: &[u8], finder: HeadFinder) {
+        self.rest = (!bytes.is_empty()).then(|| Box::new(Rest { bytes: bytes.to_vec(), finder }));
+    }
+
+    /// Whether an answer is outstanding, so that what is pipelined has to wait.
+    fn is_answering(&self) -> bool {
+        matches!(self.state, State::Waiting { .. } | State::Promised(_) | State::Streaming { .. })
+    }
+}
+
+impl Protocol for Service {
+    type Connection = Connection;
+    type Command = Command;
+
+    fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> Connection {
+        io.set_deadline(self.limits.header_timeout);
+        Connection { peer, serial: 0, state: State::Head, rest: None }
+    }
+
+    fn received(&mut self, connection: &mut Connection, input: &mut [u8], io: &mut Io<'_>) {
+        match (&mut connection.state, &mut connection.rest) {
+            (State::Socket(_), _) => self.receive_frames(connection, input, io),
+            (State::Events { .. } | State::Closed, _) => {}
+            (_, None) => self.process(connection, input, HeadFinder::default(), io),
+            (_, Some(rest)) => {
+                rest.bytes.extend_from_slice(input);
+                if !connection.is_answering() {
+                    self.process_rest(connection, io);
+                }
+            }
+        }
+        self.pace(connection, io);
+    }
+
+    fn ended(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        match &mut connection.state {
+            // The answer is still owed: a client may close its half as soon as it has asked.
+            State::Promised(form) | State::Streaming { form, .. } => form.keep_alive = false,
+            _ => io.close(),
+        }
+    }
+
+    fn expired(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        match &mut connection.state {
+            State::Head if connection.rest.is_none() => io.close(),
+            State::Head => self.reject(connection, io, Status::REQUEST_TIMEOUT, "the head did not come in time"),
+            State::Body(_) => self.reject(connection, io, Status::REQUEST_TIMEOUT, "the body did not come in time"),
+            State::Waiting { .. } => self.give_up_waiting(connection, io),
+            State::Events { form, .. } | State::Streaming { form, events: true } => {
+                // Who does not take what it has needs no sign of life.
+                if io.backlog == 0 {
+                    form.piece(io.out.buffer(), sse::HEARTBEAT);
+                }
+                io.set_deadline(self.limits.heartbeat);
+            }
+            State::Socket(session) => session.tick(&self.limits, io),
+            State::Promised(_) | State::Streaming { .. } | State::Closed => {}
+        }
+    }
+
+    fn resumed(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        match &mut connection.state {
+            State::Waiting { .. } => self.answer_waiting(connection, io),
+            State::Events { reader, .. } => self.tell_gap(reader, io),
+            State::Socket(session) => {
+                session.resume(io);
+                self.tell_socket_gap(session, io);
+            }
+            _ => {}
+        }
+    }
+
+    fn drain(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        self.draining = true;
+        match &mut connection.state {
+            State::Head if connection.rest.is_none() => io.close(),
+            // The answer to what is under way will be the last.
+            State::Head | State::Body(_) | State::Promised(_) => {}
+            State::Waiting { .. } => self.give_up_waiting(connection, io),
+            State::Events { form, .. } | State::Streaming { form, .. } => {
+                form.end(io.out.buffer());
+                io.close();
+            }
+            State::Socket(session) => session.close(CloseCode::GOING_AWAY, "the server shuts down", &self.limits, io),
+            State::Closed => {}
+        }
+    }
+
+    fn told(&mut self, connection: &mut Connection, command: Command, io: &mut Io<'_>) {
+        let now_serial = connection.serial;
+        match (&mut connection.state, command) {
+            (State::Promised(form), Command::Answer(serial, mut response)) if serial == now_serial => {
+                let form = *form;
+                if let Some(error) = response.problem.take() {
+                    self.report(&Error::Field(error));
+                    *response = broken();
+                }
+                connection.state = State::Head;
+                self.respond(io, form, &response);
+                self.process_rest(connection, io);
+            }
+            (State::Streaming { form, .. }, Command::Piece(serial, piece)) if serial == now_serial => {
+                form.piece(io.out.buffer(), &piece);
+            }
+            (State::Streaming { form, .. }, Command::End(serial)) if serial == now_serial => {
+                let form = *form;
+                form.end(io.out.buffer());
+                connection.state = State::Head;
+                self.end_answer(io, Form { keep_alive: form.keep_alive && !form.http10, ..form });
+                self.process_rest(connection, io);
+            }
+            (State::Socket(session), Command::Text(text)) => session.send(Message::Text(&text), io),
+            (State::Socket(session), Command::Binary(bytes)) => session.send(Message::Binary(&bytes), io),
+            (State::Socket(session), Command::Close(code, reason)) => session.close(code, &reason, &self.limits, io),
+            // What it was meant for is over.
+            _ => {}
+        }
+    }
+
+    fn ordered(&mut self, command: Command, now: Now) {
+        if let Command::Publish { channel, event, data } = command {
+            if let Err(error) = self.hub.publish(&channel, event.as_deref(), data, now.unix_ms) {
+                self.report(&Error::Channel(error));
+            }
+        }
+    }
+
+    fn closed(&mut self, id: ConnectionId, connection: Connection) {
+        match connection.state {
+            State::Waiting { reader, .. } | State::Events { reader, .. } => self.hub.detach(reader),
+            State::Socket(session) => match session.audience {
+                Audience::Channel { reader, .. } => self.hub.detach(reader),
+                Audience::Route { index, .. } => self.tell_closed(index, id, session.code),
+            },
+            _ => {}
+        }
+    }
+
+    fn shared(&self, connection: &Connection) -> &[u8] {
+        let reader = match &connection.state {
+            State::Events { reader, .. } => reader,
+            State::Socket(session) if !session.is_closed() => match &session.audience {
+                Audience::Channel { reader, .. } => reader,
+                Audience::Route { .. } => return &[],
+            },
+            _ => return &[],
+        };
+        match self.hub.next(reader) {
+            Next::Bytes(bytes) => bytes,
+            Next::Nothing | Next::Gap => &[],
+        }
+    }
+
+    fn shared_sent(&mut self, connection: &mut Connection, sent: usize) -> Option<bytes::Bytes> {
+        let reader = match &mut connection.state {
+            State::Events { reader, .. } => reader,
+            State::Socket(session) => match &mut session.audience {
+                Audience::Channel { reader, .. } => reader,
+                Audience::Route { .. } => return None,
+            },
+            _ => return None,
+        };
+        self.hub.advance(reader, sent)
+    }
+
+    fn take_woken(&mut self, woken: &mut Vec<u64>) {
+        self.hub.take_woken(woken);
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.sweep(now);
+    }
+
+    fn failed(&mut self, error: std::io::Error) {
+        self.report(&Error::Io(error));
+    }
+}
+
+impl Service {
+    /// Looks at what was kept, now that it can be.
+    pub(super) fn process_rest(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        if let Some(mut rest) = connection.rest.take() {
+            self.process(connection, &mut rest.bytes, rest.finder, io);
+        }
+        self.pace(connection, io);
+    }
+
+    /// Whoever sends ahead without taking answers is not read from (limits before memory).
+    fn pace(&self, connection: &Connection, io: &mut Io<'_>) {
+        let kept = connection.rest.as_ref().map_or(0, |rest| rest.bytes.len());
+        io.pause_reading(connection.is_answering() && kept >= self.limits.high_water);
+    }
+
+    /// Goes through input as far as it goes, in whatever state it meets, and keeps what has to wait.
+    fn process(&mut self, connection: &mut Connection, input: &mut [u8], finder: HeadFinder, io: &mut Io<'_>) {
+        let mut finder = finder;
+        let mut at = 0;
+        while !io.is_closing() && at < input.len() {
+            let used = match connection.state {
+                State::Head => self.take_head(connection, &input[at..], &mut finder, io),
+                State::Body(_) => self.take_body(connection, &input[at..], io),
+                State::Socket(_) => return self.receive_frames(connection, &mut input[at..], io),
+                State::Waiting { .. } | State::Promised(_) | State::Streaming { .. } => None,
+                State::Events { .. } | State::Closed => return,
+            };
+            match used {
+                Some(used) => at += used,
+                None => return connection.keep(&input[at..], finder),
+            }
+        }
+    }
+
+    /// Answers a request that can't be understood, or not be waited for, and ends the connection.
+    pub(super) fn reject(&mut self, connection: &mut Connection, io: &mut Io<'_>, status: Status, why: &str) {
+        connection.state = State::Closed;
+        connection.rest = None;
+        self.respond(io, Form::closing(), &refusal(status, why));
+    }
+
+    fn tell_closed(&mut self, index: usize, id: ConnectionId, code: Option<CloseCode>) {
+        let Some(route) = self.router.socket_mut(index) else { return };
+        let Some(on_close) = &mut route.on_close else { return };
+        let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_close(id, code)));
+        if called.is_err() {
+            self.report(&Error::Panicked);
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! One HTTP exchange: a head, perhaps a body, and its answer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::access::Access;
+use super::command::Promise;
+use super::connection::{Connection, State};
+use super::reply::{Answer, Reply};
+use super::request::Request;
+use super::response::{Form, Response, refusal};
+use super::router::{Endpoint, Found};
+use super::service::Service;
+use crate::error::Error;
+use crate::http::{BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length};
+use crate::net::Io;
+use crate::ws::handshake;
+
+/// A request whose body is on its way.
+#[derive(Debug)]
+pub(super) struct Upload {
+    head: Box<[u8]>,
+    decoder: BodyDecoder,
+    body: Vec<u8>,
+}
+
+/// Answers "go on" to who asked before sending a body (RFC 9110 10.1.1).
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+impl Service {
+    /// Takes a request's head, and its body too where that is there already. Says how much of the input that used,
+    /// or `None` if the head is not complete.
+    pub(super) fn take_head(
+        &mut self,
+        connection: &mut Connection,
+        input: &[u8],
+        finder: &mut HeadFinder,
+        io: &mut Io<'_>,
+    ) -> Option<usize> {
+        let limits = self.limits.head_limits();
+        let begins = *finder == HeadFinder::default();
+        let length = match finder.find(input, &limits) {
+            Ok(Some(length)) => length,
+            Ok(None) => {
+                // One deadline for the whole head, from its first byte on.
+                if begins {
+                    io.set_deadline(self.limits.header_timeout);
+                }
+                return None;
+            }
+            Err(error) => {
+                self.reject(connection, io, error.status(), &error.to_string());
+                return Some(input.len());
+            }
+        };
+        *finder = HeadFinder::default();
+        let (head_bytes, behind) = input.split_at(length);
+        match self.begin(connection, head_bytes, behind, io) {
+            Ok(body) => Some(length + body),
+            Err(error) => {
+                self.reject(connection, io, error.status(), &error.to_string());
+                Some(input.len())
+            }
+        }
+    }
+
+    /// Looks at a complete head: who may come in, whether a body follows, and if it is all there, answers. Says how
+    /// much of what lies behind the head was used.
+    fn begin(
+        &mut self,
+        connection: &mut Connection,
+        head_bytes: &[u8],
+        behind: &[u8],
+        io: &mut Io<'_>,
+    ) -> Result<usize, crate::http::Error> {
+        let head = RequestHead::parse(head_bytes, &self.limits.head_limits())?;
+        let length = request_body_length(&head)?;
+        let expects = head.expectation()?;
+        connection.serial = connection.serial.wrapping_add(1);
+        let found = self.router.find(&head);
+        if let Some(response) = self.refuse(connection, &head, &found) {
+            // A body that nobody wants is not waited for: the connection ends with the answer.
+            let form = self.form(&head);
+            let form = Form { keep_alive: form.keep_alive && length == BodyLength::None, ..form };
+            self.respond(io, form, &response);
+            return Ok(0);
+        }
+        let decoder = BodyDecoder::new(length, self.limits.body as u64)?;
+        match length {
+            BodyLength::None => {
+                self.answer(connection, &head, &found, b"", io);
+                Ok(0)
+            }
+            BodyLength::Exactly(length) if behind.len() as u64 >= length => {
+                // No longer than the input, so it fits a usize.
+                let length = length as usize;
+                self.answer(connection, &head, &found, &behind[..length], io);
+                Ok(length)
+            }
+            _ => {
+                if expects && behind.is_empty() {
+                    io.out.copy(CONTINUE);
+                }
+                io.set_deadline(self.limits.body_timeout);
+                connection.state = State::Body(Box::new(Upload { head: head_bytes.into(), decoder, body: Vec::new() }));
+                Ok(0)
+            }
+        }
+    }
+
+    /// Why this request is refused before its body is looked at, if it is: the authorisation hook, the origin rule,
+    /// or no route.
+    fn refuse(&mut self, connection: &Connection, head: &RequestHead<'_>, found: &Found) -> Option<Response> {
+        if let Some(authorize) = &mut self.authorize {
+            let mut request = Request::new(*head, b"", connection.peer);
+            if let Found::Handler(index) | Found::Channel(index) | Found::WebSocket(index) = found {
+                if let Some(route) = self.router.get(*index) {
+                    request = request.of_route(&route.pattern);
+                }
+            }
+            match catch_unwind(AssertUnwindSafe(|| authorize(&request))) {
+                Ok(Access::Allow) => {}
+                Ok(Access::Forbid) => return Some(refusal(Status::FORBIDDEN, "this is not for you")),
+                Ok(Access::Challenge(challenge)) => {
+                    let response = refusal(Status::UNAUTHORIZED, "it takes credentials to come in");
+                    return Some(response.header("WWW-Authenticate", challenge));
+                }
+                Err(_) => {
+                    self.report(&Error::Panicked);
+                    return Some(refusal(Status::INTERNAL_SERVER_ERROR, "the server's authorisation failed"));
+                }
+            }
+        }
+        let publishes = matches!(found, Found::Channel(_)) && head.method() == "POST";
+        let guarded = publishes || opens_socket(head, found);
+        if guarded && !self.origins.admit(head.fields().get("Origin"), head.host()) {
+            return Some(refusal(Status::FORBIDDEN, "pages of this Origin are not allowed here"));
+        }
+        unanswerable(found, head)
+    }
+
+    /// Takes a piece of a body. Says how much of the input that used, or `None` if there is nothing to be kept or
+    /// done.
+    pub(super) fn take_body(&mut self, connection: &mut Connection, input: &[u8], io: &mut Io<'_>) -> Option<usize> {
+        let State::Body(upload) = &mut connection.state else { return None };
+        let mut at = 0;
+        loop {
+            match upload.decoder.decode(&input[at..]) {
+                Ok((used, Piece::Data(data))) => {
+                    upload.body.extend_from_slice(data);
+                    at += used;
+                }
+                Ok((used, Piece::More)) => {
+                    io.set_deadline(self.limits.body_timeout);
+                    return Some(at + used);
+                }
+                Ok((used, Piece::End)) => {
+                    at += used;
+                    break;
+                }
+                Err(error) => {
+                    self.reject(connection, io, error.status(), &error.to_string());
+                    return Some(input.len());
+                }
+            }
+        }
+        let State::Body(upload) = std::mem::replace(&mut connection.state, State::Head) else { return None };
+        match RequestHead::parse(&upload.head, &self.limits.head_limits()) {
+            Ok(head) => {
+                let found = self.router.find(&head);
+                self.answer(connection, &head, &found, &upload.body, io);
+            }
+            Err(error) => self.reject(connection, io, error.status(), &error.to_string()),
+        }
+        Some(at)
+    }
+
+    /// Answers a complete request.
+    fn answer(
+        &mut self,
+        connection: &mut Connection,
+        head: &RequestHead<'_>,
+        found: &Found,
+        body: &[u8],
+        io: &mut Io<'_>,
+    ) {
+        let request = Request::new(*head, body, connection.peer);
+        match found {
+            Found::Handler(index) => self.call_handler(connection, *index, request, io),
+            Found::Channel(index) => self.answer_channel(connection, *index, &request, io),
+            Found::WebSocket(index) => self.open_socket(connection, *index, &request, io),
+            _ => {
+                let form = self.form(head);
+                let response = unanswerable(found, head).unwrap_or_else(Response::empty);
+                self.respond(io, form, &response);
+            }
+        }
+    }
+
+    fn call_handler(&mut self, connection: &mut Connection, index: usize, request: Request<'_>, io: &mut Io<'_>) {
+        let form = self.form(request.head());
+        let Some(route) = self.router.get_mut(index) else { return };
+        let Endpoint::Handler { handler, .. } = &mut route.endpoint else { return };
+        let request = request.of_route(&route.pattern);
+        let mut answer = Answer::Owed;
+        let before = io.out.buffer().len();
+        let reply = Reply {
+            promise: Promise { id: io.id, serial: connection.serial },
+            date: self.dates.at(io.now.unix_ms / 1000),
+            out: io.out.buffer(),
+            form,
+            mailbox: &self.mailbox,
+            answer: &mut answer,
+        };
+        let called = catch_unwind(AssertUnwindSafe(|| handler(&request, reply)));
+        if called.is_err() {
+            // What it may have written is not a whole answer.
+            io.out.buffer().truncate(before);
+            answer = Answer::Failed(Error::Panicked);
+        }
+        match answer {
+            Answer::Given => self.end_answer(io, form),
+            Answer::Promised => {
+                connection.state = State::Promised(form);
+                io.clear_deadline();
+            }
+            Answer::Streamed { .. } if form.head_only => self.end_answer(io, form),
+            Answer::Streamed { events } => {
+                connection.state = State::Streaming { form, events };
+                io.set_deadline(self.limits.heartbeat);
+            }
+            Answer::Failed(error @ Error::Field(_)) => {
+                self.report(&error);
+                self.end_answer(io, form);
+            }
+            Answer::Failed(error) => self.fail_handler(io, error),
+            Answer::Owed => self.fail_handler(io, Error::NoAnswer),
+        }
+    }
+
+    fn fail_handler(&mut self, io: &mut Io<'_>, error: Error) {
+        self.report(&error);
+        self.respond(io, Form::closing(), &refusal(Status::INTERNAL_SERVER_ERROR, "the server failed to answer"));
+    }
+}
+
+/// Whether a request asks for a WebSocket where there is one.
+pub(super) fn opens_socket(head: &RequestHead<'_>, found: &Found) -> bool {
+    match found {
+        Found::WebSocket(_) => true,
+        Found::Channel(_) => head.method() == "GET" && handshake::is_upgrade(head),
+        _ => false,
+    }
+}
+
+/// The answer to what no route takes.
+fn unanswerable(found: &Found, head: &RequestHead<'_>) -> Option<Response> {
+    let path = head.uri().path();
+    Some(match found {
+        Found::Handler(_) | Found::Channel(_) | Found::WebSocket(_) => return None,
+        Found::Options(allowed) => Response::empty().header("Allow", allowed),
+        Found::UpgradeRequired => refusal(Status::UPGRADE_REQUIRED, "this is a WebSocket endpoint")
+            .header("Sec-WebSocket-Version", "13")
+            .upgrade(),
+        Found::MethodNotAllowed(allowed) => {
+            refusal(Status::METHOD_NOT_ALLOWED, &format!("{path} answers to {allowed}")).header("Allow", allowed)
+        }
+        Found::UnknownMethod => refusal(Status::NOT_IMPLEMENTED, "this server does not know the method"),
+        Found::NotFound => refusal(Status::NOT_FOUND, &format!("there is nothing at {path}")),
+    })
+}

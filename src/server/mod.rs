@@ -1,0 +1,218 @@
+//! The server: what a program links.
+mod access;
+mod command;
+mod connection;
+mod exchange;
+mod origin;
+mod reply;
+mod request;
+mod response;
+mod route;
+mod router;
+mod service;
+mod socket;
+mod ways;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+pub use access::Access;
+pub use command::{Publisher, Sender, Stopper};
+pub use reply::{EventStream, Later, Reply, Stream};
+pub use request::Request;
+pub use response::Response;
+pub use socket::{Socket, WebSocketRoute};
+
+use crate::error::{Error, Result};
+use crate::limits::{Limits, MAX_QUEUED};
+use crate::net::{self, Loop};
+use crate::ws::Message;
+use router::Endpoint;
+use service::Service;
+
+/// A server: routes, channels and the loop that serves them.
+pub struct Server {
+    event_loop: Loop<Service>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("event_loop", &self.event_loop).finish()
+    }
+}
+
+impl Server {
+    /// Listens on an address, such as `"127.0.0.1:9000"`; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// The address is none, or can't be bound.
+    pub fn bind(address: impl ToSocketAddrs) -> Result<Server> {
+        let limits = Limits::default();
+        let net = net_limits(&limits);
+        let unix_ms = net::unix_ms();
+        let mut event_loop = Loop::new(net, MAX_QUEUED, |mailbox| Service::new(limits, mailbox, unix_ms))?;
+        let mut bound = Err(Error::Io(std::io::ErrorKind::AddrNotAvailable.into()));
+        for address in address.to_socket_addrs()? {
+            bound = event_loop.listen(address).map_err(Error::Io);
+            if bound.is_ok() {
+                break;
+            }
+        }
+        bound.map(|()| Server { event_loop })
+    }
+
+    /// The first address that it listens on.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn local_addr(&self) -> Result<SocketAddr> {
+        let addresses = self.event_loop.local_addrs()?;
+        addresses.first().copied().ok_or(Error::Io(std::io::ErrorKind::NotConnected.into()))
+    }
+
+    /// Answers GET (and HEAD) of `path` with what `handler` replies. See [`Server::route`].
+    pub fn get(&mut self, path: &str, handler: impl FnMut(&Request<'_>, Reply<'_>) + Send + 'static) -> &mut Server {
+        self.route("GET", path, handler)
+    }
+
+    /// Answers POST of `path` with what `handler` replies. See [`Server::route`].
+    pub fn post(&mut self, path: &str, handler: impl FnMut(&Request<'_>, Reply<'_>) + Send + 'static) -> &mut Server {
+        self.route("POST", path, handler)
+    }
+
+    /// Answers requests of `method` for `path` with what `handler` replies.
+    ///
+    /// A segment `{name}` of the path stands for any one segment, and `{*name}` at its end for all that is left:
+    /// the handler asks [`Request::param`]. Literal paths win over those with parameters. A path that makes no
+    /// sense is told when the server is to run ([`Error::Route`]).
+    pub fn route(
+        &mut self,
+        method: &str,
+        path: &str,
+        handler: impl FnMut(&Request<'_>, Reply<'_>) + Send + 'static,
+    ) -> &mut Server {
+        let endpoint = Endpoint::Handler { method: method.into(), handler: Box::new(handler) };
+        self.service().router.add(path, endpoint);
+        self
+    }
+
+    /// Opens WebSockets at `path` and hands every message that arrives to `on_message`.
+    ///
+    /// ```
+    /// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
+    /// server.websocket("/echo", |socket, message| socket.send(message));
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    pub fn websocket(
+        &mut self,
+        path: &str,
+        on_message: impl FnMut(&mut Socket<'_>, Message<'_>) + Send + 'static,
+    ) -> &mut WebSocketRoute {
+        self.service().router.add_socket(path, WebSocketRoute::new(Box::new(on_message)))
+    }
+
+    /// Serves channels at `path`, which has one parameter, the channel's name: `POST` publishes, `GET` reads in
+    /// one of four ways, as the request asks. A channel begins with its first message or reader.
+    pub fn channels(&mut self, path: &str) -> &mut Server {
+        self.service().router.add(path, Endpoint::Channels);
+        self
+    }
+
+    /// Asks `hook` about every request when its head has come, before its body is read, its upgrade is accepted or
+    /// its route is called. It sees the parameters of the route that the request is for.
+    ///
+    /// ```
+    /// use barewire::Access;
+    /// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
+    /// server.authorize(|request| match request.path() {
+    ///     "/" => Access::Allow,
+    ///     _ if request.header("X-Game").is_some() => Access::Allow,
+    ///     _ => Access::Forbid,
+    /// });
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    pub fn authorize(&mut self, hook: impl FnMut(&Request<'_>) -> Access + Send + 'static) -> &mut Server {
+        self.service().authorize = Some(Box::new(hook));
+        self
+    }
+
+    /// Lets pages of one more origin, such as `https://example.com`, open WebSockets and publish. Pages of the
+    /// server's own origin always may; `*` lets those of every origin.
+    pub fn allow_origin(&mut self, origin: &str) -> &mut Server {
+        self.service().origins.allow(origin);
+        self
+    }
+
+    /// Calls `hook` with what goes wrong and has nobody else to be told: a handler that panics or does not answer,
+    /// a socket that can't be accepted. The library itself prints nothing.
+    pub fn on_error(&mut self, hook: impl FnMut(&Error) + Send + 'static) -> &mut Server {
+        self.service().on_error = Some(Box::new(hook));
+        self
+    }
+
+    /// Sets the limits. Retention and counts hold from now on; what is already retained goes when it is due.
+    pub fn limits(&mut self, limits: Limits) -> &mut Server {
+        self.event_loop.set_limits(net_limits(&limits));
+        let service = self.service();
+        service.hub.set_limits(limits.channels);
+        service.limits = limits;
+        self
+    }
+
+    /// Publishes into this server's channels, from any thread.
+    pub fn publisher(&self) -> Publisher {
+        Publisher { mailbox: self.event_loop.mailbox() }
+    }
+
+    /// Stops this server, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { mailbox: self.event_loop.mailbox() }
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.event_loop.connections()
+    }
+
+    /// Whether it was stopped and everything has ended. [`Server::run`] returns then.
+    pub fn is_done(&self) -> bool {
+        self.event_loop.is_done()
+    }
+
+    /// Serves until it is stopped ([`Server::stopper`]).
+    ///
+    /// # Errors
+    /// A route made no sense, or the system's poll fails.
+    pub fn run(&mut self) -> Result<()> {
+        self.check()?;
+        Ok(self.event_loop.run()?)
+    }
+
+    /// Does what is ready, for a program that has a loop of its own: waits for at most `timeout` (`None`: as long as
+    /// it takes; zero: not at all) and returns after one round. It may return sooner with nothing done.
+    ///
+    /// # Errors
+    /// As [`Server::run`].
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<()> {
+        self.check()?;
+        Ok(self.event_loop.turn(timeout)?)
+    }
+
+    fn check(&mut self) -> Result<()> {
+        self.service().router.problem.take().map_or(Ok(()), |why| Err(Error::Route(why)))
+    }
+
+    fn service(&mut self) -> &mut Service {
+        self.event_loop.protocol_mut()
+    }
+}
+
+fn net_limits(limits: &Limits) -> net::Limits {
+    net::Limits {
+        connections: limits.connections,
+        high_water: limits.high_water,
+        backlog: limits.backlog,
+        stall_timeout: limits.stall_timeout,
+        drain_timeout: limits.drain_timeout,
+    }
+}

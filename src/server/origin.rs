@@ -1,0 +1,137 @@
+//! Who may come in from a browser's page: the `Origin` rule.
+//!
+//! A browser lets any page open a WebSocket to any host, with that host's cookies, and lets any page post a plain
+//! form anywhere; neither is held back by the same-origin policy (CWE-1385, RFC 6455 10.2). What the browser does
+//! is to say, in `Origin`, which page it was. So an upgrade or a publish with an `Origin` that is neither the
+//! server's own nor allowed by name is refused. Programs that are no browsers send no `Origin` and are not
+//! concerned.
+//!
+//! Origins are compared whole: scheme, host and port (RFC 6454 5). A page whose origin is opaque says `null`,
+//! which is nobody's own.
+
+/// The origins that may come in besides the server's own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Origins {
+    allowed: Vec<Box<str>>,
+    any: bool,
+}
+
+impl Origins {
+    /// Allows one more origin, such as `https://example.com`; `*` allows every one.
+    pub(super) fn allow(&mut self, origin: &str) {
+        if origin == "*" {
+            self.any = true;
+        }
+        self.allowed.push(origin.trim_end_matches('/').into());
+    }
+
+    /// Whether a request with this `Origin` and `Host` may come in.
+    pub(super) fn admit(&self, origin: Option<&[u8]>, host: Option<&str>) -> bool {
+        let Some(origin) = origin else { return true };
+        if self.any {
+            return true;
+        }
+        let Ok(origin) = std::str::from_utf8(origin) else { return false };
+        let Some(origin) = Origin::parse(origin) else { return false };
+        let own = host.is_some_and(|host| origin.is_of("http", host));
+        own || self.allowed.iter().any(|allowed| Origin::parse(allowed) == Some(origin))
+    }
+}
+
+/// Scheme, host and port. Scheme and host are compared without case (RFC 6454 4).
+#[derive(Clone, Copy, Debug)]
+struct Origin<'o> {
+    scheme: &'o str,
+    host: &'o str,
+    port: u16,
+}
+
+impl<'o> Origin<'o> {
+    fn parse(origin: &'o str) -> Option<Origin<'o>> {
+        let (scheme, authority) = origin.split_once("://")?;
+        Origin::of(scheme, authority)
+    }
+
+    fn of(scheme: &'o str, authority: &'o str) -> Option<Origin<'o>> {
+        let default = match scheme {
+            _ if scheme.eq_ignore_ascii_case("http") => 80,
+            _ if scheme.eq_ignore_ascii_case("https") => 443,
+            _ => 0,
+        };
+        // The colons of an IPv6 address stand before its bracket.
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port),
+            _ => (authority, ""),
+        };
+        let port = if port.is_empty() { default } else { decimal_port(port)? };
+        (!host.is_empty()).then_some(Origin { scheme, host, port })
+    }
+
+    fn is_of(self, scheme: &str, host: &str) -> bool {
+        Origin::of(scheme, host) == Some(self)
+    }
+}
+
+impl PartialEq for Origin<'_> {
+    fn eq(&self, other: &Origin<'_>) -> bool {
+        self.port == other.port
+            && self.scheme.eq_ignore_ascii_case(other.scheme)
+            && self.host.eq_ignore_ascii_case(other.host)
+    }
+}
+
+fn decimal_port(port: &str) -> Option<u16> {
+    port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Origins;
+
+    fn admits(origins: &Origins, origin: &str, host: &str) -> bool {
+        origins.admit(Some(origin.as_bytes()), Some(host))
+    }
+
+    #[test]
+    fn the_servers_own_origin_and_no_origin_come_in() {
+        let origins = Origins::default();
+        assert!(origins.admit(None, Some("a.example")));
+        assert!(admits(&origins, "http://a.example", "a.example"));
+        assert!(admits(&origins, "http://A.example:80", "a.example"));
+        assert!(admits(&origins, "http://a.example", "a.example:80"));
+        assert!(admits(&origins, "http://[::1]:9000", "[::1]:9000"));
+    }
+
+    #[test]
+    fn every_other_origin_is_refused() {
+        let origins = Origins::default();
+        for origin in [
+            "null",
+            "",
+            "http://b.example",
+            "http://a.example.b.example",
+            "http://b.a.example",
+            "http://a.example:81",
+            "https://a.example",
+            "http://",
+            "http://a.example:+80",
+            "a.example",
+        ] {
+            assert!(!admits(&origins, origin, "a.example"), "{origin}");
+        }
+        assert!(!origins.admit(Some(b"\xff"), Some("a.example")));
+        assert!(!origins.admit(Some(b"http://a.example"), None));
+    }
+
+    #[test]
+    fn an_origin_can_be_allowed_by_name() {
+        let mut origins = Origins::default();
+        origins.allow("https://b.example/");
+        assert!(admits(&origins, "https://b.example", "a.example"));
+        assert!(admits(&origins, "https://B.example:443", "a.example"));
+        assert!(!admits(&origins, "http://b.example", "a.example"));
+        assert!(!admits(&origins, "null", "a.example"));
+        origins.allow("*");
+        assert!(admits(&origins, "null", "a.example"));
+    }
+}

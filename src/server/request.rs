@@ -1,0 +1,73 @@
+//! What a handler sees of a request.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+
+use super::route::Pattern;
+use crate::http::{Fields, RequestHead, query_value};
+
+/// A request: its head, the parameters of its path, and its body where it has one.
+///
+/// Text is decoded when it is asked for. What is not valid (a bad percent escape, bytes that are not UTF-8) is
+/// as if it were not there.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    head: RequestHead<'a>,
+    pattern: Option<&'a Pattern>,
+    body: &'a [u8],
+    peer: SocketAddr,
+}
+
+impl<'a> Request<'a> {
+    pub(super) fn new(head: RequestHead<'a>, body: &'a [u8], peer: SocketAddr) -> Request<'a> {
+        Request { head, pattern: None, body, peer }
+    }
+
+    pub(super) fn of_route(self, pattern: &'a Pattern) -> Request<'a> {
+        Request { pattern: Some(pattern), ..self }
+    }
+
+    /// The method, such as `GET`. Methods are case-sensitive (RFC 9110 9.1).
+    pub fn method(&self) -> &'a str {
+        self.head.method()
+    }
+
+    /// The path as it was sent, still percent-encoded.
+    pub fn path(&self) -> &'a str {
+        self.head.uri().path()
+    }
+
+    /// The parameter `name` of the route's pattern, decoded.
+    pub fn param(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.pattern?.parameter(self.path(), name)
+    }
+
+    /// The first value of `name` in the query, decoded; a `+` is a space.
+    pub fn query(&self, name: &str) -> Option<Cow<'a, str>> {
+        query_value(self.head.uri().query()?, name)?.ok()
+    }
+
+    /// The first field called `name` (in any case), if it is ASCII or UTF-8.
+    pub fn header(&self, name: &str) -> Option<&'a str> {
+        std::str::from_utf8(self.head.fields().get(name)?).ok()
+    }
+
+    /// All fields of the head, in order, for what [`Request::header`] is too simple for.
+    pub fn fields(&self) -> Fields<'a> {
+        self.head.fields()
+    }
+
+    /// The body; empty if there is none.
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// The address at the other end of the connection: the client's, or its proxy's.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    pub(super) fn head(&self) -> &RequestHead<'a> {
+        &self.head
+    }
+}

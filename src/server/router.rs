@@ -1,0 +1,222 @@
+//! All routes of a server, and which of them a request is for.
+
+use super::reply::Reply;
+use super::request::Request;
+use super::route::Pattern;
+use super::socket::WebSocketRoute;
+use crate::http::RequestHead;
+use crate::ws::handshake;
+
+pub(super) type Handler = Box<dyn FnMut(&Request<'_>, Reply<'_>) + Send>;
+
+/// The methods that this server knows; others get 501 (RFC 9110 9.1).
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"];
+
+/// What a channel's URL answers to.
+const CHANNEL_METHODS: [&str; 3] = ["GET", "HEAD", "POST"];
+
+pub(super) struct Route {
+    pub(super) pattern: Pattern,
+    pub(super) endpoint: Endpoint,
+}
+
+pub(super) enum Endpoint {
+    Handler { method: Box<str>, handler: Handler },
+    /// Which of [`Router::sockets`].
+    WebSocket(usize),
+    Channels,
+}
+
+/// The routes, in the order in which they were added: their indices stay.
+#[derive(Default)]
+pub(super) struct Router {
+    routes: Vec<Route>,
+    /// The order in which they are tried: the more literal first.
+    order: Vec<usize>,
+    sockets: Vec<WebSocketRoute>,
+    /// What was wrong with the first route that was refused.
+    pub(super) problem: Option<String>,
+}
+
+/// What a request is for. Routes are named by their index.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Handler(usize),
+    WebSocket(usize),
+    Channel(usize),
+    /// OPTIONS: the methods that the path answers to.
+    Options(String),
+    /// The path is only there as a WebSocket.
+    UpgradeRequired,
+    /// The path is there, but not for this method; these are the ones it answers to.
+    MethodNotAllowed(String),
+    /// Nobody here knows this method.
+    UnknownMethod,
+    NotFound,
+}
+
+impl Router {
+    /// Adds a route. A pattern that makes no sense is remembered and told when the server is to run.
+    pub(super) fn add(&mut self, path: &str, endpoint: Endpoint) -> usize {
+        let pattern = Pattern::parse(path).and_then(|pattern| match endpoint {
+            Endpoint::Channels if pattern.parameters() != 1 => {
+                Err(format!("{path:?} has to have one parameter: the channel's name"))
+            }
+            _ => Ok(pattern),
+        });
+        let pattern = pattern.unwrap_or_else(|why| {
+            self.problem.get_or_insert(why);
+            // Nothing matches it, but what is set up on the route has a place.
+            Pattern::nowhere()
+        });
+        let index = self.routes.len();
+        self.routes.push(Route { pattern, endpoint });
+        self.order.push(index);
+        self.order.sort_by_key(|&index| self.routes[index].pattern.rank());
+        index
+    }
+
+    /// Adds a WebSocket route, and gives it back to be refined.
+    pub(super) fn add_socket(&mut self, path: &str, route: WebSocketRoute) -> &mut WebSocketRoute {
+        let index = self.sockets.len();
+        self.sockets.push(route);
+        self.add(path, Endpoint::WebSocket(index));
+        &mut self.sockets[index]
+    }
+
+    pub(super) fn socket(&self, index: usize) -> Option<&WebSocketRoute> {
+        self.sockets.get(index)
+    }
+
+    pub(super) fn socket_mut(&mut self, index: usize) -> Option<&mut WebSocketRoute> {
+        self.sockets.get_mut(index)
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&Route> {
+        self.routes.get(index)
+    }
+
+    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Route> {
+        self.routes.get_mut(index)
+    }
+
+    /// Which route a request is for.
+    pub(super) fn find(&self, head: &RequestHead<'_>) -> Found {
+        let (method, path) = (head.method(), head.uri().path());
+        if !METHODS.contains(&method) {
+            return Found::UnknownMethod;
+        }
+        if path == "*" {
+            return Found::Options(METHODS[..7].join(", "));
+        }
+        let upgrade = method == "GET" && handshake::is_upgrade(head);
+        let matching = || {
+            let routes = self.order.iter().map(|&index| (index, &self.routes[index]));
+            routes.filter(|(_, route)| route.pattern.matches(path))
+        };
+        for (index, route) in matching() {
+            match &route.endpoint {
+                Endpoint::WebSocket(_) if upgrade => return Found::WebSocket(index),
+                Endpoint::Channels if CHANNEL_METHODS.contains(&method) => return Found::Channel(index),
+                Endpoint::Handler { method: own, .. } if serves(own, method) && !upgrade => return Found::Handler(index),
+                _ => {}
+            }
+        }
+        // An upgrade may be ignored (RFC 9110 7.8): a plain GET of the same path is the next best answer.
+        for (index, route) in matching() {
+            if matches!(&route.endpoint, Endpoint::Handler { method: own, .. } if serves(own, method)) {
+                return Found::Handler(index);
+            }
+        }
+        let (mut allowed, mut sockets, mut found) = (Vec::new(), false, false);
+        for (_, route) in matching() {
+            found = true;
+            match &route.endpoint {
+                Endpoint::Handler { method, .. } => allowed.push(&**method),
+                Endpoint::WebSocket(_) => sockets = true,
+                Endpoint::Channels => allowed.extend(CHANNEL_METHODS),
+            }
+        }
+        if !found {
+            return Found::NotFound;
+        }
+        if sockets || allowed.contains(&"GET") {
+            allowed.extend(["GET", "HEAD"]);
+        }
+        allowed.push("OPTIONS");
+        let allowed: Vec<&str> = METHODS.into_iter().filter(|method| allowed.contains(method)).collect();
+        match method {
+            "OPTIONS" => Found::Options(allowed.join(", ")),
+            "GET" | "HEAD" if sockets => Found::UpgradeRequired,
+            _ => Found::MethodNotAllowed(allowed.join(", ")),
+        }
+    }
+}
+
+/// A handler for GET serves HEAD too (RFC 9110 9.3.2).
+fn serves(own: &str, method: &str) -> bool {
+    own == method || (own == "GET" && method == "HEAD")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::HeadLimits;
+
+    fn router() -> Router {
+        let mut router = Router::default();
+        for (method, path) in [("GET", "/"), ("POST", "/"), ("DELETE", "/x"), ("GET", "/both")] {
+            let handler: Handler = Box::new(|_, reply| reply.status(204));
+            router.add(path, Endpoint::Handler { method: method.into(), handler });
+        }
+        for path in ["/socket", "/both"] {
+            router.add_socket(path, WebSocketRoute::new(Box::new(|_, _| {})));
+        }
+        router.add("/channels/{name}", Endpoint::Channels);
+        router
+    }
+
+    fn find(request: &str) -> Found {
+        let upgrade = if request.ends_with('+') { "Upgrade: websocket\r\n" } else { "" };
+        let line = request.trim_end_matches('+');
+        let head = format!("{line} HTTP/1.1\r\nHost: a\r\n{upgrade}\r\n");
+        router().find(&RequestHead::parse(head.as_bytes(), &HeadLimits::default()).unwrap())
+    }
+
+    #[test]
+    fn method_and_path_decide() {
+        assert!(matches!(find("GET /"), Found::Handler(_)));
+        assert!(matches!(find("HEAD /?a=b"), Found::Handler(_)));
+        assert!(matches!(find("POST /"), Found::Handler(_)));
+        assert!(matches!(find("POST /channels/a"), Found::Channel(_)));
+        assert!(matches!(find("GET /channels/a+"), Found::Channel(_)));
+        assert_eq!(find("GET /nowhere"), Found::NotFound);
+        assert_eq!(find("BREW /"), Found::UnknownMethod);
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_ones() {
+        assert_eq!(find("PUT /"), Found::MethodNotAllowed("GET, HEAD, POST, OPTIONS".into()));
+        assert_eq!(find("GET /x"), Found::MethodNotAllowed("DELETE, OPTIONS".into()));
+        assert_eq!(find("DELETE /channels/a"), Found::MethodNotAllowed("GET, HEAD, POST, OPTIONS".into()));
+        assert_eq!(find("OPTIONS /x"), Found::Options("DELETE, OPTIONS".into()));
+        assert!(matches!(find("OPTIONS *"), Found::Options(_)));
+    }
+
+    #[test]
+    fn a_path_can_be_a_page_and_a_socket() {
+        assert!(matches!(find("GET /both+"), Found::WebSocket(_)));
+        assert!(matches!(find("GET /both"), Found::Handler(_)));
+        assert!(matches!(find("GET /socket+"), Found::WebSocket(_)));
+        assert_eq!(find("GET /socket"), Found::UpgradeRequired);
+        assert!(matches!(find("GET /+"), Found::Handler(_)));
+    }
+
+    #[test]
+    fn a_pattern_that_makes_no_sense_is_remembered() {
+        let mut router = router();
+        router.add("/channels", Endpoint::Channels);
+        router.add("nonsense", Endpoint::Channels);
+        assert!(router.problem.unwrap().contains("\"/channels\" has to have one parameter"));
+    }
+}

@@ -1,0 +1,87 @@
+//! What all connections of a server share: routes, channels, limits, and the hooks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::access::Access;
+use super::command::Command;
+use super::origin::Origins;
+use super::request::Request;
+use super::response::{Form, Response};
+use super::router::Router;
+use crate::channel::Hub;
+use crate::error::Error;
+use crate::http::{DateCache, RequestHead};
+use crate::limits::Limits;
+use crate::net::{Io, Mailbox, Now};
+
+type Authorize = Box<dyn FnMut(&Request<'_>) -> Access + Send>;
+type OnError = Box<dyn FnMut(&Error) + Send>;
+
+/// How often channels are swept, in milliseconds.
+const SWEEP_EVERY: u64 = 1_000;
+
+pub(crate) struct Service {
+    pub(super) router: Router,
+    pub(super) hub: Hub,
+    pub(super) limits: Limits,
+    pub(super) authorize: Option<Authorize>,
+    pub(super) origins: Origins,
+    pub(super) on_error: Option<OnError>,
+    pub(super) dates: DateCache,
+    pub(super) mailbox: Mailbox<Command>,
+    /// The server shuts down: every answer is the last of its connection.
+    pub(super) draining: bool,
+    swept: u64,
+}
+
+impl Service {
+    pub(super) fn new(limits: Limits, mailbox: Mailbox<Command>, unix_ms: u64) -> Service {
+        Service {
+            router: Router::default(),
+            hub: Hub::new(limits.channels, unix_ms),
+            limits,
+            authorize: None,
+            origins: Origins::default(),
+            on_error: None,
+            dates: DateCache::new(),
+            mailbox,
+            draining: false,
+            swept: 0,
+        }
+    }
+
+    /// Answers a request of this connection. If the answer is its last, the connection closes behind it.
+    pub(super) fn respond(&mut self, io: &mut Io<'_>, form: Form, response: &Response) {
+        let date = self.dates.at(io.now.unix_ms / 1000);
+        form.write(io.out.buffer(), date, response);
+        self.end_answer(io, form);
+    }
+
+    /// What follows a whole answer: the next request, or the end.
+    pub(super) fn end_answer(&mut self, io: &mut Io<'_>, form: Form) {
+        if form.keep_alive && !self.draining {
+            io.set_deadline(self.limits.keep_alive);
+        } else {
+            io.close();
+        }
+    }
+
+    /// Tells the program's error hook.
+    pub(super) fn report(&mut self, error: &Error) {
+        if let Some(on_error) = &mut self.on_error {
+            // A hook that panics has nobody left to tell.
+            let _ = catch_unwind(AssertUnwindSafe(|| on_error(error)));
+        }
+    }
+
+    pub(super) fn sweep(&mut self, now: Now) {
+        if now.ms >= self.swept.saturating_add(SWEEP_EVERY) {
+            self.swept = now.ms;
+            self.hub.sweep(now.unix_ms);
+        }
+    }
+
+    pub(super) fn form(&self, head: &RequestHead<'_>) -> Form {
+        Form::of(head, self.draining)
+    }
+}

@@ -1,0 +1,412 @@
+//! The ways to read a channel, and the two to publish. All of them are one URL; the request says which it is:
+//!
+//! | request | way |
+//! | --- | --- |
+//! | `POST` | publish: 201 and the id |
+//! | `GET` with `Upgrade: websocket` | WebSocket: frames out are messages, frames in are publishes |
+//! | `GET` with `Accept: text/event-stream` | event stream |
+//! | `GET` with `Prefer: wait=SECONDS` (RFC 7240) or `?wait=` | long poll |
+//! | any other `GET` | short poll |
+//!
+//! They differ in how they wait and how they encode; where a reader begins, what it has missed and what it gets is
+//! the channel's to say, and the same for all.
+
+use std::time::Duration;
+
+use super::connection::{Connection, State};
+use super::request::Request;
+use super::response::{Form, NO_STORE, Response, refusal};
+use super::router::Endpoint;
+use super::service::Service;
+use super::socket::{Audience, Session, WebSocketRoute};
+use crate::channel::{Batch, Data, Encoding, Id, Next, Reader, Start};
+use crate::error::Error;
+use crate::http::{FieldValue, Status};
+use crate::net::Io;
+use crate::sse;
+use crate::ws::handshake::{self, Upgrade};
+use crate::ws::{CloseCode, Message};
+
+/// How long an EventSource waits before it reconnects, in milliseconds (WHATWG HTML 9.2.6, `retry`).
+const RETRY: u64 = 2_000;
+
+/// The subprotocol whose frames are the bare data.
+const RAW: &str = "raw";
+
+impl Service {
+    /// Answers a request for a channel's URL.
+    pub(super) fn answer_channel(
+        &mut self,
+        connection: &mut Connection,
+        index: usize,
+        request: &Request<'_>,
+        io: &mut Io<'_>,
+    ) {
+        let form = self.form(request.head());
+        let name = self.router.get(index).and_then(|route| route.pattern.first_parameter(request.path()));
+        let result = match name {
+            None => Err(refusal(Status::BAD_REQUEST, "the channel's name is not percent-encoded UTF-8")),
+            Some(name) if request.method() == "POST" => self.publish(&name, request, io),
+            Some(name) => match Way::of(request) {
+                Ok(Way::Socket) => self.open_channel_socket(connection, &name, request, io),
+                Ok(Way::Events) => self.open_events(connection, &name, request, form, io),
+                Ok(Way::Poll { wait }) => self.poll(connection, &name, request, wait, form, io),
+                Err(response) => Err(response),
+            },
+        };
+        match result {
+            Ok(Some(response)) | Err(response) => self.respond(io, form, &response),
+            // The connection has become something else, or waits.
+            Ok(None) => {}
+        }
+    }
+
+    fn publish(&mut self, name: &str, request: &Request<'_>, io: &Io<'_>) -> Result<Option<Response>, Response> {
+        let event = request.query("event");
+        let data = Data::new(request.body());
+        match self.hub.publish(name, event.as_deref(), data, io.now.unix_ms) {
+            Ok(id) => Ok(Some(Response::json(format!("{{\"id\":\"{id}\"}}")).status(201))),
+            Err(error) => Err(refusal(error.status(), &error.to_string())),
+        }
+    }
+
+    fn poll(
+        &mut self,
+        connection: &mut Connection,
+        name: &str,
+        request: &Request<'_>,
+        wait: Option<Duration>,
+        form: Form,
+        io: &mut Io<'_>,
+    ) -> Result<Option<Response>, Response> {
+        let start = start_of(request)?;
+        let mut body = Vec::new();
+        let batch = self.hub.batch(name, start, &mut body).map_err(channel_refusal)?;
+        let Some(wait) = wait.filter(|_| batch.is_empty() && !self.draining) else {
+            return Ok(Some(batch_response(&batch, body)));
+        };
+        let wait = wait.min(self.limits.wait);
+        if wait.is_zero() {
+            return Ok(Some(nothing_new(batch.last_id)));
+        }
+        // Nothing can be published between the look and the wait: both are one step of one thread.
+        let start = Start::After(batch.last_id);
+        let reader = self.hub.attach(name, Encoding::Json, start, io.id.to_u64()).map_err(channel_refusal)?;
+        connection.state = State::Waiting { reader, form };
+        io.set_deadline(wait);
+        Ok(None)
+    }
+
+    /// Answers a long poll if there is something for it.
+    pub(super) fn answer_waiting(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        let State::Waiting { reader, .. } = &connection.state else { return };
+        let mut body = Vec::new();
+        if let Some(batch) = self.hub.batch_of(reader, &mut body).filter(|batch| !batch.is_empty()) {
+            self.end_waiting(connection, |_| batch_response(&batch, body), io);
+        }
+    }
+
+    /// Answers a long poll that has waited long enough.
+    pub(super) fn give_up_waiting(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        self.end_waiting(connection, nothing_new, io);
+    }
+
+    fn end_waiting(
+        &mut self,
+        connection: &mut Connection,
+        response: impl FnOnce(Id) -> Response,
+        io: &mut Io<'_>,
+    ) {
+        match std::mem::replace(&mut connection.state, State::Head) {
+            State::Waiting { reader, form } => {
+                let cursor = self.hub.cursor(&reader);
+                self.hub.detach(reader);
+                // A reader's channel lives as long as the reader, so there is a cursor.
+                self.respond(io, form, &response(cursor.unwrap_or(Id { ms: 0, seq: 0 })));
+                self.process_rest(connection, io);
+            }
+            other => connection.state = other,
+        }
+    }
+
+    fn open_events(
+        &mut self,
+        connection: &mut Connection,
+        name: &str,
+        request: &Request<'_>,
+        form: Form,
+        io: &mut Io<'_>,
+    ) -> Result<Option<Response>, Response> {
+        let start = start_of(request)?;
+        let encoding = if form.http10 { Encoding::EventStream } else { Encoding::EventChunks };
+        let mut reader = self.hub.attach(name, encoding, start, io.id.to_u64()).map_err(channel_refusal)?;
+        let date = self.dates.at(io.now.unix_ms / 1000);
+        form.write_stream(io.out.buffer(), date, FieldValue::from_static(sse::MEDIA_TYPE));
+        let mut first = Vec::new();
+        self.write_preamble(&reader, start, &mut first);
+        form.piece(io.out.buffer(), &first);
+        self.tell_gap(&mut reader, io);
+        connection.state = State::Events { reader, form };
+        io.set_deadline(self.limits.heartbeat);
+        Ok(None)
+    }
+
+    /// The beginning of an event stream. Who begins at the tail is told its place, so that it loses nothing even if
+    /// it is cut off before its first message; who begins anywhere else has one already.
+    fn write_preamble(&self, reader: &Reader, start: Start, out: &mut Vec<u8>) {
+        let cursor = self.hub.cursor(reader).filter(|_| start == Start::Now).map(Id::text);
+        let id = cursor.as_ref().and_then(|id| sse::EventId::new(id.as_str()).ok());
+        sse::write_event(out, &sse::Event { id, retry: Some(RETRY), ..sse::Event::default() });
+    }
+
+    /// Tells a reader that messages are missing, if they are.
+    pub(super) fn tell_gap(&self, reader: &mut Reader, io: &mut Io<'_>) {
+        if self.hub.next(reader) == Next::Gap {
+            self.hub.take_gap(reader, io.out.buffer());
+        }
+    }
+
+    /// As [`Service::tell_gap`], for a WebSocket: bare data has no way to say it, so that a `raw` one ends.
+    pub(super) fn tell_socket_gap(&self, session: &mut Session, io: &mut Io<'_>) {
+        if session.is_closed() {
+            return;
+        }
+        match &mut session.audience {
+            Audience::Channel { reader, raw: false } => self.tell_gap(reader, io),
+            Audience::Channel { reader, raw: true } if self.hub.next(reader) == Next::Gap => {
+                session.fail(CloseCode::TRY_AGAIN_LATER, "messages are missing: they are no longer retained", io);
+            }
+            _ => {}
+        }
+    }
+
+    fn open_channel_socket(
+        &mut self,
+        connection: &mut Connection,
+        name: &str,
+        request: &Request<'_>,
+        io: &mut Io<'_>,
+    ) -> Result<Option<Response>, Response> {
+        let start = start_of(request)?;
+        let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
+        let raw = upgrade.protocols().any(|protocol| protocol == RAW);
+        let encoding = if raw { Encoding::SocketRaw } else { Encoding::SocketJson };
+        let reader = self.hub.attach(name, encoding, start, io.id.to_u64()).map_err(channel_refusal)?;
+        let session = Session::new(Audience::Channel { reader, raw });
+        self.switch(connection, session, &upgrade, raw.then_some(RAW), io)?;
+        if let State::Socket(session) = &mut connection.state {
+            self.tell_socket_gap(session, io);
+        }
+        Ok(None)
+    }
+
+    /// Opens a WebSocket of a handler's.
+    pub(super) fn open_socket(
+        &mut self,
+        connection: &mut Connection,
+        index: usize,
+        request: &Request<'_>,
+        io: &mut Io<'_>,
+    ) {
+        let form = self.form(request.head());
+        if let Err(response) = self.open_handler_socket(connection, index, request, io) {
+            self.respond(io, form, &response);
+        }
+    }
+
+    fn open_handler_socket(
+        &mut self,
+        connection: &mut Connection,
+        index: usize,
+        request: &Request<'_>,
+        io: &mut Io<'_>,
+    ) -> Result<(), Response> {
+        let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
+        let Some(Endpoint::WebSocket(socket)) = self.router.get(index).map(|route| &route.endpoint) else {
+            return Err(refusal(Status::NOT_FOUND, "there is no WebSocket here"));
+        };
+        let socket = *socket;
+        let spoken = self.router.socket(socket).map_or(&[][..], |route| &route.protocols);
+        let chosen = spoken.iter().position(|spoken| upgrade.protocols().any(|offered| offered == &**spoken));
+        let protocol = chosen.and_then(|chosen| spoken.get(chosen)).map(|protocol| protocol.to_string());
+        let session = Session::new(Audience::Route { index: socket, protocol: chosen });
+        self.switch(connection, session, &upgrade, protocol.as_deref(), io)?;
+        let pattern = self.router.get(index).map(|route| route.pattern.clone());
+        let request = pattern.as_ref().map_or(*request, |pattern| request.of_route(pattern));
+        self.call_on_open(connection, socket, protocol.as_deref(), &request, io);
+        Ok(())
+    }
+
+    /// The connection becomes a WebSocket.
+    fn switch(
+        &mut self,
+        connection: &mut Connection,
+        session: Session,
+        upgrade: &Upgrade<'_>,
+        protocol: Option<&str>,
+        io: &mut Io<'_>,
+    ) -> Result<(), Response> {
+        let date = self.dates.at(io.now.unix_ms / 1000);
+        let written = upgrade.write_response(io.out.buffer(), protocol, date);
+        // The state takes the session even if the answer failed, so that its reader is detached in the end.
+        connection.state = State::Socket(Box::new(session));
+        written.map_err(handshake_refusal)?;
+        io.set_deadline(self.limits.ping_interval);
+        Ok(())
+    }
+}
+
+/// How a `GET` of a channel wants to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Socket,
+    Events,
+    Poll { wait: Option<Duration> },
+}
+
+impl Way {
+    fn of(request: &Request<'_>) -> Result<Way, Response> {
+        if request.method() == "GET" {
+            if handshake::is_upgrade(request.head()) {
+                return Ok(Way::Socket);
+            }
+            if accepts_events(request) {
+                return Ok(Way::Events);
+            }
+        }
+        Ok(Way::Poll { wait: wait_of(request)? })
+    }
+}
+
+fn accepts_events(request: &Request<'_>) -> bool {
+    request.fields().tokens("Accept").any(|range| {
+        let media_type = range.split(|&byte| byte == b';').next().unwrap_or_default();
+        media_type.trim_ascii().eq_ignore_ascii_case(sse::MEDIA_TYPE.as_bytes())
+    })
+}
+
+/// How long a poll is to wait. A preference that makes no sense is no preference (RFC 7240 2); a query that makes
+/// none is an error.
+fn wait_of(request: &Request<'_>) -> Result<Option<Duration>, Response> {
+    if let Some(wait) = request.query("wait") {
+        let seconds = seconds(&wait);
+        return match seconds {
+            Some(_) => Ok(seconds),
+            None => Err(refusal(Status::BAD_REQUEST, "wait is a number of seconds, such as ?wait=30")),
+        };
+    }
+    let preferences = request.fields().tokens("Prefer");
+    Ok(preferences.filter_map(|preference| std::str::from_utf8(preference).ok()).find_map(|preference| {
+        let (name, value) = preference.split(';').next()?.split_once('=')?;
+        let value = value.trim().trim_matches('"');
+        name.trim().eq_ignore_ascii_case("wait").then(|| seconds(value))?
+    }))
+}
+
+/// Whole seconds in decimal digits; more than fit are as many as fit.
+fn seconds(text: &str) -> Option<Duration> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
+}
+
+/// Where a request wants to begin. The field wins over the query: an EventSource that reconnects keeps its URL and
+/// sends the newer id in the field.
+fn start_of(request: &Request<'_>) -> Result<Start, Response> {
+    let given = request.header("Last-Event-ID").map(Into::into).filter(|id: &std::borrow::Cow<'_, str>| !id.is_empty());
+    let given = given.or_else(|| request.query("last_event_id").filter(|id| !id.is_empty()));
+    if let Some(id) = given {
+        return match id.parse() {
+            Ok(id) => Ok(Start::After(id)),
+            Err(why) => Err(refusal(Status::BAD_REQUEST, &format!("the last event ID is none of ours: {why}"))),
+        };
+    }
+    match request.query("from").as_deref() {
+        None => Ok(Start::Oldest),
+        Some("now") => Ok(Start::Now),
+        Some(_) => Err(refusal(Status::BAD_REQUEST, "from has only one value: ?from=now")),
+    }
+}
+
+fn batch_response(batch: &Batch, body: Vec<u8>) -> Response {
+    let response = Response::bytes("application/json", body);
+    no_store(response).header("Last-Event-ID", batch.last_id.text().as_str())
+}
+
+/// A long poll's answer when nothing came. It says the cursor, so that who began at the tail knows its place.
+fn nothing_new(cursor: Id) -> Response {
+    no_store(Response::empty()).header("Last-Event-ID", cursor.text().as_str())
+}
+
+fn no_store(mut response: Response) -> Response {
+    let (name, value) = NO_STORE;
+    response.fields.push((name.as_str().into(), value.as_bytes().into()));
+    response
+}
+
+fn channel_refusal(error: crate::channel::Error) -> Response {
+    refusal(error.status(), &error.to_string())
+}
+
+fn handshake_refusal(error: handshake::HandshakeError) -> Response {
+    let mut response = refusal(error.status(), &error.to_string());
+    // A version that would do (RFC 6455 4.4), or the method.
+    for (name, value) in error.fields() {
+        response.fields.push((name.as_str().into(), value.as_bytes().into()));
+    }
+    response
+}
+
+impl Service {
+    /// Hands what arrived on a WebSocket to its handler or its channel.
+    pub(super) fn receive_frames(&mut self, connection: &mut Connection, input: &mut [u8], io: &mut Io<'_>) {
+        let State::Socket(session) = &mut connection.state else { return };
+        let (peer, mut panicked) = (connection.peer, false);
+        session.receive(input, &self.limits, io, |audience, link, message, io| match audience {
+            Audience::Channel { reader, .. } => {
+                let data = match message {
+                    Message::Text(text) => Data::Text(text.into()),
+                    Message::Binary(bytes) => Data::Binary(bytes.into()),
+                };
+                // The reader's channel exists, and there is no event name to refuse.
+                let _ = self.hub.publish_beside(reader, data, io.now.unix_ms);
+            }
+            Audience::Route { index, protocol } => {
+                let Some(route) = self.router.socket_mut(*index) else { return };
+                let protocol = protocol.and_then(|chosen| route.protocols.get(chosen)).map(|name| &**name);
+                let mut socket = link.socket(peer, protocol, &self.mailbox, io);
+                let on_message = &mut route.on_message;
+                let call = std::panic::AssertUnwindSafe(|| on_message(&mut socket, message));
+                if std::panic::catch_unwind(call).is_err() {
+                    panicked = true;
+                    link.fail(CloseCode::INTERNAL_ERROR, "the server failed to answer", io);
+                }
+            }
+        });
+        session.await_close(&self.limits, io);
+        if panicked {
+            self.report(&Error::Panicked);
+        }
+    }
+
+    fn call_on_open(
+        &mut self,
+        connection: &mut Connection,
+        index: usize,
+        protocol: Option<&str>,
+        request: &Request<'_>,
+        io: &mut Io<'_>,
+    ) {
+        let State::Socket(session) = &mut connection.state else { return };
+        let Some(WebSocketRoute { on_open: Some(on_open), .. }) = self.router.socket_mut(index) else { return };
+        let mut socket = session.socket(connection.peer, protocol, &self.mailbox, io);
+        let call = std::panic::AssertUnwindSafe(|| on_open(&mut socket, request));
+        let called = std::panic::catch_unwind(call);
+        session.await_close(&self.limits, io);
+        if called.is_err() {
+            session.fail(CloseCode::INTERNAL_ERROR, "the server failed to answer", io);
+            self.report(&Error::Panicked);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the layer above sees: messages, control frames, and the limits on both. RFC 6455 5.4 to
+//! 5.6.
+//!
+//! Nothing here owns its bytes. A message lies in the buffer that was read into, or, when it came
+//! in pieces, in the decoder, and is lent until the next call; a caller who keeps it copies it.
+
+use super::Close;
+
+/// The largest message taken by default: 16 MiB.
+pub const MAX_MESSAGE: usize = 16 << 20;
+
+/// The largest frame taken by default: 16 MiB, so that a message of the largest size may come in
+/// one.
+pub const MAX_FRAME: usize = 16 << 20;
+
+/// How many frames a message may come in by default.
+pub const MAX_PIECES: u32 = 131_072;
+
+/// What a decoder takes at most. Each is checked against what a header declares, before any of the
+/// payload is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes in one message, all its frames together. Beyond it: 1009.
+    pub message: usize,
+    /// Bytes in one frame of a message. Beyond it: 1009.
+    pub frame: usize,
+    /// Frames in one message, empty ones included. Beyond it: 1008.
+    pub pieces: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            message: MAX_MESSAGE,
+            frame: MAX_FRAME,
+            pieces: MAX_PIECES,
+        }
+    }
+}
+
+/// Which end of the connection decodes. The two differ only in masking (RFC 6455 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Frames come from a client and must be masked.
+    Server,
+    /// Frames come from a server and must not be masked.
+    Client,
+}
+
+/// The two kinds of message (RFC 6455 5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// UTF-8.
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
+/// A whole message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// UTF-8.
+    Text(&'a str),
+    /// Any bytes.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// The payload, whatever its kind.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        match self {
+            Message::Text(text) => text.as_bytes(),
+            Message::Binary(bytes) => bytes,
+        }
+    }
+
+    /// Whether it is text.
+    pub const fn is_text(&self) -> bool {
+        matches!(self, Message::Text(_))
+    }
+
+    /// Text or binary.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Message::Text(_) => Kind::Text,
+            Message::Binary(_) => Kind::Binary,
+        }
+    }
+
+    /// How many bytes the payload has.
+    pub const fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload has no bytes.
+    pub const fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+}
+
+impl<'a> From<&'a str> for Message<'a> {
+    fn from(text: &'a str) -> Self {
+        Message::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Message<'a> {
+    fn from(text: &'a String) -> Self {
+        Message::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Message<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Message::Binary(bytes)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Message<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Message::Binary(bytes)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Message::Binary(bytes)
+    }
+}
+
+/// What came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A whole message; text is known to be UTF-8.
+    Message(Message<'a>),
+    /// A ping, to be answered with a pong of the same payload (RFC 6455 5.5.2).
+    Ping(&'a [u8]),
+    /// A pong.
+    Pong(&'a [u8]),
+    /// The peer closes, perhaps saying why. Nothing comes after it.
+    Close(Option<Close<'a>>),
+}
