@@ -78,6 +78,14 @@ class Publish(HubTest):
                 self.assertEqual(answer.status, 403)
         self.assertEqual(self.poll()["events"], [])
 
+    def test_a_second_origin_does_not_hide_behind_the_first(self):
+        origins = (f"Origin: {self.server.url}", "Origin: http://example.com")
+        for fields in (origins, origins[::-1]):
+            with self.subTest(fields=fields):
+                answer = self.exchange(request(self.server, "POST", self.channel, *fields, "Content-Length: 1") + b"x")
+                self.assertIn(answer.status, (400, 403))
+        self.assertEqual(self.poll()["events"], [])
+
     def test_the_own_origin_may_publish(self):
         fields = (f"Origin: {self.server.url}", "Content-Length: 1")
         answer = self.exchange(request(self.server, "POST", self.channel, *fields) + b"x")
