@@ -53,6 +53,9 @@ mod tests {
 
     #[test]
     fn quotes_backslashes_and_controls_are_escaped() {
-        assert_eq!(written("a\"b\\c\nd\re\tf\u{0}g\u{1f}"), r#""a\"b\\c\nd\re\tf\u0000g\u001f""#);
+        assert_eq!(
+            written("a\"b\\c\nd\re\tf\u{0}g\u{1f}"),
+            r#""a\"b\\c\nd\re\tf\u0000g\u001f""#
+        );
     }
 }

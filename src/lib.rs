@@ -1,6 +1,68 @@
-//! Realtime without a framework.
+//! Realtime without a framework: HTTP/1.1, WebSocket and text/event-stream over a mio event loop, with no async
+//! runtime, and one channel log that serves every way to read it.
+//!
+//! ```no_run
+//! use barewire::Server;
+//!
+//! fn main() -> barewire::Result<()> {
+//!     let mut server = Server::bind("127.0.0.1:9000")?;
+//!     server.get("/", |_request, reply| reply.html("<h1>hello</h1>"));
+//!     server.websocket("/echo", |socket, message| socket.send(message));
+//!     server.channels("/channels/{name}"); // POST publishes; four ways to read
+//!     server.run()
+//! }
+//! ```
+//!
+//! # Where to begin
+//!
+//! - **To serve**: [`Server`]. Its handlers get a [`Request`] and a [`Reply`], or a [`Socket`] and a [`Message`].
+//! - **To serve inside a loop of your own** (a game, a GUI): [`Server::turn`]. Other threads publish through a
+//!   [`Publisher`], send through a [`Sender`], answer through a [`Later`], and stop it through a [`Stopper`].
+//! - **To test** what you serve, without ports, threads or sleeps: [`Server::simulate`].
+//! - **To speak a protocol of your own** on the loop: [`net`].
+//! - **To encode and decode** only: [`http`], [`ws`] and [`sse`], which need neither the loop nor the server
+//!   (`--no-default-features` builds them without mio).
+//!
+//! # The layers, from the top
+//!
+//! ```text
+//!      server        routes, handlers, the four ways; a connection is a machine without I/O
+//!        │
+//!     channel        one log, many cursors; each message encoded once per encoding
+//!        │
+//!       net          the event loop: sockets, deadlines, wakers. Knows no protocol
+//!        │
+//!  http   ws   sse   the codecs: bytes in, events out. No sockets, no clock, no randomness
+//! ```
+//!
+//! Imports go downwards only, and every layer is public except the server's insides. A WebSocket message goes
+//! `net` → `server` → [`ws::Decoder`] (unmasked where it was read) → handler → [`net::Output`] → one write. A
+//! published message goes `server` → [`channel::Log`] → once into each [`channel::Encoding`] in use → one write per
+//! reader, straight from there.
+//!
+//! # Limits
+//!
+//! Everything that arrives is limited before memory is taken for it, by default: see [`Limits`].
+//!
+//! # A loop of your own
+//!
+//! ```no_run
+//! # fn main() -> barewire::Result<()> {
+//! use std::time::Duration;
+//!
+//! let mut server = barewire::Server::bind("127.0.0.1:9000")?;
+//! server.channels("/channels/{name}");
+//! let publisher = server.publisher();
+//! std::thread::spawn(move || publisher.publish("ticks", "42"));
+//! loop {
+//!     server.turn(Some(Duration::ZERO))?; // does what is ready, never blocks
+//!     // game.step();
+//! }
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod channel;
 #[cfg(feature = "net")]
@@ -8,7 +70,7 @@ mod error;
 pub mod http;
 mod json;
 #[cfg(feature = "net")]
-mod limits;
+pub mod limits;
 #[cfg(feature = "net")]
 pub mod net;
 #[cfg(feature = "net")]
@@ -23,8 +85,13 @@ pub use error::{Error, Result};
 pub use limits::Limits;
 #[cfg(feature = "net")]
 pub use server::{
-    Access, EventStream, Later, Publisher, Reply, Request, Response, Sender, Server, Socket, Stopper, Stream,
-    WebSocketRoute,
+    Access, EventStream, Later, Publisher, Reply, Request, Response, Sender, Server, Simulation,
+    Socket, Stopper, Stream, WebSocketRoute,
 };
 #[cfg(feature = "net")]
 pub use ws::Message;
+
+/// The README's program compiles.
+#[cfg(all(doctest, feature = "net"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

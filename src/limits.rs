@@ -135,10 +135,18 @@ impl Default for Limits {
 
 impl Limits {
     pub(crate) fn head_limits(&self) -> http::HeadLimits {
-        http::HeadLimits { head: self.head, fields: self.fields, target: self.target }
+        http::HeadLimits {
+            head: self.head,
+            fields: self.fields,
+            target: self.target,
+        }
     }
 
     pub(crate) fn message_limits(&self) -> ws::Limits {
-        ws::Limits { message: self.message, frame: self.frame, pieces: self.pieces }
+        ws::Limits {
+            message: self.message,
+            frame: self.frame,
+            pieces: self.pieces,
+        }
     }
 }

@@ -9,7 +9,10 @@ pub(crate) struct Slab<T> {
 
 impl<T> Slab<T> {
     pub(crate) const fn new() -> Slab<T> {
-        Slab { places: Vec::new(), free: Vec::new() }
+        Slab {
+            places: Vec::new(),
+            free: Vec::new(),
+        }
     }
 
     /// Takes a place and gives its index. The index is a `u32`: callers limit how many values they insert.
@@ -25,7 +28,10 @@ impl<T> Slab<T> {
     /// The index that the next insertion will give.
     #[cfg(feature = "net")]
     pub(crate) fn next_index(&self) -> u32 {
-        self.free.last().copied().unwrap_or(self.places.len() as u32)
+        self.free
+            .last()
+            .copied()
+            .unwrap_or(self.places.len() as u32)
     }
 
     pub(crate) fn remove(&mut self, index: u32) -> Option<T> {
@@ -69,7 +75,10 @@ mod tests {
         assert_eq!(slab.remove(a), Some('a'));
         assert_eq!(slab.remove(a), None);
         assert_eq!(slab.insert('c'), a);
-        assert_eq!((slab.get(a), slab.get(b), slab.len(), slab.end()), (Some(&'c'), Some(&'b'), 2, 2));
+        assert_eq!(
+            (slab.get(a), slab.get(b), slab.len(), slab.end()),
+            (Some(&'c'), Some(&'b'), 2, 2)
+        );
         assert_eq!(slab.values().collect::<String>(), "cb");
     }
 }

@@ -43,7 +43,10 @@ struct Arguments {
 impl Arguments {
     fn parse() -> Result<Arguments, lexopt::Error> {
         use lexopt::prelude::*;
-        let mut parsed = Arguments { listen: "127.0.0.1:9000".to_owned(), origins: Vec::new() };
+        let mut parsed = Arguments {
+            listen: "127.0.0.1:9000".to_owned(),
+            origins: Vec::new(),
+        };
         let mut arguments = lexopt::Parser::from_env();
         while let Some(argument) = arguments.next()? {
             match argument {

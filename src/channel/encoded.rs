@@ -84,7 +84,11 @@ impl Encoding {
 }
 
 fn write_frame(out: &mut Vec<u8>, opcode: ws::Opcode, payload: &[u8]) {
-    out.extend_from_slice(ws::Header::new(opcode, payload.len() as u64).encode().as_slice());
+    out.extend_from_slice(
+        ws::Header::new(opcode, payload.len() as u64)
+            .encode()
+            .as_slice(),
+    );
     out.extend_from_slice(payload);
 }
 
@@ -117,9 +121,20 @@ fn write_block(out: &mut Vec<u8>, record: &Record) {
         }
     };
     // Neither can fail: an id is digits and a dash, and event names were checked when they were published.
-    let name = record.event.as_deref().and_then(|event| sse::EventName::new(event).ok());
+    let name = record
+        .event
+        .as_deref()
+        .and_then(|event| sse::EventName::new(event).ok());
     let id = sse::EventId::new(id.as_str()).ok();
-    sse::write_event(out, &sse::Event { name, id, data: Some(data), retry: None });
+    sse::write_event(
+        out,
+        &sse::Event {
+            name,
+            id,
+            data: Some(data),
+            retry: None,
+        },
+    );
 }
 
 /// A segment takes further messages up to this size; a message that is larger gets a segment of its own.
@@ -153,7 +168,11 @@ impl Segment {
     fn start_of(&self, index: u64) -> usize {
         match index.checked_sub(self.first) {
             None | Some(0) => 0,
-            Some(count) => self.ends.get(count as usize - 1).copied().unwrap_or(self.bytes.len()),
+            Some(count) => self
+                .ends
+                .get(count as usize - 1)
+                .copied()
+                .unwrap_or(self.bytes.len()),
         }
     }
 }
@@ -169,14 +188,19 @@ impl AsRef<[u8]> for Held {
 
 impl Run {
     pub(super) fn new(encoding: Encoding) -> Run {
-        Run { encoding, segments: VecDeque::new() }
+        Run {
+            encoding,
+            segments: VecDeque::new(),
+        }
     }
 
     /// Encodes the message with this index, which must be the one behind the last.
     pub(super) fn push(&mut self, index: u64, record: &Record) {
         // A segment that somebody holds is complete: `get_mut` finds it shared, and the next one begins.
         if let Some(last) = self.segments.back_mut() {
-            if last.bytes.len() < SEGMENT / 2 || last.bytes.len() + record.data.as_bytes().len() < SEGMENT {
+            if last.bytes.len() < SEGMENT / 2
+                || last.bytes.len() + record.data.as_bytes().len() < SEGMENT
+            {
                 if let Some(bytes) = Arc::get_mut(&mut last.bytes) {
                     self.encoding.write(bytes, record);
                     last.ends.push(bytes.len());
@@ -187,12 +211,20 @@ impl Run {
         let mut bytes = Vec::new();
         self.encoding.write(&mut bytes, record);
         let ends = vec![bytes.len()];
-        self.segments.push_back(Segment { first: index, ends, bytes: Arc::new(bytes) });
+        self.segments.push_back(Segment {
+            first: index,
+            ends,
+            bytes: Arc::new(bytes),
+        });
     }
 
     /// Forgets the segments that hold nothing from `first` on.
     pub(super) fn evict(&mut self, first: u64) {
-        while self.segments.front().is_some_and(|segment| segment.next() <= first) {
+        while self
+            .segments
+            .front()
+            .is_some_and(|segment| segment.next() <= first)
+        {
             self.segments.pop_front();
         }
     }
@@ -216,7 +248,9 @@ impl Run {
     /// Where a reader stands after `sent` bytes from the start of the message `index` went out, and the rest of a
     /// message that was cut.
     pub(super) fn advance(&self, index: u64, sent: usize) -> (u64, Option<Bytes>) {
-        let Some(segment) = self.segment(index) else { return (index, None) };
+        let Some(segment) = self.segment(index) else {
+            return (index, None);
+        };
         let position = segment.start_of(index) + sent;
         if position >= segment.bytes.len() {
             return (segment.next(), None);
@@ -241,8 +275,12 @@ impl Run {
         if index >= last.first {
             return (index < last.next()).then_some(last);
         }
-        let at = self.segments.partition_point(|segment| segment.next() <= index);
-        self.segments.get(at).filter(|segment| segment.first <= index)
+        let at = self
+            .segments
+            .partition_point(|segment| segment.next() <= index);
+        self.segments
+            .get(at)
+            .filter(|segment| segment.first <= index)
     }
 }
 
@@ -252,7 +290,11 @@ mod tests {
     use crate::channel::Id;
 
     fn record(seq: u64, data: &[u8]) -> Record {
-        Record { id: Id { ms: 9, seq }, event: None, data: Data::new(data) }
+        Record {
+            id: Id { ms: 9, seq },
+            event: None,
+            data: Data::new(data),
+        }
     }
 
     fn run_of(messages: &[&[u8]]) -> Run {
@@ -274,19 +316,31 @@ mod tests {
         let mut named = record(1, b"a\nb");
         named.event = Some("tick".into());
         let object = br#"{"id":"9-1","event":"tick","data":"a\nb"}"#;
-        assert_eq!(written(Encoding::Json, &named), [&object[..], b","].concat());
-        assert_eq!(written(Encoding::SocketJson, &named), [&[0x81, 41][..], object].concat());
+        assert_eq!(
+            written(Encoding::Json, &named),
+            [&object[..], b","].concat()
+        );
+        assert_eq!(
+            written(Encoding::SocketJson, &named),
+            [&[0x81, 41][..], object].concat()
+        );
         assert_eq!(written(Encoding::SocketRaw, &named), b"\x81\x03a\nb");
         let block = b"id: 9-1\nevent: tick\ndata: a\ndata: b\n\n";
         assert_eq!(written(Encoding::EventStream, &named), block);
-        assert_eq!(written(Encoding::EventChunks, &named), [b"25\r\n", &block[..], b"\r\n"].concat());
+        assert_eq!(
+            written(Encoding::EventChunks, &named),
+            [b"25\r\n", &block[..], b"\r\n"].concat()
+        );
     }
 
     #[test]
     fn data_that_is_not_utf8_travels_as_base64_or_bare() {
         let binary = record(1, b"\xff\x00");
         let object = br#"{"id":"9-1","event":"message","data":"/wA=","encoding":"base64"}"#;
-        assert_eq!(written(Encoding::Json, &binary), [&object[..], b","].concat());
+        assert_eq!(
+            written(Encoding::Json, &binary),
+            [&object[..], b","].concat()
+        );
         assert_eq!(written(Encoding::SocketRaw, &binary), b"\x82\x02\xff\x00");
         let block = written(Encoding::EventStream, &binary);
         assert_eq!(block, [b"id: 9-1\ndata: ", &object[..], b"\n\n"].concat());
@@ -296,7 +350,10 @@ mod tests {
     fn binary_data_that_is_utf8_is_text_in_json_and_binary_in_a_raw_frame() {
         let mut utf8 = record(1, b"");
         utf8.data = Data::Binary(b"hi"[..].into());
-        assert_eq!(written(Encoding::Json, &utf8), br#"{"id":"9-1","event":"message","data":"hi"},"#);
+        assert_eq!(
+            written(Encoding::Json, &utf8),
+            br#"{"id":"9-1","event":"message","data":"hi"},"#
+        );
         assert_eq!(written(Encoding::SocketRaw, &utf8), b"\x82\x02hi");
     }
 
@@ -304,7 +361,9 @@ mod tests {
     fn a_reader_that_takes_any_number_of_bytes_gets_every_message_once() {
         let large = vec![b'x'; 3 * SEGMENT / 2];
         let run = run_of(&[b"one", &large, b"three", b"", &large, b"six"]);
-        let all: Vec<u8> = (0..6).flat_map(|index| run.message(index).to_vec()).collect();
+        let all: Vec<u8> = (0..6)
+            .flat_map(|index| run.message(index).to_vec())
+            .collect();
         for step in [1, 2, 7, 41, 1000, SEGMENT, 4 * SEGMENT] {
             let (mut index, mut got) = (0, Vec::new());
             loop {

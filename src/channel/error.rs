@@ -36,7 +36,9 @@ impl fmt::Display for Error {
         f.write_str(match self {
             Error::InvalidName => "a channel's name is 1 to 256 bytes",
             Error::InvalidEvent => "an event name is at most 256 bytes without CR, LF or NUL",
-            Error::ReservedEvent => "the event name \"gap\" is reserved: readers are told of missing messages by it",
+            Error::ReservedEvent => {
+                "the event name \"gap\" is reserved: readers are told of missing messages by it"
+            }
             Error::TooManyChannels => "this server holds as many channels as it may",
             Error::TooManySubscribers => "this channel has as many subscribers as it may",
         })

@@ -106,7 +106,13 @@ impl Channel {
         }
     }
 
-    fn append(&mut self, event: Option<Box<str>>, data: Data, unix_ms: u64, retention: &Retention) -> Id {
+    fn append(
+        &mut self,
+        event: Option<Box<str>>,
+        data: Data,
+        unix_ms: u64,
+        retention: &Retention,
+    ) -> Id {
         let index = self.log.next();
         let id = self.log.append(event, data, unix_ms);
         if let Some(record) = self.log.get(index) {
@@ -147,7 +153,10 @@ impl Hub {
             limits,
             names: HashMap::new(),
             channels: Slab::new(),
-            floor: Id { ms: unix_ms, seq: 0 },
+            floor: Id {
+                ms: unix_ms,
+                seq: 0,
+            },
             woken: Vec::new(),
             swept: 0,
         }
@@ -162,7 +171,13 @@ impl Hub {
     ///
     /// # Errors
     /// The name or the event name is refused, or there are too many channels.
-    pub fn publish(&mut self, name: &str, event: Option<&str>, data: Data, unix_ms: u64) -> Result<Id, Error> {
+    pub fn publish(
+        &mut self,
+        name: &str,
+        event: Option<&str>,
+        data: Data,
+        unix_ms: u64,
+    ) -> Result<Id, Error> {
         let event = check_event(event)?;
         let index = self.find_or_begin(name)?;
         self.publish_at(index, event, data, unix_ms)
@@ -176,7 +191,9 @@ impl Hub {
         unix_ms: u64,
     ) -> Result<Id, Error> {
         // A reader keeps its channel alive, and a name was just found or begun.
-        let Some(channel) = self.channels.get_mut(index) else { return Err(Error::InvalidName) };
+        let Some(channel) = self.channels.get_mut(index) else {
+            return Err(Error::InvalidName);
+        };
         let id = channel.append(event.map(Into::into), data, unix_ms, &self.limits.retention);
         if !channel.woken && channel.readers.len() > 0 {
             channel.woken = true;
@@ -189,10 +206,18 @@ impl Hub {
     ///
     /// # Errors
     /// The name is refused, or there are too many channels or subscribers.
-    pub fn attach(&mut self, name: &str, encoding: Encoding, start: Start, waiter: u64) -> Result<Reader, Error> {
+    pub fn attach(
+        &mut self,
+        name: &str,
+        encoding: Encoding,
+        start: Start,
+        waiter: u64,
+    ) -> Result<Reader, Error> {
         let subscribers = self.limits.subscribers;
         let index = self.find_or_begin(name)?;
-        let Some(channel) = self.channels.get_mut(index) else { return Err(Error::InvalidName) };
+        let Some(channel) = self.channels.get_mut(index) else {
+            return Err(Error::InvalidName);
+        };
         if channel.readers.len() >= subscribers {
             return Err(Error::TooManySubscribers);
         }
@@ -200,7 +225,13 @@ impl Hub {
         channel.read[encoding.index()].readers += 1;
         let place = channel.readers.insert(waiter);
         let Position { next, gap } = channel.log.locate(start);
-        Ok(Reader { channel: index, place, next, encoding, gap })
+        Ok(Reader {
+            channel: index,
+            place,
+            next,
+            encoding,
+            gap,
+        })
     }
 
     /// Ends a reader.
@@ -230,13 +261,23 @@ impl Hub {
             }
         }
         let gap = matches!(start, Start::After(id) if id != self.floor);
-        let batch = Batch { messages: 0, last_id: self.floor, gap, more: false };
+        let batch = Batch {
+            messages: 0,
+            last_id: self.floor,
+            gap,
+            more: false,
+        };
         Batch::write_start(out);
         batch.write_end(out);
         Ok(batch)
     }
 
-    pub(super) fn write_batch(&self, channel: u32, position: Position, out: &mut Vec<u8>) -> Option<Batch> {
+    pub(super) fn write_batch(
+        &self,
+        channel: u32,
+        position: Position,
+        out: &mut Vec<u8>,
+    ) -> Option<Batch> {
         let log = &self.channel(channel)?.log;
         let run = self.channel(channel)?.run(Encoding::Json)?;
         let first = position.next.max(log.first());
@@ -256,7 +297,12 @@ impl Hub {
             out.pop();
         }
         let messages = usize::try_from(next - first).unwrap_or(usize::MAX);
-        let batch = Batch { messages, last_id: log.cursor(next), gap, more: next < log.next() };
+        let batch = Batch {
+            messages,
+            last_id: log.cursor(next),
+            gap,
+            more: next < log.next(),
+        };
         batch.write_end(out);
         Some(batch)
     }
@@ -283,7 +329,9 @@ impl Hub {
         for _ in 0..SWEEP.min(end) {
             let index = self.swept;
             self.swept = if index + 1 < end { index + 1 } else { 0 };
-            let Some(channel) = self.channels.get_mut(index) else { continue };
+            let Some(channel) = self.channels.get_mut(index) else {
+                continue;
+            };
             channel.evict(&self.limits.retention, unix_ms);
             channel.rest();
             if channel.log.is_empty() && channel.readers.len() == 0 && !channel.woken {
@@ -307,7 +355,10 @@ impl Hub {
 
     /// How many readers the channel `name` has.
     pub fn subscribers(&self, name: &str) -> usize {
-        let channel = self.names.get(name).and_then(|&index| self.channels.get(index));
+        let channel = self
+            .names
+            .get(name)
+            .and_then(|&index| self.channels.get(index));
         channel.map_or(0, |channel| channel.readers.len())
     }
 
@@ -330,7 +381,11 @@ impl Hub {
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
-    if name.is_empty() || name.len() > MAX_NAME { Err(Error::InvalidName) } else { Ok(()) }
+    if name.is_empty() || name.len() > MAX_NAME {
+        Err(Error::InvalidName)
+    } else {
+        Ok(())
+    }
 }
 
 /// An event name as it is kept: none for the default one.
@@ -338,7 +393,9 @@ fn check_event(event: Option<&str>) -> Result<Option<&str>, Error> {
     match event {
         None | Some("" | super::DEFAULT_EVENT) => Ok(None),
         Some(super::GAP_EVENT) => Err(Error::ReservedEvent),
-        Some(name) if name.len() > MAX_NAME || sse::EventName::new(name).is_err() => Err(Error::InvalidEvent),
+        Some(name) if name.len() > MAX_NAME || sse::EventName::new(name).is_err() => {
+            Err(Error::InvalidEvent)
+        }
         name => Ok(name),
     }
 }

@@ -34,13 +34,19 @@ impl Id {
         }
         match self.seq.checked_add(1) {
             Some(seq) => Id { ms: self.ms, seq },
-            None => Id { ms: self.ms.saturating_add(1), seq: 0 },
+            None => Id {
+                ms: self.ms.saturating_add(1),
+                seq: 0,
+            },
         }
     }
 
     /// The id as text, without the heap.
     pub(crate) fn text(self) -> Text {
-        let mut text = Text { bytes: [0; MAX_TEXT], length: 0 };
+        let mut text = Text {
+            bytes: [0; MAX_TEXT],
+            length: 0,
+        };
         // Two u64 and a dash fit by the constant above, so this cannot fail.
         let _ = write!(text, "{}-{}", self.ms, self.seq);
         text
@@ -59,7 +65,9 @@ pub struct InvalidId;
 
 impl fmt::Display for InvalidId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a message id is two decimal numbers with a dash between them, such as 1763709279000-0")
+        f.write_str(
+            "a message id is two decimal numbers with a dash between them, such as 1763709279000-0",
+        )
     }
 }
 
@@ -70,7 +78,10 @@ impl FromStr for Id {
 
     fn from_str(text: &str) -> Result<Id, InvalidId> {
         let (ms, seq) = text.split_once('-').ok_or(InvalidId)?;
-        Ok(Id { ms: decimal(ms)?, seq: decimal(seq)? })
+        Ok(Id {
+            ms: decimal(ms)?,
+            seq: decimal(seq)?,
+        })
     }
 }
 
@@ -117,12 +128,26 @@ mod tests {
         assert_eq!(id.next(6), Id { ms: 6, seq: 0 });
         assert_eq!(id.next(5), Id { ms: 5, seq: 1 });
         assert_eq!(id.next(2), Id { ms: 5, seq: 1 });
-        assert_eq!(Id { ms: 5, seq: u64::MAX }.next(5), Id { ms: 6, seq: 0 });
+        assert_eq!(
+            Id {
+                ms: 5,
+                seq: u64::MAX
+            }
+            .next(5),
+            Id { ms: 6, seq: 0 }
+        );
     }
 
     #[test]
     fn text_and_back() {
-        for id in [Id { ms: 0, seq: 0 }, Id { ms: u64::MAX, seq: u64::MAX }, Id { ms: 17, seq: 4 }] {
+        for id in [
+            Id { ms: 0, seq: 0 },
+            Id {
+                ms: u64::MAX,
+                seq: u64::MAX,
+            },
+            Id { ms: 17, seq: 4 },
+        ] {
             assert_eq!(id.text().as_str(), id.to_string());
             assert_eq!(id.to_string().parse(), Ok(id));
         }
@@ -130,7 +155,20 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in ["", "-", "1", "1-", "-1", "+1-0", "1-+0", "1-0-0", " 1-0", "1 -0", "a-0", "18446744073709551616-0"] {
+        for text in [
+            "",
+            "-",
+            "1",
+            "1-",
+            "-1",
+            "+1-0",
+            "1-+0",
+            "1-0-0",
+            " 1-0",
+            "1 -0",
+            "a-0",
+            "18446744073709551616-0",
+        ] {
             assert_eq!(text.parse::<Id>(), Err(InvalidId), "{text:?}");
         }
     }

@@ -98,7 +98,11 @@ pub const RETAINED_AGE: Duration = Duration::from_secs(60 * 60);
 
 impl Default for Retention {
     fn default() -> Retention {
-        Retention { messages: RETAINED_MESSAGES, bytes: RETAINED_BYTES, age: RETAINED_AGE }
+        Retention {
+            messages: RETAINED_MESSAGES,
+            bytes: RETAINED_BYTES,
+            age: RETAINED_AGE,
+        }
     }
 }
 
@@ -135,7 +139,13 @@ pub struct Log {
 impl Log {
     /// An empty log in which every id will be greater than `floor`.
     pub fn new(floor: Id) -> Log {
-        Log { records: VecDeque::new(), first: 0, bytes: 0, floor, last: floor }
+        Log {
+            records: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            floor,
+            last: floor,
+        }
     }
 
     /// Appends a message at the time `unix_ms` and says what id it got.
@@ -168,13 +178,31 @@ impl Log {
     /// Where a reader that begins at `start` stands.
     pub fn locate(&self, start: Start) -> Position {
         match start {
-            Start::Oldest => Position { next: self.first, gap: false },
-            Start::Now => Position { next: self.next(), gap: false },
-            Start::After(id) if id == self.last => Position { next: self.next(), gap: false },
-            Start::After(id) if id == self.floor => Position { next: self.first, gap: false },
+            Start::Oldest => Position {
+                next: self.first,
+                gap: false,
+            },
+            Start::Now => Position {
+                next: self.next(),
+                gap: false,
+            },
+            Start::After(id) if id == self.last => Position {
+                next: self.next(),
+                gap: false,
+            },
+            Start::After(id) if id == self.floor => Position {
+                next: self.first,
+                gap: false,
+            },
             Start::After(id) => match self.records.binary_search_by_key(&id, |record| record.id) {
-                Ok(at) => Position { next: self.first + at as u64 + 1, gap: false },
-                Err(_) => Position { next: self.first, gap: true },
+                Ok(at) => Position {
+                    next: self.first + at as u64 + 1,
+                    gap: false,
+                },
+                Err(_) => Position {
+                    next: self.first,
+                    gap: true,
+                },
             },
         }
     }
@@ -250,14 +278,18 @@ mod tests {
     }
 
     fn keep(messages: usize) -> Retention {
-        Retention { messages, ..Retention::default() }
+        Retention {
+            messages,
+            ..Retention::default()
+        }
     }
 
     #[test]
     fn ids_grow_also_when_the_clock_goes_back() {
         let mut log = Log::new(BIRTH);
-        let ids: Vec<Id> =
-            [5, 2000, 2000, 1500].map(|ms| log.append(None, Data::new(b""), ms)).into();
+        let ids: Vec<Id> = [5, 2000, 2000, 1500]
+            .map(|ms| log.append(None, Data::new(b""), ms))
+            .into();
         assert_eq!(ids[0], Id { ms: 1000, seq: 1 });
         assert_eq!(ids[1], Id { ms: 2000, seq: 0 });
         assert_eq!(ids[2], Id { ms: 2000, seq: 1 });
@@ -269,7 +301,13 @@ mod tests {
         let log = log_of(5);
         for index in 0..5 {
             let id = log.get(index).unwrap().id;
-            assert_eq!(log.locate(Start::After(id)), Position { next: index + 1, gap: false });
+            assert_eq!(
+                log.locate(Start::After(id)),
+                Position {
+                    next: index + 1,
+                    gap: false
+                }
+            );
             assert_eq!(log.cursor(index + 1), id);
         }
         assert_eq!(log.cursor(0), BIRTH);
@@ -280,26 +318,51 @@ mod tests {
     #[test]
     fn the_floor_is_a_position_and_what_lies_below_it_is_a_gap() {
         let mut log = log_of(5);
-        assert_eq!(log.locate(Start::After(BIRTH)), Position { next: 0, gap: false });
+        assert_eq!(
+            log.locate(Start::After(BIRTH)),
+            Position {
+                next: 0,
+                gap: false
+            }
+        );
         let second = log.get(1).unwrap().id;
         log.evict(&keep(3), 2002);
         assert_eq!(log.floor(), second);
-        assert_eq!(log.locate(Start::After(second)), Position { next: 2, gap: false });
-        assert_eq!(log.locate(Start::After(BIRTH)), Position { next: 2, gap: true });
+        assert_eq!(
+            log.locate(Start::After(second)),
+            Position {
+                next: 2,
+                gap: false
+            }
+        );
+        assert_eq!(
+            log.locate(Start::After(BIRTH)),
+            Position { next: 2, gap: true }
+        );
     }
 
     #[test]
     fn a_cursor_of_another_life_is_never_taken_for_a_position() {
         let log = log_of(5);
-        for foreign in [Id { ms: 0, seq: 0 }, Id { ms: 2000, seq: 7 }, Id { ms: 9000, seq: 0 }] {
-            assert_eq!(log.locate(Start::After(foreign)), Position { next: 0, gap: true });
+        for foreign in [
+            Id { ms: 0, seq: 0 },
+            Id { ms: 2000, seq: 7 },
+            Id { ms: 9000, seq: 0 },
+        ] {
+            assert_eq!(
+                log.locate(Start::After(foreign)),
+                Position { next: 0, gap: true }
+            );
         }
     }
 
     #[test]
     fn retention_by_bytes_keeps_at_least_the_newest() {
         let mut log = Log::new(BIRTH);
-        let retention = Retention { bytes: 10, ..Retention::default() };
+        let retention = Retention {
+            bytes: 10,
+            ..Retention::default()
+        };
         for size in [4, 4, 4, 50] {
             log.append(None, Data::new(&vec![b'x'; size]), 2000);
             log.evict(&retention, 2000);
@@ -310,13 +373,22 @@ mod tests {
     #[test]
     fn retention_by_age_leaves_nothing_in_the_end() {
         let mut log = log_of(4);
-        let retention = Retention { age: Duration::from_millis(100), ..Retention::default() };
+        let retention = Retention {
+            age: Duration::from_millis(100),
+            ..Retention::default()
+        };
         log.evict(&retention, 2101);
         assert_eq!(log.len(), 2);
         let last = log.last();
         log.evict(&retention, 9000);
         assert!(log.is_empty());
         assert_eq!((log.floor(), log.bytes()), (last, 0));
-        assert_eq!(log.locate(Start::After(last)), Position { next: 4, gap: false });
+        assert_eq!(
+            log.locate(Start::After(last)),
+            Position {
+                next: 4,
+                gap: false
+            }
+        );
     }
 }

@@ -40,7 +40,9 @@ pub use encoded::Encoding;
 pub use error::Error;
 pub use hub::{Hub, Limits, MAX_CHANNELS, MAX_NAME, MAX_SUBSCRIBERS};
 pub use id::{Id, InvalidId};
-pub use log::{Data, Log, Position, RETAINED_AGE, RETAINED_BYTES, RETAINED_MESSAGES, Record, Retention, Start};
+pub use log::{
+    Data, Log, Position, RETAINED_AGE, RETAINED_BYTES, RETAINED_MESSAGES, Record, Retention, Start,
+};
 pub use reader::{BATCH_BYTES, BATCH_MESSAGES, Batch, Next, Reader};
 
 /// The event name of a message that was published without one (WHATWG HTML 9.2.6).

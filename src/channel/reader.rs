@@ -78,11 +78,16 @@ impl Batch {
 impl Hub {
     /// What `reader` gets next.
     pub fn next(&self, reader: &Reader) -> Next<'_> {
-        let Some(channel) = self.channel(reader.channel) else { return Next::Nothing };
+        let Some(channel) = self.channel(reader.channel) else {
+            return Next::Nothing;
+        };
         if reader.gap || reader.next < channel.log.first() {
             return Next::Gap;
         }
-        match channel.run(reader.encoding).map(|run| run.read(reader.next)) {
+        match channel
+            .run(reader.encoding)
+            .map(|run| run.read(reader.next))
+        {
             None | Some([]) => Next::Nothing,
             Some(bytes) => Next::Bytes(bytes),
         }
@@ -103,17 +108,26 @@ impl Hub {
     /// without a second gap. Its data is a JSON object that says which messages come next: `{"after":"<id>"}`.
     pub fn take_gap(&self, reader: &mut Reader, out: &mut Vec<u8>) {
         reader.gap = false;
-        let Some(channel) = self.channel(reader.channel) else { return };
+        let Some(channel) = self.channel(reader.channel) else {
+            return;
+        };
         reader.next = reader.next.max(channel.log.first());
         let id = channel.log.cursor(reader.next);
         let data = format!("{{\"after\":\"{id}\"}}");
-        let record = Record { id, event: Some(GAP_EVENT.into()), data: Data::Text(data.into()) };
+        let record = Record {
+            id,
+            event: Some(GAP_EVENT.into()),
+            data: Data::Text(data.into()),
+        };
         reader.encoding.write(out, &record);
     }
 
     /// Appends what a poll gets that waits as `reader`.
     pub fn batch_of(&self, reader: &Reader, out: &mut Vec<u8>) -> Option<Batch> {
-        let position = Position { next: reader.next, gap: reader.gap };
+        let position = Position {
+            next: reader.next,
+            gap: reader.gap,
+        };
         self.write_batch(reader.channel, position, out)
     }
 
@@ -121,7 +135,12 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::publish`].
-    pub fn publish_beside(&mut self, reader: &Reader, data: Data, unix_ms: u64) -> Result<Id, Error> {
+    pub fn publish_beside(
+        &mut self,
+        reader: &Reader,
+        data: Data,
+        unix_ms: u64,
+    ) -> Result<Id, Error> {
         self.publish_at(reader.channel, None, data, unix_ms)
     }
 

@@ -57,7 +57,12 @@ impl Acceptor {
 
     /// Accepts at most `room` connections. Gives an error that is not one of a single connection: accepting rests
     /// then.
-    pub(super) fn accept(&mut self, now: u64, room: usize, mut opened: impl FnMut(TcpStream, SocketAddr)) -> io::Result<()> {
+    pub(super) fn accept(
+        &mut self,
+        now: u64,
+        room: usize,
+        mut opened: impl FnMut(TcpStream, SocketAddr),
+    ) -> io::Result<()> {
         if self.due().is_none_or(|due| due > now) {
             return Ok(());
         }
@@ -95,6 +100,9 @@ impl Acceptor {
 fn of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted | ErrorKind::TimedOut
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::TimedOut
     )
 }

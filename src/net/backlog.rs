@@ -110,7 +110,10 @@ mod tests {
         backlog.push(Bytes::from_static(b"three "));
         backlog.copy(b"four");
         assert_eq!(backlog.len(), 18);
-        let mut socket = Slow { taken: Vec::new(), calls: 0 };
+        let mut socket = Slow {
+            taken: Vec::new(),
+            calls: 0,
+        };
         let mut blocked = 0;
         while !backlog.write_to(&mut socket).unwrap() {
             blocked += 1;
@@ -118,7 +121,10 @@ mod tests {
                 backlog.copy(b" five");
             }
         }
-        assert_eq!(String::from_utf8_lossy(&socket.taken), "one two three four five");
+        assert_eq!(
+            String::from_utf8_lossy(&socket.taken),
+            "one two three four five"
+        );
         assert!(blocked > 1);
         assert_eq!(backlog.len(), 0);
     }

@@ -18,15 +18,22 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new() -> Clock {
-        Clock { began: Instant::now() }
+        Clock {
+            began: Instant::now(),
+        }
     }
 
     pub(super) fn now(&self) -> Now {
-        Now { ms: super::millis(self.began.elapsed()), unix_ms: unix_ms() }
+        Now {
+            ms: super::millis(self.began.elapsed()),
+            unix_ms: unix_ms(),
+        }
     }
 }
 
 /// The wall clock; 0 where it stands before 1970.
 pub(crate) fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, super::millis)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, super::millis)
 }

@@ -33,13 +33,20 @@ pub(super) struct Wheel {
 
 impl Wheel {
     pub(super) fn new(now: u64) -> Wheel {
-        Wheel { slots: vec![Vec::new(); SLOTS], occupied: [0; WORDS], tick: now / TICK }
+        Wheel {
+            slots: vec![Vec::new(); SLOTS],
+            occupied: [0; WORDS],
+            tick: now / TICK,
+        }
     }
 
     /// Remembers an entry until its time. A time that has passed is due at the next look.
     pub(super) fn schedule(&mut self, entry: Entry) {
         // Rounded up, so that nothing comes out before its time.
-        let due = entry.at.div_ceil(TICK).clamp(self.tick, self.tick + SLOTS as u64 - 1);
+        let due = entry
+            .at
+            .div_ceil(TICK)
+            .clamp(self.tick, self.tick + SLOTS as u64 - 1);
         let slot = (due % SLOTS as u64) as usize;
         self.slots[slot].push(entry);
         self.occupied[slot / 64] |= 1 << (slot % 64);
@@ -57,7 +64,11 @@ impl Wheel {
             }
             self.occupied[slot / 64] &= !(1 << (slot % 64));
             for entry in std::mem::take(&mut self.slots[slot]) {
-                if entry.at <= now { due.push(entry) } else { early.push(entry) }
+                if entry.at <= now {
+                    due.push(entry)
+                } else {
+                    early.push(entry)
+                }
             }
         }
         self.tick = self.tick.max(end + 1);
@@ -98,7 +109,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn entry(index: u32, at: u64) -> Entry {
-        Entry { id: ConnectionId { index, generation: 0 }, at }
+        Entry {
+            id: ConnectionId {
+                index,
+                generation: 0,
+            },
+            at,
+        }
     }
 
     #[test]

@@ -10,9 +10,9 @@ use mio::Waker;
 use super::ConnectionId;
 
 /// A command and whom it is for.
-pub(super) struct Letter<C> {
-    pub(super) to: Option<ConnectionId>,
-    pub(super) command: C,
+pub(crate) struct Letter<C> {
+    pub(crate) to: Option<ConnectionId>,
+    pub(crate) command: C,
 }
 
 struct Shared<C> {
@@ -34,7 +34,9 @@ pub struct Mailbox<C> {
 
 impl<C> Clone for Mailbox<C> {
     fn clone(&self) -> Mailbox<C> {
-        Mailbox { shared: Arc::clone(&self.shared) }
+        Mailbox {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -103,7 +105,10 @@ impl<C> Mailbox<C> {
     pub fn stop(&self) {
         let more = |stops: u8| Some(stops.saturating_add(1));
         // The closure never refuses, so there is always a previous value.
-        let _ = self.shared.stops.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        let _ = self
+            .shared
+            .stops
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
         self.wake();
     }
 
@@ -121,7 +126,7 @@ impl<C> Mailbox<C> {
         self.shared.awake.store(true, Ordering::SeqCst);
     }
 
-    pub(super) fn take(&self, into: &mut Vec<Letter<C>>) {
+    pub(crate) fn take(&self, into: &mut Vec<Letter<C>>) {
         std::mem::swap(&mut *self.queue(), into);
     }
 
@@ -138,6 +143,9 @@ impl<C> Mailbox<C> {
 
     /// A panic elsewhere leaves the queue whole: pushing and swapping are all that happens under the lock.
     fn queue(&self) -> MutexGuard<'_, Vec<Letter<C>>> {
-        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

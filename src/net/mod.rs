@@ -41,8 +41,9 @@ mod turn;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub(crate) use clock::unix_ms;
 pub use clock::Now;
+pub(crate) use clock::unix_ms;
+pub(crate) use mailbox::Letter;
 pub use mailbox::{Mailbox, Stopped};
 pub use output::{LEND, Output};
 pub use turn::Loop;
@@ -62,7 +63,10 @@ impl ConnectionId {
 
     /// The id that [`ConnectionId::to_u64`] made this number of.
     pub fn from_u64(number: u64) -> ConnectionId {
-        ConnectionId { index: number as u32, generation: (number >> 32) as u32 }
+        ConnectionId {
+            index: number as u32,
+            generation: (number >> 32) as u32,
+        }
     }
 }
 
@@ -122,7 +126,11 @@ pub trait Protocol {
 
     /// So many bytes of what [`Protocol::shared`] gave are written. If that cut something that must not be mixed
     /// with other output, its rest is returned and goes out first.
-    fn shared_sent(&mut self, connection: &mut Self::Connection, sent: usize) -> Option<bytes::Bytes>;
+    fn shared_sent(
+        &mut self,
+        connection: &mut Self::Connection,
+        sent: usize,
+    ) -> Option<bytes::Bytes>;
 
     /// Names (by [`ConnectionId::to_u64`]) the connections for which [`Protocol::resumed`] is due.
     fn take_woken(&mut self, woken: &mut Vec<u64>);
@@ -164,7 +172,12 @@ pub struct Flow {
 impl Flow {
     /// No deadline, and open in both directions.
     pub const fn new() -> Flow {
-        Flow { deadline: u64::MAX, paused: false, closing: false, aborted: false }
+        Flow {
+            deadline: u64::MAX,
+            paused: false,
+            closing: false,
+            aborted: false,
+        }
     }
 }
 
@@ -176,8 +189,20 @@ impl Default for Flow {
 
 impl<'a> Io<'a> {
     /// The parts put together: for tests of a protocol that have no loop.
-    pub fn new(id: ConnectionId, now: Now, out: &'a mut Output, backlog: usize, flow: &'a mut Flow) -> Io<'a> {
-        Io { id, now, out, backlog, flow }
+    pub fn new(
+        id: ConnectionId,
+        now: Now,
+        out: &'a mut Output,
+        backlog: usize,
+        flow: &'a mut Flow,
+    ) -> Io<'a> {
+        Io {
+            id,
+            now,
+            out,
+            backlog,
+            flow,
+        }
     }
 
     /// Calls [`Protocol::expired`] after `delay`, instead of at the time that was set before.

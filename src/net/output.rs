@@ -49,7 +49,10 @@ impl Output {
             return self.copy(bytes);
         }
         let start = start - self.lendable.start;
-        self.lent.push(Lent { after: self.own.len(), range: start..start + bytes.len() });
+        self.lent.push(Lent {
+            after: self.own.len(),
+            range: start..start + bytes.len(),
+        });
         self.lent_bytes += bytes.len();
     }
 
@@ -97,7 +100,12 @@ impl Output {
     }
 
     /// The first pieces behind the first `skip` bytes, as many as one write takes.
-    pub(super) fn slices<'s>(&'s self, lender: &'s [u8], skip: usize, into: &mut [IoSlice<'s>; PIECES]) -> usize {
+    pub(super) fn slices<'s>(
+        &'s self,
+        lender: &'s [u8],
+        skip: usize,
+        into: &mut [IoSlice<'s>; PIECES],
+    ) -> usize {
         let mut count = 0;
         self.each(lender, skip, |piece| {
             if let Some(place) = into.get_mut(count) {
@@ -109,7 +117,12 @@ impl Output {
     }
 
     /// Calls `visit` with each piece that is not empty, in order, from byte `skip` on.
-    pub(super) fn each<'s>(&'s self, lender: &'s [u8], mut skip: usize, mut visit: impl FnMut(&'s [u8])) {
+    pub(super) fn each<'s>(
+        &'s self,
+        lender: &'s [u8],
+        mut skip: usize,
+        mut visit: impl FnMut(&'s [u8]),
+    ) {
         let mut own = 0;
         let mut one = |piece: &'s [u8]| {
             let passed = skip.min(piece.len());
@@ -143,11 +156,17 @@ mod tests {
         out.send(&elsewhere);
         let expected = [b"head", &buffer[10..10 + LEND], &buffer[..100], &elsewhere].concat();
         assert_eq!(out.lent.len(), 1);
-        assert_eq!((out.len(), out.to_vec(&buffer) == expected), (expected.len(), true));
+        assert_eq!(
+            (out.len(), out.to_vec(&buffer) == expected),
+            (expected.len(), true)
+        );
         for skip in [0, 3, 4, 5, LEND, LEND + 4, expected.len()] {
             let mut slices = [IoSlice::new(&[]); PIECES];
             let count = out.slices(&buffer, skip, &mut slices);
-            let sent: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+            let sent: Vec<u8> = slices[..count]
+                .iter()
+                .flat_map(|slice| slice.to_vec())
+                .collect();
             assert!(sent == expected[skip..], "skip {skip}");
         }
     }

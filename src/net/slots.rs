@@ -23,7 +23,9 @@ enum Phase {
     /// What output there is goes out; nothing is read.
     Closing,
     /// Our half is closed; the peer has until then to close its own.
-    Lingering { until: u64 },
+    Lingering {
+        until: u64,
+    },
     /// To be removed.
     Dead,
 }
@@ -98,7 +100,9 @@ impl<C> Slot<C> {
     /// Whether a visit would find something to do at once.
     pub(super) fn is_ready(&self, limits: &Limits) -> bool {
         match self.phase {
-            Phase::Open => self.readable && !self.flow.paused && self.backlog_len() < limits.high_water,
+            Phase::Open => {
+                self.readable && !self.flow.paused && self.backlog_len() < limits.high_water
+            }
             Phase::Lingering { .. } => self.readable,
             Phase::Closing => false,
             Phase::Dead => true,
@@ -120,8 +124,11 @@ impl<C> Slot<C> {
     }
 
     /// Calls the protocol and sends what it answers.
-    pub(super) fn call<P>(&mut self, visit: &mut Visit<'_, P>, call: impl FnOnce(&mut P, &mut C, &mut Io<'_>))
-    where
+    pub(super) fn call<P>(
+        &mut self,
+        visit: &mut Visit<'_, P>,
+        call: impl FnOnce(&mut P, &mut C, &mut Io<'_>),
+    ) where
         P: Protocol<Connection = C>,
     {
         if self.phase == Phase::Open {
@@ -153,13 +160,19 @@ impl<C> Slot<C> {
         if self.phase != Phase::Open || !self.writable || self.backlog.is_some() {
             return;
         }
-        self.call(visit, |protocol, connection, io| protocol.resumed(connection, io));
+        self.call(visit, |protocol, connection, io| {
+            protocol.resumed(connection, io)
+        });
         self.write_shared(visit);
         self.settle(visit);
     }
 
     /// Its entry in the wheel has come out.
-    pub(super) fn expire<P: Protocol<Connection = C>>(&mut self, entry: Entry, visit: &mut Visit<'_, P>) {
+    pub(super) fn expire<P: Protocol<Connection = C>>(
+        &mut self,
+        entry: Entry,
+        visit: &mut Visit<'_, P>,
+    ) {
         if entry.at != self.scheduled {
             return;
         }
@@ -171,7 +184,9 @@ impl<C> Slot<C> {
         match self.phase {
             Phase::Open if self.flow.deadline <= now => {
                 self.flow.deadline = u64::MAX;
-                self.call(visit, |protocol, connection, io| protocol.expired(connection, io));
+                self.call(visit, |protocol, connection, io| {
+                    protocol.expired(connection, io)
+                });
             }
             Phase::Lingering { until } if until <= now => self.phase = Phase::Dead,
             _ => {}
@@ -184,7 +199,9 @@ impl<C> Slot<C> {
             Ok(0) => {
                 self.readable = false;
                 self.ended = true;
-                self.call(visit, |protocol, connection, io| protocol.ended(connection, io));
+                self.call(visit, |protocol, connection, io| {
+                    protocol.ended(connection, io)
+                });
             }
             Ok(count) => {
                 // An end that is already there comes without a further edge.
@@ -192,7 +209,9 @@ impl<C> Slot<C> {
                 visit.output.lend_from(&visit.buffer[..count]);
                 let backlog = self.backlog_len();
                 let mut io = Io::new(self.id, visit.now, visit.output, backlog, &mut self.flow);
-                visit.protocol.received(&mut self.connection, &mut visit.buffer[..count], &mut io);
+                visit
+                    .protocol
+                    .received(&mut self.connection, &mut visit.buffer[..count], &mut io);
                 self.flush(visit);
                 if !self.flow.closing {
                     self.write_shared(visit);
@@ -239,7 +258,9 @@ impl<C> Slot<C> {
     }
 
     fn write_backlog<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        let Some(backlog) = &mut self.backlog else { return };
+        let Some(backlog) = &mut self.backlog else {
+            return;
+        };
         let before = backlog.len();
         match backlog.write_to(&mut self.stream) {
             Ok(true) => {
@@ -282,7 +303,10 @@ impl<C> Slot<C> {
 
     fn watch_stall<P>(&mut self, visit: &Visit<'_, P>) {
         if self.backlog.is_some() && self.stall_at == u64::MAX {
-            self.stall_at = visit.now.ms.saturating_add(super::millis(visit.limits.stall_timeout));
+            self.stall_at = visit
+                .now
+                .ms
+                .saturating_add(super::millis(visit.limits.stall_timeout));
         }
     }
 
@@ -300,14 +324,19 @@ impl<C> Slot<C> {
             } else {
                 // What has arrived meanwhile is still to be read and thrown away.
                 self.readable = true;
-                Phase::Lingering { until: visit.now.ms + LINGER }
+                Phase::Lingering {
+                    until: visit.now.ms + LINGER,
+                }
             };
         }
         self.watch_stall(visit);
         let due = self.due();
         if due < self.scheduled {
             self.scheduled = due;
-            visit.wheel.schedule(Entry { id: self.id, at: due });
+            visit.wheel.schedule(Entry {
+                id: self.id,
+                at: due,
+            });
         }
     }
 }

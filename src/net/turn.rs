@@ -56,7 +56,9 @@ pub struct Loop<P: Protocol> {
 
 impl<P: Protocol> std::fmt::Debug for Loop<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loop").field("connections", &self.slots.len()).finish_non_exhaustive()
+        f.debug_struct("Loop")
+            .field("connections", &self.slots.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,7 +68,11 @@ impl<P: Protocol> Loop<P> {
     ///
     /// # Errors
     /// The system gives no poll instance.
-    pub fn new(limits: Limits, queued: usize, make: impl FnOnce(Mailbox<P::Command>) -> P) -> io::Result<Loop<P>> {
+    pub fn new(
+        limits: Limits,
+        queued: usize,
+        make: impl FnOnce(Mailbox<P::Command>) -> P,
+    ) -> io::Result<Loop<P>> {
         let poll = Poll::new()?;
         let mailbox = Mailbox::new(Waker::new(poll.registry(), WAKER)?, queued);
         let clock = Clock::new();
@@ -99,7 +105,9 @@ impl<P: Protocol> Loop<P> {
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<()> {
         let mut listener = mio::net::TcpListener::bind(address)?;
         let token = Token(FIRST_LISTENER + self.acceptor.len());
-        self.poll.registry().register(&mut listener, token, Interest::READABLE)?;
+        self.poll
+            .registry()
+            .register(&mut listener, token, Interest::READABLE)?;
         self.acceptor.add(listener);
         Ok(())
     }
@@ -120,6 +128,11 @@ impl<P: Protocol> Loop<P> {
     /// The protocol, to change it between turns.
     pub fn protocol_mut(&mut self) -> &mut P {
         &mut self.protocol
+    }
+
+    /// The protocol without its loop: every connection is dropped, and nothing listens any more.
+    pub fn into_protocol(self) -> P {
+        self.protocol
     }
 
     /// The way in from other threads.
@@ -224,7 +237,9 @@ impl<P: Protocol> Loop<P> {
     fn accept(&mut self, now: Now) {
         let room = self.limits.connections.saturating_sub(self.slots.len());
         let mut opened = Vec::new();
-        let result = self.acceptor.accept(now.ms, room, |stream, peer| opened.push((stream, peer)));
+        let result = self
+            .acceptor
+            .accept(now.ms, room, |stream, peer| opened.push((stream, peer)));
         for (stream, peer) in opened {
             if let Err(error) = self.open(stream, peer, now) {
                 self.protocol.failed(error);
@@ -235,16 +250,26 @@ impl<P: Protocol> Loop<P> {
         }
     }
 
-    fn open(&mut self, mut stream: mio::net::TcpStream, peer: SocketAddr, now: Now) -> io::Result<()> {
+    fn open(
+        &mut self,
+        mut stream: mio::net::TcpStream,
+        peer: SocketAddr,
+        now: Now,
+    ) -> io::Result<()> {
         // What is sent is already coalesced; waiting for more would only add delay.
         stream.set_nodelay(true)?;
         self.generation = self.generation.wrapping_add(1);
         let generation = self.generation;
         let mut flow = Flow::new();
         // The index is known only when the slot is taken, and the slot is made of what the protocol says.
-        let id = ConnectionId { index: self.slots.next_index(), generation };
+        let id = ConnectionId {
+            index: self.slots.next_index(),
+            generation,
+        };
         let interests = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut stream, Token(id.index as usize), interests)?;
+        self.poll
+            .registry()
+            .register(&mut stream, Token(id.index as usize), interests)?;
         let mut io = Io::new(id, now, &mut self.output, 0, &mut flow);
         let connection = self.protocol.opened(peer, &mut io);
         self.slots.insert(Slot::new(id, stream, connection, flow));
@@ -259,7 +284,9 @@ impl<P: Protocol> Loop<P> {
             match to {
                 None => self.protocol.ordered(command, now),
                 Some(id) => self.with_id(id, now, |slot, visit| {
-                    slot.call(visit, |protocol, connection, io| protocol.told(connection, command, io));
+                    slot.call(visit, |protocol, connection, io| {
+                        protocol.told(connection, command, io)
+                    });
                     slot.visit(visit);
                 }),
             }
@@ -276,7 +303,9 @@ impl<P: Protocol> Loop<P> {
             self.drain_until = Some(now.ms.saturating_add(timeout));
             for index in 0..self.slots.end() {
                 self.with(index, now, |slot, visit| {
-                    slot.call(visit, |protocol, connection, io| protocol.drain(connection, io));
+                    slot.call(visit, |protocol, connection, io| {
+                        protocol.drain(connection, io)
+                    });
                     slot.visit(visit);
                 });
             }
@@ -301,7 +330,9 @@ impl<P: Protocol> Loop<P> {
     /// Visits every connection that is ready now, once each.
     fn serve(&mut self, now: Now) {
         for _ in 0..self.ready.len() {
-            let Some(index) = self.ready.pop_front() else { return };
+            let Some(index) = self.ready.pop_front() else {
+                return;
+            };
             if let Some(slot) = self.slots.get_mut(index) {
                 slot.queued = false;
             }
@@ -316,7 +347,9 @@ impl<P: Protocol> Loop<P> {
             self.protocol.take_woken(&mut woken);
             let none = woken.is_empty();
             for waiter in woken.drain(..) {
-                self.with_id(ConnectionId::from_u64(waiter), now, |slot, visit| slot.resume(visit));
+                self.with_id(ConnectionId::from_u64(waiter), now, |slot, visit| {
+                    slot.resume(visit)
+                });
             }
             self.woken = woken;
             if none {
@@ -338,8 +371,15 @@ impl<P: Protocol> Loop<P> {
 
     /// Does some work on a connection, and then removes it or puts it into the ready list if that is where it
     /// belongs.
-    fn with(&mut self, index: u32, now: Now, work: impl FnOnce(&mut Slot<P::Connection>, &mut Visit<'_, P>)) {
-        let Some(slot) = self.slots.get_mut(index) else { return };
+    fn with(
+        &mut self,
+        index: u32,
+        now: Now,
+        work: impl FnOnce(&mut Slot<P::Connection>, &mut Visit<'_, P>),
+    ) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
         let mut visit = Visit {
             protocol: &mut self.protocol,
             output: &mut self.output,

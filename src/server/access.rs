@@ -13,6 +13,10 @@ pub enum Access {
 
 impl From<bool> for Access {
     fn from(allowed: bool) -> Access {
-        if allowed { Access::Allow } else { Access::Forbid }
+        if allowed {
+            Access::Allow
+        } else {
+            Access::Forbid
+        }
     }
 }

@@ -114,7 +114,8 @@ impl Sender {
     /// # Errors
     /// The server has ended or is overloaded.
     pub fn close(&self, code: CloseCode, reason: &str) -> std::result::Result<(), Stopped> {
-        self.mailbox.send(Some(self.id), Command::Close(code, reason.into()))
+        self.mailbox
+            .send(Some(self.id), Command::Close(code, reason.into()))
     }
 
     /// The socket.

@@ -73,12 +73,20 @@ pub(super) enum State {
 impl Connection {
     /// Keeps input for later.
     pub(super) fn keep(&mut self, bytes: &[u8], finder: HeadFinder) {
-        self.rest = (!bytes.is_empty()).then(|| Box::new(Rest { bytes: bytes.to_vec(), finder }));
+        self.rest = (!bytes.is_empty()).then(|| {
+            Box::new(Rest {
+                bytes: bytes.to_vec(),
+                finder,
+            })
+        });
     }
 
     /// Whether an answer is outstanding, so that what is pipelined has to wait.
     fn is_answering(&self) -> bool {
-        matches!(self.state, State::Waiting { .. } | State::Promised(_) | State::Streaming { .. })
+        matches!(
+            self.state,
+            State::Waiting { .. } | State::Promised(_) | State::Streaming { .. }
+        )
     }
 }
 
@@ -88,7 +96,12 @@ impl Protocol for Service {
 
     fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> Connection {
         io.set_deadline(self.limits.header_timeout);
-        Connection { peer, serial: 0, state: State::Head, rest: None }
+        Connection {
+            peer,
+            serial: 0,
+            state: State::Head,
+            rest: None,
+        }
     }
 
     fn received(&mut self, connection: &mut Connection, input: &mut [u8], io: &mut Io<'_>) {
@@ -117,8 +130,18 @@ impl Protocol for Service {
     fn expired(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         match &mut connection.state {
             State::Head if connection.rest.is_none() => io.close(),
-            State::Head => self.reject(connection, io, Status::REQUEST_TIMEOUT, "the head did not come in time"),
-            State::Body(_) => self.reject(connection, io, Status::REQUEST_TIMEOUT, "the body did not come in time"),
+            State::Head => self.reject(
+                connection,
+                io,
+                Status::REQUEST_TIMEOUT,
+                "the head did not come in time",
+            ),
+            State::Body(_) => self.reject(
+                connection,
+                io,
+                Status::REQUEST_TIMEOUT,
+                "the body did not come in time",
+            ),
             State::Waiting { .. } => self.give_up_waiting(connection, io),
             State::Events { form, .. } | State::Streaming { form, events: true } => {
                 // Who does not take what it has needs no sign of life.
@@ -155,7 +178,12 @@ impl Protocol for Service {
                 form.end(io.out.buffer());
                 io.close();
             }
-            State::Socket(session) => session.close(CloseCode::GOING_AWAY, "the server shuts down", &self.limits, io),
+            State::Socket(session) => session.close(
+                CloseCode::GOING_AWAY,
+                "the server shuts down",
+                &self.limits,
+                io,
+            ),
             State::Closed => {}
         }
     }
@@ -163,7 +191,9 @@ impl Protocol for Service {
     fn told(&mut self, connection: &mut Connection, command: Command, io: &mut Io<'_>) {
         let now_serial = connection.serial;
         match (&mut connection.state, command) {
-            (State::Promised(form), Command::Answer(serial, mut response)) if serial == now_serial => {
+            (State::Promised(form), Command::Answer(serial, mut response))
+                if serial == now_serial =>
+            {
                 let form = *form;
                 if let Some(error) = response.problem.take() {
                     self.report(&Error::Field(error));
@@ -173,27 +203,47 @@ impl Protocol for Service {
                 self.respond(io, form, &response);
                 self.process_rest(connection, io);
             }
-            (State::Streaming { form, .. }, Command::Piece(serial, piece)) if serial == now_serial => {
+            (State::Streaming { form, .. }, Command::Piece(serial, piece))
+                if serial == now_serial =>
+            {
                 form.piece(io.out.buffer(), &piece);
             }
             (State::Streaming { form, .. }, Command::End(serial)) if serial == now_serial => {
                 let form = *form;
                 form.end(io.out.buffer());
                 connection.state = State::Head;
-                self.end_answer(io, Form { keep_alive: form.keep_alive && !form.http10, ..form });
+                self.end_answer(
+                    io,
+                    Form {
+                        keep_alive: form.keep_alive && !form.http10,
+                        ..form
+                    },
+                );
                 self.process_rest(connection, io);
             }
             (State::Socket(session), Command::Text(text)) => session.send(Message::Text(&text), io),
-            (State::Socket(session), Command::Binary(bytes)) => session.send(Message::Binary(&bytes), io),
-            (State::Socket(session), Command::Close(code, reason)) => session.close(code, &reason, &self.limits, io),
+            (State::Socket(session), Command::Binary(bytes)) => {
+                session.send(Message::Binary(&bytes), io)
+            }
+            (State::Socket(session), Command::Close(code, reason)) => {
+                session.close(code, &reason, &self.limits, io)
+            }
             // What it was meant for is over.
             _ => {}
         }
     }
 
     fn ordered(&mut self, command: Command, now: Now) {
-        if let Command::Publish { channel, event, data } = command {
-            if let Err(error) = self.hub.publish(&channel, event.as_deref(), data, now.unix_ms) {
+        if let Command::Publish {
+            channel,
+            event,
+            data,
+        } = command
+        {
+            if let Err(error) = self
+                .hub
+                .publish(&channel, event.as_deref(), data, now.unix_ms)
+            {
                 self.report(&Error::Channel(error));
             }
         }
@@ -266,7 +316,13 @@ impl Service {
     }
 
     /// Goes through input as far as it goes, in whatever state it meets, and keeps what has to wait.
-    fn process(&mut self, connection: &mut Connection, input: &mut [u8], finder: HeadFinder, io: &mut Io<'_>) {
+    fn process(
+        &mut self,
+        connection: &mut Connection,
+        input: &mut [u8],
+        finder: HeadFinder,
+        io: &mut Io<'_>,
+    ) {
         let mut finder = finder;
         let mut at = 0;
         while !io.is_closing() && at < input.len() {
@@ -285,15 +341,25 @@ impl Service {
     }
 
     /// Answers a request that can't be understood, or not be waited for, and ends the connection.
-    pub(super) fn reject(&mut self, connection: &mut Connection, io: &mut Io<'_>, status: Status, why: &str) {
+    pub(super) fn reject(
+        &mut self,
+        connection: &mut Connection,
+        io: &mut Io<'_>,
+        status: Status,
+        why: &str,
+    ) {
         connection.state = State::Closed;
         connection.rest = None;
         self.respond(io, Form::closing(), &refusal(status, why));
     }
 
     fn tell_closed(&mut self, index: usize, id: ConnectionId, code: Option<CloseCode>) {
-        let Some(route) = self.router.socket_mut(index) else { return };
-        let Some(on_close) = &mut route.on_close else { return };
+        let Some(route) = self.router.socket_mut(index) else {
+            return;
+        };
+        let Some(on_close) = &mut route.on_close else {
+            return;
+        };
         let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_close(id, code)));
         if called.is_err() {
             self.report(&Error::Panicked);

@@ -11,7 +11,9 @@ use super::response::{Form, Response, refusal};
 use super::router::{Endpoint, Found};
 use super::service::Service;
 use crate::error::Error;
-use crate::http::{BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length};
+use crate::http::{
+    BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length,
+};
 use crate::net::Io;
 use crate::ws::handshake;
 
@@ -80,7 +82,10 @@ impl Service {
         if let Some(response) = self.refuse(connection, &head, &found) {
             // A body that nobody wants is not waited for: the connection ends with the answer.
             let form = self.form(&head);
-            let form = Form { keep_alive: form.keep_alive && length == BodyLength::None, ..form };
+            let form = Form {
+                keep_alive: form.keep_alive && length == BodyLength::None,
+                ..form
+            };
             self.respond(io, form, &response);
             return Ok(0);
         }
@@ -101,7 +106,11 @@ impl Service {
                     io.out.copy(CONTINUE);
                 }
                 io.set_deadline(self.limits.body_timeout);
-                connection.state = State::Body(Box::new(Upload { head: head_bytes.into(), decoder, body: Vec::new() }));
+                connection.state = State::Body(Box::new(Upload {
+                    head: head_bytes.into(),
+                    decoder,
+                    body: Vec::new(),
+                }));
                 Ok(0)
             }
         }
@@ -109,7 +118,12 @@ impl Service {
 
     /// Why this request is refused before its body is looked at, if it is: the authorisation hook, the origin rule,
     /// or no route.
-    fn refuse(&mut self, connection: &Connection, head: &RequestHead<'_>, found: &Found) -> Option<Response> {
+    fn refuse(
+        &mut self,
+        connection: &Connection,
+        head: &RequestHead<'_>,
+        found: &Found,
+    ) -> Option<Response> {
         if let Some(authorize) = &mut self.authorize {
             let mut request = Request::new(*head, b"", connection.peer);
             if let Found::Handler(index) | Found::Channel(index) | Found::WebSocket(index) = found {
@@ -119,29 +133,44 @@ impl Service {
             }
             match catch_unwind(AssertUnwindSafe(|| authorize(&request))) {
                 Ok(Access::Allow) => {}
-                Ok(Access::Forbid) => return Some(refusal(Status::FORBIDDEN, "this is not for you")),
+                Ok(Access::Forbid) => {
+                    return Some(refusal(Status::FORBIDDEN, "this is not for you"));
+                }
                 Ok(Access::Challenge(challenge)) => {
                     let response = refusal(Status::UNAUTHORIZED, "it takes credentials to come in");
                     return Some(response.header("WWW-Authenticate", challenge));
                 }
                 Err(_) => {
                     self.report(&Error::Panicked);
-                    return Some(refusal(Status::INTERNAL_SERVER_ERROR, "the server's authorisation failed"));
+                    return Some(refusal(
+                        Status::INTERNAL_SERVER_ERROR,
+                        "the server's authorisation failed",
+                    ));
                 }
             }
         }
         let publishes = matches!(found, Found::Channel(_)) && head.method() == "POST";
         let guarded = publishes || opens_socket(head, found);
         if guarded && !self.origins.admit(head.fields().get("Origin"), head.host()) {
-            return Some(refusal(Status::FORBIDDEN, "pages of this Origin are not allowed here"));
+            return Some(refusal(
+                Status::FORBIDDEN,
+                "pages of this Origin are not allowed here",
+            ));
         }
         unanswerable(found, head)
     }
 
     /// Takes a piece of a body. Says how much of the input that used, or `None` if there is nothing to be kept or
     /// done.
-    pub(super) fn take_body(&mut self, connection: &mut Connection, input: &[u8], io: &mut Io<'_>) -> Option<usize> {
-        let State::Body(upload) = &mut connection.state else { return None };
+    pub(super) fn take_body(
+        &mut self,
+        connection: &mut Connection,
+        input: &[u8],
+        io: &mut Io<'_>,
+    ) -> Option<usize> {
+        let State::Body(upload) = &mut connection.state else {
+            return None;
+        };
         let mut at = 0;
         loop {
             match upload.decoder.decode(&input[at..]) {
@@ -163,7 +192,9 @@ impl Service {
                 }
             }
         }
-        let State::Body(upload) = std::mem::replace(&mut connection.state, State::Head) else { return None };
+        let State::Body(upload) = std::mem::replace(&mut connection.state, State::Head) else {
+            return None;
+        };
         match RequestHead::parse(&upload.head, &self.limits.head_limits()) {
             Ok(head) => {
                 let found = self.router.find(&head);
@@ -196,15 +227,28 @@ impl Service {
         }
     }
 
-    fn call_handler(&mut self, connection: &mut Connection, index: usize, request: Request<'_>, io: &mut Io<'_>) {
+    fn call_handler(
+        &mut self,
+        connection: &mut Connection,
+        index: usize,
+        request: Request<'_>,
+        io: &mut Io<'_>,
+    ) {
         let form = self.form(request.head());
-        let Some(route) = self.router.get_mut(index) else { return };
-        let Endpoint::Handler { handler, .. } = &mut route.endpoint else { return };
+        let Some(route) = self.router.get_mut(index) else {
+            return;
+        };
+        let Endpoint::Handler { handler, .. } = &mut route.endpoint else {
+            return;
+        };
         let request = request.of_route(&route.pattern);
         let mut answer = Answer::Owed;
         let before = io.out.buffer().len();
         let reply = Reply {
-            promise: Promise { id: io.id, serial: connection.serial },
+            promise: Promise {
+                id: io.id,
+                serial: connection.serial,
+            },
             date: self.dates.at(io.now.unix_ms / 1000),
             out: io.out.buffer(),
             form,
@@ -239,7 +283,11 @@ impl Service {
 
     fn fail_handler(&mut self, io: &mut Io<'_>, error: Error) {
         self.report(&error);
-        self.respond(io, Form::closing(), &refusal(Status::INTERNAL_SERVER_ERROR, "the server failed to answer"));
+        self.respond(
+            io,
+            Form::closing(),
+            &refusal(Status::INTERNAL_SERVER_ERROR, "the server failed to answer"),
+        );
     }
 }
 
@@ -261,10 +309,15 @@ fn unanswerable(found: &Found, head: &RequestHead<'_>) -> Option<Response> {
         Found::UpgradeRequired => refusal(Status::UPGRADE_REQUIRED, "this is a WebSocket endpoint")
             .header("Sec-WebSocket-Version", "13")
             .upgrade(),
-        Found::MethodNotAllowed(allowed) => {
-            refusal(Status::METHOD_NOT_ALLOWED, &format!("{path} answers to {allowed}")).header("Allow", allowed)
-        }
-        Found::UnknownMethod => refusal(Status::NOT_IMPLEMENTED, "this server does not know the method"),
-        Found::NotFound => refusal(Status::NOT_FOUND, &format!("there is nothing at {path}")),
+        Found::MethodNotAllowed(allowed) => refusal(
+            Status::METHOD_NOT_ALLOWED,
+            &format!("{path} answers to {allowed}"),
+        )
+        .header("Allow", allowed),
+        Found::UnknownMethod => refusal(
+            Status::NOT_IMPLEMENTED,
+            "this server does not know the method",
+        ),
+        Found::Nowhere => refusal(Status::NOT_FOUND, &format!("there is nothing at {path}")),
     })
 }

@@ -10,6 +10,7 @@ mod response;
 mod route;
 mod router;
 mod service;
+mod simulation;
 mod socket;
 mod ways;
 
@@ -21,6 +22,7 @@ pub use command::{Publisher, Sender, Stopper};
 pub use reply::{EventStream, Later, Reply, Stream};
 pub use request::Request;
 pub use response::Response;
+pub use simulation::Simulation;
 pub use socket::{Socket, WebSocketRoute};
 
 use crate::error::{Error, Result};
@@ -37,7 +39,9 @@ pub struct Server {
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server").field("event_loop", &self.event_loop).finish()
+        f.debug_struct("Server")
+            .field("event_loop", &self.event_loop)
+            .finish()
     }
 }
 
@@ -47,18 +51,43 @@ impl Server {
     /// # Errors
     /// The address is none, or can't be bound.
     pub fn bind(address: impl ToSocketAddrs) -> Result<Server> {
+        let mut server = Server::unbound()?;
+        server.listen(address)?;
+        Ok(server)
+    }
+
+    /// A server that does not listen yet.
+    ///
+    /// # Errors
+    /// The system gives no poll instance.
+    pub fn unbound() -> Result<Server> {
         let limits = Limits::default();
         let net = net_limits(&limits);
         let unix_ms = net::unix_ms();
-        let mut event_loop = Loop::new(net, MAX_QUEUED, |mailbox| Service::new(limits, mailbox, unix_ms))?;
+        let event_loop = Loop::new(net, MAX_QUEUED, |mailbox| {
+            Service::new(limits, mailbox, unix_ms)
+        })?;
+        Ok(Server { event_loop })
+    }
+
+    /// Listens on one more address.
+    ///
+    /// # Errors
+    /// The address is none, or can't be bound.
+    pub fn listen(&mut self, address: impl ToSocketAddrs) -> Result<&mut Server> {
         let mut bound = Err(Error::Io(std::io::ErrorKind::AddrNotAvailable.into()));
         for address in address.to_socket_addrs()? {
-            bound = event_loop.listen(address).map_err(Error::Io);
+            bound = self.event_loop.listen(address).map_err(Error::Io);
             if bound.is_ok() {
                 break;
             }
         }
-        bound.map(|()| Server { event_loop })
+        bound.map(|()| self)
+    }
+
+    /// This server without sockets and a clock, for tests.
+    pub fn simulate(self) -> Simulation {
+        Simulation::new(self.event_loop.into_protocol())
     }
 
     /// The first address that it listens on.
@@ -67,16 +96,27 @@ impl Server {
     /// The system does not tell.
     pub fn local_addr(&self) -> Result<SocketAddr> {
         let addresses = self.event_loop.local_addrs()?;
-        addresses.first().copied().ok_or(Error::Io(std::io::ErrorKind::NotConnected.into()))
+        addresses
+            .first()
+            .copied()
+            .ok_or(Error::Io(std::io::ErrorKind::NotConnected.into()))
     }
 
     /// Answers GET (and HEAD) of `path` with what `handler` replies. See [`Server::route`].
-    pub fn get(&mut self, path: &str, handler: impl FnMut(&Request<'_>, Reply<'_>) + Send + 'static) -> &mut Server {
+    pub fn get(
+        &mut self,
+        path: &str,
+        handler: impl FnMut(&Request<'_>, Reply<'_>) + Send + 'static,
+    ) -> &mut Server {
         self.route("GET", path, handler)
     }
 
     /// Answers POST of `path` with what `handler` replies. See [`Server::route`].
-    pub fn post(&mut self, path: &str, handler: impl FnMut(&Request<'_>, Reply<'_>) + Send + 'static) -> &mut Server {
+    pub fn post(
+        &mut self,
+        path: &str,
+        handler: impl FnMut(&Request<'_>, Reply<'_>) + Send + 'static,
+    ) -> &mut Server {
         self.route("POST", path, handler)
     }
 
@@ -91,7 +131,10 @@ impl Server {
         path: &str,
         handler: impl FnMut(&Request<'_>, Reply<'_>) + Send + 'static,
     ) -> &mut Server {
-        let endpoint = Endpoint::Handler { method: method.into(), handler: Box::new(handler) };
+        let endpoint = Endpoint::Handler {
+            method: method.into(),
+            handler: Box::new(handler),
+        };
         self.service().router.add(path, endpoint);
         self
     }
@@ -108,7 +151,9 @@ impl Server {
         path: &str,
         on_message: impl FnMut(&mut Socket<'_>, Message<'_>) + Send + 'static,
     ) -> &mut WebSocketRoute {
-        self.service().router.add_socket(path, WebSocketRoute::new(Box::new(on_message)))
+        self.service()
+            .router
+            .add_socket(path, WebSocketRoute::new(Box::new(on_message)))
     }
 
     /// Serves channels at `path`, which has one parameter, the channel's name: `POST` publishes, `GET` reads in
@@ -131,7 +176,10 @@ impl Server {
     /// });
     /// # Ok::<(), barewire::Error>(())
     /// ```
-    pub fn authorize(&mut self, hook: impl FnMut(&Request<'_>) -> Access + Send + 'static) -> &mut Server {
+    pub fn authorize(
+        &mut self,
+        hook: impl FnMut(&Request<'_>) -> Access + Send + 'static,
+    ) -> &mut Server {
         self.service().authorize = Some(Box::new(hook));
         self
     }
@@ -161,12 +209,16 @@ impl Server {
 
     /// Publishes into this server's channels, from any thread.
     pub fn publisher(&self) -> Publisher {
-        Publisher { mailbox: self.event_loop.mailbox() }
+        Publisher {
+            mailbox: self.event_loop.mailbox(),
+        }
     }
 
     /// Stops this server, from any thread.
     pub fn stopper(&self) -> Stopper {
-        Stopper { mailbox: self.event_loop.mailbox() }
+        Stopper {
+            mailbox: self.event_loop.mailbox(),
+        }
     }
 
     /// How many connections there are.
@@ -199,7 +251,11 @@ impl Server {
     }
 
     fn check(&mut self) -> Result<()> {
-        self.service().router.problem.take().map_or(Ok(()), |why| Err(Error::Route(why)))
+        self.service()
+            .router
+            .problem
+            .take()
+            .map_or(Ok(()), |why| Err(Error::Route(why)))
     }
 
     fn service(&mut self) -> &mut Service {

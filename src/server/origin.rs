@@ -31,10 +31,17 @@ impl Origins {
         if self.any {
             return true;
         }
-        let Ok(origin) = std::str::from_utf8(origin) else { return false };
-        let Some(origin) = Origin::parse(origin) else { return false };
+        let Ok(origin) = std::str::from_utf8(origin) else {
+            return false;
+        };
+        let Some(origin) = Origin::parse(origin) else {
+            return false;
+        };
         let own = host.is_some_and(|host| origin.is_of("http", host));
-        own || self.allowed.iter().any(|allowed| Origin::parse(allowed) == Some(origin))
+        own || self
+            .allowed
+            .iter()
+            .any(|allowed| Origin::parse(allowed) == Some(origin))
     }
 }
 
@@ -63,7 +70,11 @@ impl<'o> Origin<'o> {
             Some((host, port)) if !port.contains(']') => (host, port),
             _ => (authority, ""),
         };
-        let port = if port.is_empty() { default } else { decimal_port(port)? };
+        let port = if port.is_empty() {
+            default
+        } else {
+            decimal_port(port)?
+        };
         (!host.is_empty()).then_some(Origin { scheme, host, port })
     }
 
@@ -81,7 +92,9 @@ impl PartialEq for Origin<'_> {
 }
 
 fn decimal_port(port: &str) -> Option<u16> {
-    port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())?
+    port.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| port.parse().ok())?
 }
 
 #[cfg(test)]

@@ -76,7 +76,10 @@ impl<'a> Reply<'a> {
     /// on it too. A promise that is dropped becomes a 500.
     pub fn later(self) -> Later {
         *self.answer = Answer::Promised;
-        Later { mailbox: Some(self.mailbox.clone()), promise: self.promise }
+        Later {
+            mailbox: Some(self.mailbox.clone()),
+            promise: self.promise,
+        }
     }
 
     /// Begins an answer whose body comes piece by piece, from any thread: chunked in HTTP/1.1, until the end of the
@@ -87,7 +90,9 @@ impl<'a> Reply<'a> {
         let mailbox = match FieldValue::new(media_type) {
             Ok(value) => {
                 self.form.write_stream(self.out, self.date, value);
-                *self.answer = Answer::Streamed { events: media_type == sse::MEDIA_TYPE };
+                *self.answer = Answer::Streamed {
+                    events: media_type == sse::MEDIA_TYPE,
+                };
                 Some(self.mailbox.clone())
             }
             Err(error) => {
@@ -96,17 +101,25 @@ impl<'a> Reply<'a> {
                 None
             }
         };
-        Stream { mailbox, promise: self.promise }
+        Stream {
+            mailbox,
+            promise: self.promise,
+        }
     }
 
     /// Begins an event stream: see [`EventStream`].
     pub fn events(self) -> EventStream {
-        EventStream { stream: self.stream(sse::MEDIA_TYPE) }
+        EventStream {
+            stream: self.stream(sse::MEDIA_TYPE),
+        }
     }
 }
 
 pub(super) fn broken() -> Response {
-    refusal(Status::INTERNAL_SERVER_ERROR, "the server made an answer that can't be sent")
+    refusal(
+        Status::INTERNAL_SERVER_ERROR,
+        "the server made an answer that can't be sent",
+    )
 }
 
 /// An answer that was promised ([`Reply::later`]).
@@ -161,7 +174,10 @@ impl Stream {
     /// The server has ended or is overloaded.
     pub fn write(&self, piece: impl Into<Vec<u8>>) -> Result<(), Stopped> {
         let mailbox = self.mailbox.as_ref().ok_or(Stopped::Ended)?;
-        mailbox.send(Some(self.promise.id), Command::Piece(self.promise.serial, piece.into()))
+        mailbox.send(
+            Some(self.promise.id),
+            Command::Piece(self.promise.serial, piece.into()),
+        )
     }
 
     /// The connection it goes over.

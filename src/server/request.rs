@@ -20,11 +20,19 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     pub(super) fn new(head: RequestHead<'a>, body: &'a [u8], peer: SocketAddr) -> Request<'a> {
-        Request { head, pattern: None, body, peer }
+        Request {
+            head,
+            pattern: None,
+            body,
+            peer,
+        }
     }
 
     pub(super) fn of_route(self, pattern: &'a Pattern) -> Request<'a> {
-        Request { pattern: Some(pattern), ..self }
+        Request {
+            pattern: Some(pattern),
+            ..self
+        }
     }
 
     /// The method, such as `GET`. Methods are case-sensitive (RFC 9110 9.1).

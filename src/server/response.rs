@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use crate::http::{self, FieldName, FieldValue, HeadWriter, HttpDate, Status};
 
 /// A field that asks caches and proxies to leave a realtime answer alone.
-pub(super) const NO_STORE: (FieldName<'static>, FieldValue<'static>) =
-    (FieldName::CACHE_CONTROL, FieldValue::from_static("no-store"));
+pub(super) const NO_STORE: (FieldName<'static>, FieldValue<'static>) = (
+    FieldName::CACHE_CONTROL,
+    FieldValue::from_static("no-store"),
+);
 
 const WEBSOCKET: FieldValue<'static> = FieldValue::from_static("websocket");
 const UPGRADE: FieldValue<'static> = FieldValue::from_static("upgrade");
@@ -35,7 +37,14 @@ pub struct Response {
 
 impl Response {
     fn new(content_type: Option<&'static str>, body: Cow<'static, [u8]>) -> Response {
-        Response { status: Status::OK, content_type, fields: Vec::new(), body, upgrade: false, problem: None }
+        Response {
+            status: Status::OK,
+            content_type,
+            fields: Vec::new(),
+            body,
+            upgrade: false,
+            problem: None,
+        }
     }
 
     /// 200 with plain text.
@@ -60,12 +69,17 @@ impl Response {
 
     /// 204: done, and nothing to say.
     pub fn empty() -> Response {
-        Response { status: Status::NO_CONTENT, ..Response::new(None, Cow::Borrowed(b"")) }
+        Response {
+            status: Status::NO_CONTENT,
+            ..Response::new(None, Cow::Borrowed(b""))
+        }
     }
 
     /// Another status. One outside 200 to 599 becomes 500: this is the final answer to a request, and 1xx is none.
     pub fn status(mut self, code: u16) -> Response {
-        self.status = Status::new(code).filter(|status| status.code() >= 200).unwrap_or(Status::INTERNAL_SERVER_ERROR);
+        self.status = Status::new(code)
+            .filter(|status| status.code() >= 200)
+            .unwrap_or(Status::INTERNAL_SERVER_ERROR);
         self
     }
 
@@ -97,10 +111,20 @@ fn bytes_of(text: Cow<'static, str>) -> Cow<'static, [u8]> {
 }
 
 fn check(name: &str, value: &str) -> Result<(), http::Error> {
-    const OURS: [&str; 5] = ["content-length", "transfer-encoding", "connection", "upgrade", "date"];
+    const OURS: [&str; 5] = [
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "upgrade",
+        "date",
+    ];
     FieldName::new(name)?;
     FieldValue::new(value)?;
-    if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) { Err(http::Error::FieldName) } else { Ok(()) }
+    if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+        Err(http::Error::FieldName)
+    } else {
+        Ok(())
+    }
 }
 
 /// What decides the form of an answer, taken from its request.
@@ -125,7 +149,11 @@ impl Form {
 
     /// For a request that could not be understood.
     pub(super) const fn closing() -> Form {
-        Form { keep_alive: false, http10: false, head_only: false }
+        Form {
+            keep_alive: false,
+            http10: false,
+            head_only: false,
+        }
     }
 
     fn start<'o>(self, out: &'o mut Vec<u8>, status: Status, date: &HttpDate) -> HeadWriter<'o> {
@@ -141,7 +169,9 @@ impl Form {
     pub(super) fn write(self, out: &mut Vec<u8>, date: &HttpDate, response: &Response) {
         let mut head = self.start(out, response.status, date);
         if response.upgrade {
-            head = head.field(FieldName::UPGRADE, WEBSOCKET).field(FieldName::CONNECTION, UPGRADE);
+            head = head
+                .field(FieldName::UPGRADE, WEBSOCKET)
+                .field(FieldName::CONNECTION, UPGRADE);
         }
         if let Some(media_type) = response.content_type {
             head = head.field(FieldName::CONTENT_TYPE, FieldValue::from_static(media_type));
@@ -156,19 +186,34 @@ impl Form {
             // Neither has a body, and 204 no Content-Length either (RFC 9110 8.6).
             return head.finish();
         }
-        head.number(FieldName::CONTENT_LENGTH, response.body.len() as u64).finish();
+        head.number(FieldName::CONTENT_LENGTH, response.body.len() as u64)
+            .finish();
         if !self.head_only {
             out.extend_from_slice(&response.body);
         }
     }
 
     /// Writes the head of an answer whose body follows in pieces, as [`Form::piece`] writes them.
-    pub(super) fn write_stream(self, out: &mut Vec<u8>, date: &HttpDate, media_type: FieldValue<'_>) {
-        let head = self.start(out, Status::OK, date).field(FieldName::CONTENT_TYPE, media_type);
+    pub(super) fn write_stream(
+        self,
+        out: &mut Vec<u8>,
+        date: &HttpDate,
+        media_type: FieldValue<'_>,
+    ) {
+        let head = self
+            .start(out, Status::OK, date)
+            .field(FieldName::CONTENT_TYPE, media_type);
         let head = head.field(NO_STORE.0, NO_STORE.1);
         // nginx would otherwise hold back a stream until its buffer is full.
-        let head = head.field(FieldName::from_static("X-Accel-Buffering"), FieldValue::from_static("no"));
-        if self.http10 { head.finish() } else { head.field(FieldName::TRANSFER_ENCODING, CHUNKED).finish() }
+        let head = head.field(
+            FieldName::from_static("X-Accel-Buffering"),
+            FieldValue::from_static("no"),
+        );
+        if self.http10 {
+            head.finish()
+        } else {
+            head.field(FieldName::TRANSFER_ENCODING, CHUNKED).finish()
+        }
     }
 
     /// Writes a piece of a streamed body.
@@ -197,7 +242,11 @@ pub(super) fn refusal(status: Status, why: &str) -> Response {
 mod tests {
     use super::*;
 
-    const KEPT: Form = Form { keep_alive: true, http10: false, head_only: false };
+    const KEPT: Form = Form {
+        keep_alive: true,
+        http10: false,
+        head_only: false,
+    };
 
     fn written(form: Form, response: &Response) -> String {
         let mut out = Vec::new();
@@ -217,7 +266,10 @@ mod tests {
 
     #[test]
     fn head_gets_the_length_without_the_body_and_204_neither() {
-        let head = Form { head_only: true, ..KEPT };
+        let head = Form {
+            head_only: true,
+            ..KEPT
+        };
         assert!(written(head, &Response::text("hi")).ends_with("Content-Length: 2\r\n\r\n"));
         assert!(!written(KEPT, &Response::empty()).contains("Content-Length"));
     }
@@ -225,22 +277,40 @@ mod tests {
     #[test]
     fn the_connection_field_says_what_is_not_the_versions_default() {
         assert!(written(Form::closing(), &Response::empty()).contains("Connection: close\r\n"));
-        let old = Form { http10: true, ..KEPT };
+        let old = Form {
+            http10: true,
+            ..KEPT
+        };
         assert!(written(old, &Response::empty()).contains("Connection: keep-alive\r\n"));
         assert!(!written(KEPT, &Response::empty()).contains("Connection"));
     }
 
     #[test]
     fn a_field_that_could_inject_a_line_is_a_problem_and_is_not_kept() {
-        for (name, value) in [("X-A", "b\r\nX-C: d"), ("X-A: b", "c"), ("", "x"), ("X-A", "\0"), ("Content-Length", "5")] {
+        for (name, value) in [
+            ("X-A", "b\r\nX-C: d"),
+            ("X-A: b", "c"),
+            ("", "x"),
+            ("X-A", "\0"),
+            ("Content-Length", "5"),
+        ] {
             let response = Response::empty().header(name, value);
-            assert!(response.problem.is_some() && response.fields.is_empty(), "{name}");
+            assert!(
+                response.problem.is_some() && response.fields.is_empty(),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn an_informational_status_is_no_answer() {
-        assert_eq!(Response::empty().status(101).status, Status::INTERNAL_SERVER_ERROR);
-        assert_eq!(Response::empty().status(999).status, Status::INTERNAL_SERVER_ERROR);
+        assert_eq!(
+            Response::empty().status(101).status,
+            Status::INTERNAL_SERVER_ERROR
+        );
+        assert_eq!(
+            Response::empty().status(999).status,
+            Status::INTERNAL_SERVER_ERROR
+        );
     }
 }

@@ -28,19 +28,25 @@ impl Pattern {
     /// What is wrong with it, in words for the programmer who wrote it.
     pub(super) fn parse(pattern: &str) -> Result<Pattern, String> {
         let wrong = |why: &str| Err(format!("{pattern:?} {why}"));
-        let Some(path) = pattern.strip_prefix('/') else { return wrong("does not begin with a slash") };
+        let Some(path) = pattern.strip_prefix('/') else {
+            return wrong("does not begin with a slash");
+        };
         let mut segments = Vec::new();
         for segment in path.split('/') {
             if matches!(segments.last(), Some(Segment::Rest(_))) {
                 return wrong("has something behind a parameter that takes the rest of the path");
             }
-            let inner = segment.strip_prefix('{').and_then(|inner| inner.strip_suffix('}'));
+            let inner = segment
+                .strip_prefix('{')
+                .and_then(|inner| inner.strip_suffix('}'));
             let segment = match inner {
                 Some(inner) => match inner.strip_prefix('*') {
                     Some(name) => Segment::Rest(name.into()),
                     None => Segment::Parameter(inner.into()),
                 },
-                None if segment.contains(['{', '}']) => return wrong("has a brace inside a segment"),
+                None if segment.contains(['{', '}']) => {
+                    return wrong("has a brace inside a segment");
+                }
                 None if segment.contains(['?', '#']) => return wrong("has a query or a fragment"),
                 None => Segment::Literal(segment.into()),
             };
@@ -56,12 +62,16 @@ impl Pattern {
 
     /// A pattern that no path matches: every path has at least one segment.
     pub(super) fn nowhere() -> Pattern {
-        Pattern { segments: Vec::new() }
+        Pattern {
+            segments: Vec::new(),
+        }
     }
 
     /// Whether the path of a request (still percent-encoded) is one of this pattern's.
     pub(super) fn matches(&self, path: &str) -> bool {
-        let Some(path) = path.strip_prefix('/') else { return false };
+        let Some(path) = path.strip_prefix('/') else {
+            return false;
+        };
         if self.segments.is_empty() {
             return false;
         }
@@ -92,7 +102,10 @@ impl Pattern {
 
     /// The value of the first parameter.
     pub(super) fn first_parameter<'p>(&self, path: &'p str) -> Option<Cow<'p, str>> {
-        let at = self.segments.iter().position(|segment| !matches!(segment, Segment::Literal(_)))?;
+        let at = self
+            .segments
+            .iter()
+            .position(|segment| !matches!(segment, Segment::Literal(_)))?;
         self.value(path, at)
     }
 
@@ -107,7 +120,10 @@ impl Pattern {
     }
 
     pub(super) fn parameters(&self) -> usize {
-        self.segments.iter().filter(|segment| !matches!(segment, Segment::Literal(_))).count()
+        self.segments
+            .iter()
+            .filter(|segment| !matches!(segment, Segment::Literal(_)))
+            .count()
     }
 
     /// The order in which patterns are tried: the more literal one first, from the left.
@@ -148,8 +164,14 @@ mod tests {
     fn a_parameter_takes_one_segment_and_is_decoded() {
         let pattern = pattern("/channels/{name}/x");
         assert!(pattern.matches("/channels/a%20b/x"));
-        assert_eq!(pattern.parameter("/channels/a%20b/x", "name").as_deref(), Some("a b"));
-        assert_eq!(pattern.parameter("/channels/a%2Fb/x", "name").as_deref(), Some("a/b"));
+        assert_eq!(
+            pattern.parameter("/channels/a%20b/x", "name").as_deref(),
+            Some("a b")
+        );
+        assert_eq!(
+            pattern.parameter("/channels/a%2Fb/x", "name").as_deref(),
+            Some("a/b")
+        );
         assert_eq!(pattern.parameter("/channels/%ff/x", "name"), None);
         assert_eq!(pattern.parameter("/channels/a/x", "other"), None);
         assert!(!pattern.matches("/channels//x"));
@@ -158,7 +180,11 @@ mod tests {
     #[test]
     fn a_rest_takes_everything_that_is_left() {
         let pattern = pattern("/files/{*path}");
-        for (path, rest) in [("/files/", ""), ("/files/a", "a"), ("/files/a/b%21", "a/b!")] {
+        for (path, rest) in [
+            ("/files/", ""),
+            ("/files/a", "a"),
+            ("/files/a/b%21", "a/b!"),
+        ] {
             assert!(pattern.matches(path));
             assert_eq!(pattern.first_parameter(path).as_deref(), Some(rest));
         }
@@ -184,6 +210,9 @@ mod tests {
     fn the_more_literal_pattern_comes_first() {
         let mut patterns = ["/{*all}", "/{a}/b", "/a/{b}", "/a/b"].map(pattern);
         patterns.sort_by_key(Pattern::rank);
-        assert_eq!(patterns, ["/a/b", "/a/{b}", "/{a}/b", "/{*all}"].map(pattern));
+        assert_eq!(
+            patterns,
+            ["/a/b", "/a/{b}", "/{a}/b", "/{*all}"].map(pattern)
+        );
     }
 }

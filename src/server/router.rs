@@ -10,7 +10,9 @@ use crate::ws::handshake;
 pub(super) type Handler = Box<dyn FnMut(&Request<'_>, Reply<'_>) + Send>;
 
 /// The methods that this server knows; others get 501 (RFC 9110 9.1).
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"];
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE",
+];
 
 /// What a channel's URL answers to.
 const CHANNEL_METHODS: [&str; 3] = ["GET", "HEAD", "POST"];
@@ -21,7 +23,10 @@ pub(super) struct Route {
 }
 
 pub(super) enum Endpoint {
-    Handler { method: Box<str>, handler: Handler },
+    Handler {
+        method: Box<str>,
+        handler: Handler,
+    },
     /// Which of [`Router::sockets`].
     WebSocket(usize),
     Channels,
@@ -52,16 +57,17 @@ pub(super) enum Found {
     MethodNotAllowed(String),
     /// Nobody here knows this method.
     UnknownMethod,
-    NotFound,
+    /// There is no such path.
+    Nowhere,
 }
 
 impl Router {
     /// Adds a route. A pattern that makes no sense is remembered and told when the server is to run.
     pub(super) fn add(&mut self, path: &str, endpoint: Endpoint) -> usize {
         let pattern = Pattern::parse(path).and_then(|pattern| match endpoint {
-            Endpoint::Channels if pattern.parameters() != 1 => {
-                Err(format!("{path:?} has to have one parameter: the channel's name"))
-            }
+            Endpoint::Channels if pattern.parameters() != 1 => Err(format!(
+                "{path:?} has to have one parameter: the channel's name"
+            )),
             _ => Ok(pattern),
         });
         let pattern = pattern.unwrap_or_else(|why| {
@@ -72,7 +78,8 @@ impl Router {
         let index = self.routes.len();
         self.routes.push(Route { pattern, endpoint });
         self.order.push(index);
-        self.order.sort_by_key(|&index| self.routes[index].pattern.rank());
+        self.order
+            .sort_by_key(|&index| self.routes[index].pattern.rank());
         index
     }
 
@@ -117,14 +124,19 @@ impl Router {
         for (index, route) in matching() {
             match &route.endpoint {
                 Endpoint::WebSocket(_) if upgrade => return Found::WebSocket(index),
-                Endpoint::Channels if CHANNEL_METHODS.contains(&method) => return Found::Channel(index),
-                Endpoint::Handler { method: own, .. } if serves(own, method) && !upgrade => return Found::Handler(index),
+                Endpoint::Channels if CHANNEL_METHODS.contains(&method) => {
+                    return Found::Channel(index);
+                }
+                Endpoint::Handler { method: own, .. } if serves(own, method) && !upgrade => {
+                    return Found::Handler(index);
+                }
                 _ => {}
             }
         }
         // An upgrade may be ignored (RFC 9110 7.8): a plain GET of the same path is the next best answer.
         for (index, route) in matching() {
-            if matches!(&route.endpoint, Endpoint::Handler { method: own, .. } if serves(own, method)) {
+            if matches!(&route.endpoint, Endpoint::Handler { method: own, .. } if serves(own, method))
+            {
                 return Found::Handler(index);
             }
         }
@@ -138,13 +150,16 @@ impl Router {
             }
         }
         if !found {
-            return Found::NotFound;
+            return Found::Nowhere;
         }
         if sockets || allowed.contains(&"GET") {
             allowed.extend(["GET", "HEAD"]);
         }
         allowed.push("OPTIONS");
-        let allowed: Vec<&str> = METHODS.into_iter().filter(|method| allowed.contains(method)).collect();
+        let allowed: Vec<&str> = METHODS
+            .into_iter()
+            .filter(|method| allowed.contains(method))
+            .collect();
         match method {
             "OPTIONS" => Found::Options(allowed.join(", ")),
             "GET" | "HEAD" if sockets => Found::UpgradeRequired,
@@ -165,9 +180,20 @@ mod tests {
 
     fn router() -> Router {
         let mut router = Router::default();
-        for (method, path) in [("GET", "/"), ("POST", "/"), ("DELETE", "/x"), ("GET", "/both")] {
+        for (method, path) in [
+            ("GET", "/"),
+            ("POST", "/"),
+            ("DELETE", "/x"),
+            ("GET", "/both"),
+        ] {
             let handler: Handler = Box::new(|_, reply| reply.status(204));
-            router.add(path, Endpoint::Handler { method: method.into(), handler });
+            router.add(
+                path,
+                Endpoint::Handler {
+                    method: method.into(),
+                    handler,
+                },
+            );
         }
         for path in ["/socket", "/both"] {
             router.add_socket(path, WebSocketRoute::new(Box::new(|_, _| {})));
@@ -177,7 +203,11 @@ mod tests {
     }
 
     fn find(request: &str) -> Found {
-        let upgrade = if request.ends_with('+') { "Upgrade: websocket\r\n" } else { "" };
+        let upgrade = if request.ends_with('+') {
+            "Upgrade: websocket\r\n"
+        } else {
+            ""
+        };
         let line = request.trim_end_matches('+');
         let head = format!("{line} HTTP/1.1\r\nHost: a\r\n{upgrade}\r\n");
         router().find(&RequestHead::parse(head.as_bytes(), &HeadLimits::default()).unwrap())
@@ -190,15 +220,24 @@ mod tests {
         assert!(matches!(find("POST /"), Found::Handler(_)));
         assert!(matches!(find("POST /channels/a"), Found::Channel(_)));
         assert!(matches!(find("GET /channels/a+"), Found::Channel(_)));
-        assert_eq!(find("GET /nowhere"), Found::NotFound);
+        assert_eq!(find("GET /nowhere"), Found::Nowhere);
         assert_eq!(find("BREW /"), Found::UnknownMethod);
     }
 
     #[test]
     fn a_wrong_method_is_told_the_right_ones() {
-        assert_eq!(find("PUT /"), Found::MethodNotAllowed("GET, HEAD, POST, OPTIONS".into()));
-        assert_eq!(find("GET /x"), Found::MethodNotAllowed("DELETE, OPTIONS".into()));
-        assert_eq!(find("DELETE /channels/a"), Found::MethodNotAllowed("GET, HEAD, POST, OPTIONS".into()));
+        assert_eq!(
+            find("PUT /"),
+            Found::MethodNotAllowed("GET, HEAD, POST, OPTIONS".into())
+        );
+        assert_eq!(
+            find("GET /x"),
+            Found::MethodNotAllowed("DELETE, OPTIONS".into())
+        );
+        assert_eq!(
+            find("DELETE /channels/a"),
+            Found::MethodNotAllowed("GET, HEAD, POST, OPTIONS".into())
+        );
         assert_eq!(find("OPTIONS /x"), Found::Options("DELETE, OPTIONS".into()));
         assert!(matches!(find("OPTIONS *"), Found::Options(_)));
     }
@@ -217,6 +256,11 @@ mod tests {
         let mut router = router();
         router.add("/channels", Endpoint::Channels);
         router.add("nonsense", Endpoint::Channels);
-        assert!(router.problem.unwrap().contains("\"/channels\" has to have one parameter"));
+        assert!(
+            router
+                .problem
+                .unwrap()
+                .contains("\"/channels\" has to have one parameter")
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::channel::Hub;
 use crate::error::Error;
 use crate::http::{DateCache, RequestHead};
 use crate::limits::Limits;
-use crate::net::{Io, Mailbox, Now};
+use crate::net::{Io, Letter, Mailbox, Now};
 
 type Authorize = Box<dyn FnMut(&Request<'_>) -> Access + Send>;
 type OnError = Box<dyn FnMut(&Error) + Send>;
@@ -79,6 +79,17 @@ impl Service {
             self.swept = now.ms;
             self.hub.sweep(now.unix_ms);
         }
+    }
+
+    /// What the mailbox holds, for who has no loop.
+    pub(super) fn take_letters(&mut self) -> Vec<Letter<Command>> {
+        let mut letters = Vec::new();
+        self.mailbox.take(&mut letters);
+        letters
+    }
+
+    pub(super) fn high_water(&self) -> usize {
+        self.limits.high_water
     }
 
     pub(super) fn form(&self, head: &RequestHead<'_>) -> Form {

@@ -27,23 +27,36 @@ pub struct WebSocketRoute {
 
 impl std::fmt::Debug for WebSocketRoute {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WebSocketRoute").field("protocols", &self.protocols).finish_non_exhaustive()
+        f.debug_struct("WebSocketRoute")
+            .field("protocols", &self.protocols)
+            .finish_non_exhaustive()
     }
 }
 
 impl WebSocketRoute {
     pub(super) fn new(on_message: OnMessage) -> WebSocketRoute {
-        WebSocketRoute { on_message, on_open: None, on_close: None, protocols: Vec::new() }
+        WebSocketRoute {
+            on_message,
+            on_open: None,
+            on_close: None,
+            protocols: Vec::new(),
+        }
     }
 
     /// Calls `handler` for every socket that opens, with the request that opened it.
-    pub fn on_open(&mut self, handler: impl FnMut(&mut Socket<'_>, &Request<'_>) + Send + 'static) -> &mut Self {
+    pub fn on_open(
+        &mut self,
+        handler: impl FnMut(&mut Socket<'_>, &Request<'_>) + Send + 'static,
+    ) -> &mut Self {
         self.on_open = Some(Box::new(handler));
         self
     }
 
     /// Calls `handler` when a socket is gone, with the code of the close frame that its peer sent, if it sent one.
-    pub fn on_close(&mut self, handler: impl FnMut(ConnectionId, Option<CloseCode>) + Send + 'static) -> &mut Self {
+    pub fn on_close(
+        &mut self,
+        handler: impl FnMut(ConnectionId, Option<CloseCode>) + Send + 'static,
+    ) -> &mut Self {
         self.on_close = Some(Box::new(handler));
         self
     }
@@ -87,7 +100,10 @@ impl Socket<'_> {
 
     /// A way to send to this socket from elsewhere: another thread, or another socket's handler.
     pub fn sender(&self) -> Sender {
-        Sender { mailbox: self.mailbox.clone(), id: self.id }
+        Sender {
+            mailbox: self.mailbox.clone(),
+            id: self.id,
+        }
     }
 
     /// The connection's name.
@@ -126,9 +142,17 @@ impl Link {
         if self.closed {
             return;
         }
-        let opcode = if message.is_text() { ws::Opcode::Text } else { ws::Opcode::Binary };
+        let opcode = if message.is_text() {
+            ws::Opcode::Text
+        } else {
+            ws::Opcode::Binary
+        };
         let payload = message.as_bytes();
-        out.copy(ws::Header::new(opcode, payload.len() as u64).encode().as_slice());
+        out.copy(
+            ws::Header::new(opcode, payload.len() as u64)
+                .encode()
+                .as_slice(),
+        );
         out.send(payload);
     }
 
@@ -136,19 +160,35 @@ impl Link {
         if self.closed {
             return;
         }
-        let parts = self.parts.get_or_insert_with(|| Box::new(Fragmenter::start(part.kind())));
+        let parts = self
+            .parts
+            .get_or_insert_with(|| Box::new(Fragmenter::start(part.kind())));
         if last {
             return self.finish_parts(out, part.as_bytes());
         }
         if parts.write(out.buffer(), part.as_bytes(), None).is_err() {
-            self.close(out, Some(fitting(CloseCode::INTERNAL_ERROR, "a text message was continued with bytes")));
+            self.close(
+                out,
+                Some(fitting(
+                    CloseCode::INTERNAL_ERROR,
+                    "a text message was continued with bytes",
+                )),
+            );
         }
     }
 
     fn finish_parts(&mut self, out: &mut Output, part: &[u8]) {
-        let Some(parts) = self.parts.take() else { return };
+        let Some(parts) = self.parts.take() else {
+            return;
+        };
         if !self.closed && parts.finish(out.buffer(), part, None).is_err() {
-            self.close(out, Some(fitting(CloseCode::INTERNAL_ERROR, "a text message was continued with bytes")));
+            self.close(
+                out,
+                Some(fitting(
+                    CloseCode::INTERNAL_ERROR,
+                    "a text message was continued with bytes",
+                )),
+            );
         }
     }
 
@@ -164,7 +204,10 @@ impl Link {
 #[derive(Debug)]
 pub(super) enum Audience {
     /// The handler of this route, and which of its subprotocols was chosen.
-    Route { index: usize, protocol: Option<usize> },
+    Route {
+        index: usize,
+        protocol: Option<usize>,
+    },
     /// A channel: what arrives is published, what is published is sent.
     Channel { reader: Reader, raw: bool },
 }
@@ -186,7 +229,14 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(audience: Audience) -> Session {
         let decoder = ws::Decoder::new(ws::Role::Server);
-        Session { decoder, audience, link: Link::default(), pong: None, code: None, silent: 0 }
+        Session {
+            decoder,
+            audience,
+            link: Link::default(),
+            pong: None,
+            code: None,
+            silent: 0,
+        }
     }
 
     /// Whether our close frame is out.
@@ -202,7 +252,14 @@ impl Session {
         io: &mut Io<'_>,
         mut deliver: impl FnMut(&mut Audience, &mut Link, Message<'_>, &mut Io<'_>),
     ) {
-        let Session { decoder, audience, link, pong, code, silent } = self;
+        let Session {
+            decoder,
+            audience,
+            link,
+            pong,
+            code,
+            silent,
+        } = self;
         *silent = 0;
         let message_limits = limits.message_limits();
         let mut at = 0;
@@ -210,14 +267,19 @@ impl Session {
             let decoded = match decoder.decode(&mut input[at..], &message_limits) {
                 Ok(decoded) => decoded,
                 Err(error) => {
-                    link.close(io.out, Some(fitting(error.close_code(), &error.to_string())));
+                    link.close(
+                        io.out,
+                        Some(fitting(error.close_code(), &error.to_string())),
+                    );
                     return io.close();
                 }
             };
             at += decoded.used;
             match decoded.event {
                 None => return,
-                Some(Event::Message(message)) if !link.closed => deliver(audience, link, message, io),
+                Some(Event::Message(message)) if !link.closed => {
+                    deliver(audience, link, message, io)
+                }
                 Some(Event::Ping(payload)) if !link.closed => {
                     if io.backlog == 0 {
                         // The codec gives no ping longer than a pong may be.
@@ -230,7 +292,13 @@ impl Session {
                 Some(Event::Close(close)) => {
                     *code = close.map(|close| close.code);
                     // The answer carries the code that came (7.1.5 lets it; 5.5.1 calls it typical).
-                    link.close(io.out, close.map(|close| Close { code: close.code, reason: "" }));
+                    link.close(
+                        io.out,
+                        close.map(|close| Close {
+                            code: close.code,
+                            reason: "",
+                        }),
+                    );
                     return io.close();
                 }
             }
@@ -268,7 +336,13 @@ impl Session {
     }
 
     /// Begins the closing handshake.
-    pub(super) fn close(&mut self, code: CloseCode, reason: &str, limits: &Limits, io: &mut Io<'_>) {
+    pub(super) fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        limits: &Limits,
+        io: &mut Io<'_>,
+    ) {
         self.link.close(io.out, Some(fitting(code, reason)));
         self.await_close(limits, io);
     }
@@ -294,7 +368,14 @@ impl Session {
         mailbox: &'a Mailbox<Command>,
         io: &'a mut Io<'_>,
     ) -> Socket<'a> {
-        Socket { id: io.id, peer, out: io.out, link: &mut self.link, mailbox, protocol }
+        Socket {
+            id: io.id,
+            peer,
+            out: io.out,
+            link: &mut self.link,
+            mailbox,
+            protocol,
+        }
     }
 }
 
@@ -307,7 +388,14 @@ impl Link {
         mailbox: &'a Mailbox<Command>,
         io: &'a mut Io<'_>,
     ) -> Socket<'a> {
-        Socket { id: io.id, peer, out: io.out, link: self, mailbox, protocol }
+        Socket {
+            id: io.id,
+            peer,
+            out: io.out,
+            link: self,
+            mailbox,
+            protocol,
+        }
     }
 
     pub(super) fn fail(&mut self, code: CloseCode, reason: &str, io: &mut Io<'_>) {

@@ -43,9 +43,15 @@ impl Service {
         io: &mut Io<'_>,
     ) {
         let form = self.form(request.head());
-        let name = self.router.get(index).and_then(|route| route.pattern.first_parameter(request.path()));
+        let name = self
+            .router
+            .get(index)
+            .and_then(|route| route.pattern.first_parameter(request.path()));
         let result = match name {
-            None => Err(refusal(Status::BAD_REQUEST, "the channel's name is not percent-encoded UTF-8")),
+            None => Err(refusal(
+                Status::BAD_REQUEST,
+                "the channel's name is not percent-encoded UTF-8",
+            )),
             Some(name) if request.method() == "POST" => self.publish(&name, request, io),
             Some(name) => match Way::of(request) {
                 Ok(Way::Socket) => self.open_channel_socket(connection, &name, request, io),
@@ -61,11 +67,21 @@ impl Service {
         }
     }
 
-    fn publish(&mut self, name: &str, request: &Request<'_>, io: &Io<'_>) -> Result<Option<Response>, Response> {
+    fn publish(
+        &mut self,
+        name: &str,
+        request: &Request<'_>,
+        io: &Io<'_>,
+    ) -> Result<Option<Response>, Response> {
         let event = request.query("event");
         let data = Data::new(request.body());
-        match self.hub.publish(name, event.as_deref(), data, io.now.unix_ms) {
-            Ok(id) => Ok(Some(Response::json(format!("{{\"id\":\"{id}\"}}")).status(201))),
+        match self
+            .hub
+            .publish(name, event.as_deref(), data, io.now.unix_ms)
+        {
+            Ok(id) => Ok(Some(
+                Response::json(format!("{{\"id\":\"{id}\"}}")).status(201),
+            )),
             Err(error) => Err(refusal(error.status(), &error.to_string())),
         }
     }
@@ -81,7 +97,10 @@ impl Service {
     ) -> Result<Option<Response>, Response> {
         let start = start_of(request)?;
         let mut body = Vec::new();
-        let batch = self.hub.batch(name, start, &mut body).map_err(channel_refusal)?;
+        let batch = self
+            .hub
+            .batch(name, start, &mut body)
+            .map_err(channel_refusal)?;
         let Some(wait) = wait.filter(|_| batch.is_empty() && !self.draining) else {
             return Ok(Some(batch_response(&batch, body)));
         };
@@ -91,7 +110,10 @@ impl Service {
         }
         // Nothing can be published between the look and the wait: both are one step of one thread.
         let start = Start::After(batch.last_id);
-        let reader = self.hub.attach(name, Encoding::Json, start, io.id.to_u64()).map_err(channel_refusal)?;
+        let reader = self
+            .hub
+            .attach(name, Encoding::Json, start, io.id.to_u64())
+            .map_err(channel_refusal)?;
         connection.state = State::Waiting { reader, form };
         io.set_deadline(wait);
         Ok(None)
@@ -99,9 +121,15 @@ impl Service {
 
     /// Answers a long poll if there is something for it.
     pub(super) fn answer_waiting(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        let State::Waiting { reader, .. } = &connection.state else { return };
+        let State::Waiting { reader, .. } = &connection.state else {
+            return;
+        };
         let mut body = Vec::new();
-        if let Some(batch) = self.hub.batch_of(reader, &mut body).filter(|batch| !batch.is_empty()) {
+        if let Some(batch) = self
+            .hub
+            .batch_of(reader, &mut body)
+            .filter(|batch| !batch.is_empty())
+        {
             self.end_waiting(connection, |_| batch_response(&batch, body), io);
         }
     }
@@ -138,10 +166,21 @@ impl Service {
         io: &mut Io<'_>,
     ) -> Result<Option<Response>, Response> {
         let start = start_of(request)?;
-        let encoding = if form.http10 { Encoding::EventStream } else { Encoding::EventChunks };
-        let mut reader = self.hub.attach(name, encoding, start, io.id.to_u64()).map_err(channel_refusal)?;
+        let encoding = if form.http10 {
+            Encoding::EventStream
+        } else {
+            Encoding::EventChunks
+        };
+        let mut reader = self
+            .hub
+            .attach(name, encoding, start, io.id.to_u64())
+            .map_err(channel_refusal)?;
         let date = self.dates.at(io.now.unix_ms / 1000);
-        form.write_stream(io.out.buffer(), date, FieldValue::from_static(sse::MEDIA_TYPE));
+        form.write_stream(
+            io.out.buffer(),
+            date,
+            FieldValue::from_static(sse::MEDIA_TYPE),
+        );
         let mut first = Vec::new();
         self.write_preamble(&reader, start, &mut first);
         form.piece(io.out.buffer(), &first);
@@ -154,9 +193,22 @@ impl Service {
     /// The beginning of an event stream. Who begins at the tail is told its place, so that it loses nothing even if
     /// it is cut off before its first message; who begins anywhere else has one already.
     fn write_preamble(&self, reader: &Reader, start: Start, out: &mut Vec<u8>) {
-        let cursor = self.hub.cursor(reader).filter(|_| start == Start::Now).map(Id::text);
-        let id = cursor.as_ref().and_then(|id| sse::EventId::new(id.as_str()).ok());
-        sse::write_event(out, &sse::Event { id, retry: Some(RETRY), ..sse::Event::default() });
+        let cursor = self
+            .hub
+            .cursor(reader)
+            .filter(|_| start == Start::Now)
+            .map(Id::text);
+        let id = cursor
+            .as_ref()
+            .and_then(|id| sse::EventId::new(id.as_str()).ok());
+        sse::write_event(
+            out,
+            &sse::Event {
+                id,
+                retry: Some(RETRY),
+                ..sse::Event::default()
+            },
+        );
     }
 
     /// Tells a reader that messages are missing, if they are.
@@ -174,7 +226,11 @@ impl Service {
         match &mut session.audience {
             Audience::Channel { reader, raw: false } => self.tell_gap(reader, io),
             Audience::Channel { reader, raw: true } if self.hub.next(reader) == Next::Gap => {
-                session.fail(CloseCode::TRY_AGAIN_LATER, "messages are missing: they are no longer retained", io);
+                session.fail(
+                    CloseCode::TRY_AGAIN_LATER,
+                    "messages are missing: they are no longer retained",
+                    io,
+                );
             }
             _ => {}
         }
@@ -190,8 +246,15 @@ impl Service {
         let start = start_of(request)?;
         let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
         let raw = upgrade.protocols().any(|protocol| protocol == RAW);
-        let encoding = if raw { Encoding::SocketRaw } else { Encoding::SocketJson };
-        let reader = self.hub.attach(name, encoding, start, io.id.to_u64()).map_err(channel_refusal)?;
+        let encoding = if raw {
+            Encoding::SocketRaw
+        } else {
+            Encoding::SocketJson
+        };
+        let reader = self
+            .hub
+            .attach(name, encoding, start, io.id.to_u64())
+            .map_err(channel_refusal)?;
         let session = Session::new(Audience::Channel { reader, raw });
         self.switch(connection, session, &upgrade, raw.then_some(RAW), io)?;
         if let State::Socket(session) = &mut connection.state {
@@ -222,17 +285,30 @@ impl Service {
         io: &mut Io<'_>,
     ) -> Result<(), Response> {
         let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
-        let Some(Endpoint::WebSocket(socket)) = self.router.get(index).map(|route| &route.endpoint) else {
+        let Some(Endpoint::WebSocket(socket)) = self.router.get(index).map(|route| &route.endpoint)
+        else {
             return Err(refusal(Status::NOT_FOUND, "there is no WebSocket here"));
         };
         let socket = *socket;
-        let spoken = self.router.socket(socket).map_or(&[][..], |route| &route.protocols);
-        let chosen = spoken.iter().position(|spoken| upgrade.protocols().any(|offered| offered == &**spoken));
-        let protocol = chosen.and_then(|chosen| spoken.get(chosen)).map(|protocol| protocol.to_string());
-        let session = Session::new(Audience::Route { index: socket, protocol: chosen });
+        let spoken = self
+            .router
+            .socket(socket)
+            .map_or(&[][..], |route| &route.protocols);
+        let chosen = spoken
+            .iter()
+            .position(|spoken| upgrade.protocols().any(|offered| offered == &**spoken));
+        let protocol = chosen
+            .and_then(|chosen| spoken.get(chosen))
+            .map(|protocol| protocol.to_string());
+        let session = Session::new(Audience::Route {
+            index: socket,
+            protocol: chosen,
+        });
         self.switch(connection, session, &upgrade, protocol.as_deref(), io)?;
         let pattern = self.router.get(index).map(|route| route.pattern.clone());
-        let request = pattern.as_ref().map_or(*request, |pattern| request.of_route(pattern));
+        let request = pattern
+            .as_ref()
+            .map_or(*request, |pattern| request.of_route(pattern));
         self.call_on_open(connection, socket, protocol.as_deref(), &request, io);
         Ok(())
     }
@@ -274,14 +350,18 @@ impl Way {
                 return Ok(Way::Events);
             }
         }
-        Ok(Way::Poll { wait: wait_of(request)? })
+        Ok(Way::Poll {
+            wait: wait_of(request)?,
+        })
     }
 }
 
 fn accepts_events(request: &Request<'_>) -> bool {
     request.fields().tokens("Accept").any(|range| {
         let media_type = range.split(|&byte| byte == b';').next().unwrap_or_default();
-        media_type.trim_ascii().eq_ignore_ascii_case(sse::MEDIA_TYPE.as_bytes())
+        media_type
+            .trim_ascii()
+            .eq_ignore_ascii_case(sse::MEDIA_TYPE.as_bytes())
     })
 }
 
@@ -292,15 +372,22 @@ fn wait_of(request: &Request<'_>) -> Result<Option<Duration>, Response> {
         let seconds = seconds(&wait);
         return match seconds {
             Some(_) => Ok(seconds),
-            None => Err(refusal(Status::BAD_REQUEST, "wait is a number of seconds, such as ?wait=30")),
+            None => Err(refusal(
+                Status::BAD_REQUEST,
+                "wait is a number of seconds, such as ?wait=30",
+            )),
         };
     }
     let preferences = request.fields().tokens("Prefer");
-    Ok(preferences.filter_map(|preference| std::str::from_utf8(preference).ok()).find_map(|preference| {
-        let (name, value) = preference.split(';').next()?.split_once('=')?;
-        let value = value.trim().trim_matches('"');
-        name.trim().eq_ignore_ascii_case("wait").then(|| seconds(value))?
-    }))
+    Ok(preferences
+        .filter_map(|preference| std::str::from_utf8(preference).ok())
+        .find_map(|preference| {
+            let (name, value) = preference.split(';').next()?.split_once('=')?;
+            let value = value.trim().trim_matches('"');
+            name.trim()
+                .eq_ignore_ascii_case("wait")
+                .then(|| seconds(value))?
+        }))
 }
 
 /// Whole seconds in decimal digits; more than fit are as many as fit.
@@ -314,18 +401,27 @@ fn seconds(text: &str) -> Option<Duration> {
 /// Where a request wants to begin. The field wins over the query: an EventSource that reconnects keeps its URL and
 /// sends the newer id in the field.
 fn start_of(request: &Request<'_>) -> Result<Start, Response> {
-    let given = request.header("Last-Event-ID").map(Into::into).filter(|id: &std::borrow::Cow<'_, str>| !id.is_empty());
+    let given = request
+        .header("Last-Event-ID")
+        .map(Into::into)
+        .filter(|id: &std::borrow::Cow<'_, str>| !id.is_empty());
     let given = given.or_else(|| request.query("last_event_id").filter(|id| !id.is_empty()));
     if let Some(id) = given {
         return match id.parse() {
             Ok(id) => Ok(Start::After(id)),
-            Err(why) => Err(refusal(Status::BAD_REQUEST, &format!("the last event ID is none of ours: {why}"))),
+            Err(why) => Err(refusal(
+                Status::BAD_REQUEST,
+                &format!("the last event ID is none of ours: {why}"),
+            )),
         };
     }
     match request.query("from").as_deref() {
         None => Ok(Start::Oldest),
         Some("now") => Ok(Start::Now),
-        Some(_) => Err(refusal(Status::BAD_REQUEST, "from has only one value: ?from=now")),
+        Some(_) => Err(refusal(
+            Status::BAD_REQUEST,
+            "from has only one value: ?from=now",
+        )),
     }
 }
 
@@ -341,7 +437,9 @@ fn nothing_new(cursor: Id) -> Response {
 
 fn no_store(mut response: Response) -> Response {
     let (name, value) = NO_STORE;
-    response.fields.push((name.as_str().into(), value.as_bytes().into()));
+    response
+        .fields
+        .push((name.as_str().into(), value.as_bytes().into()));
     response
 }
 
@@ -353,37 +451,55 @@ fn handshake_refusal(error: handshake::HandshakeError) -> Response {
     let mut response = refusal(error.status(), &error.to_string());
     // A version that would do (RFC 6455 4.4), or the method.
     for (name, value) in error.fields() {
-        response.fields.push((name.as_str().into(), value.as_bytes().into()));
+        response
+            .fields
+            .push((name.as_str().into(), value.as_bytes().into()));
     }
     response
 }
 
 impl Service {
     /// Hands what arrived on a WebSocket to its handler or its channel.
-    pub(super) fn receive_frames(&mut self, connection: &mut Connection, input: &mut [u8], io: &mut Io<'_>) {
-        let State::Socket(session) = &mut connection.state else { return };
+    pub(super) fn receive_frames(
+        &mut self,
+        connection: &mut Connection,
+        input: &mut [u8],
+        io: &mut Io<'_>,
+    ) {
+        let State::Socket(session) = &mut connection.state else {
+            return;
+        };
         let (peer, mut panicked) = (connection.peer, false);
-        session.receive(input, &self.limits, io, |audience, link, message, io| match audience {
-            Audience::Channel { reader, .. } => {
-                let data = match message {
-                    Message::Text(text) => Data::Text(text.into()),
-                    Message::Binary(bytes) => Data::Binary(bytes.into()),
-                };
-                // The reader's channel exists, and there is no event name to refuse.
-                let _ = self.hub.publish_beside(reader, data, io.now.unix_ms);
-            }
-            Audience::Route { index, protocol } => {
-                let Some(route) = self.router.socket_mut(*index) else { return };
-                let protocol = protocol.and_then(|chosen| route.protocols.get(chosen)).map(|name| &**name);
-                let mut socket = link.socket(peer, protocol, &self.mailbox, io);
-                let on_message = &mut route.on_message;
-                let call = std::panic::AssertUnwindSafe(|| on_message(&mut socket, message));
-                if std::panic::catch_unwind(call).is_err() {
-                    panicked = true;
-                    link.fail(CloseCode::INTERNAL_ERROR, "the server failed to answer", io);
+        session.receive(
+            input,
+            &self.limits,
+            io,
+            |audience, link, message, io| match audience {
+                Audience::Channel { reader, .. } => {
+                    let data = match message {
+                        Message::Text(text) => Data::Text(text.into()),
+                        Message::Binary(bytes) => Data::Binary(bytes.into()),
+                    };
+                    // The reader's channel exists, and there is no event name to refuse.
+                    let _ = self.hub.publish_beside(reader, data, io.now.unix_ms);
                 }
-            }
-        });
+                Audience::Route { index, protocol } => {
+                    let Some(route) = self.router.socket_mut(*index) else {
+                        return;
+                    };
+                    let protocol = protocol
+                        .and_then(|chosen| route.protocols.get(chosen))
+                        .map(|name| &**name);
+                    let mut socket = link.socket(peer, protocol, &self.mailbox, io);
+                    let on_message = &mut route.on_message;
+                    let call = std::panic::AssertUnwindSafe(|| on_message(&mut socket, message));
+                    if std::panic::catch_unwind(call).is_err() {
+                        panicked = true;
+                        link.fail(CloseCode::INTERNAL_ERROR, "the server failed to answer", io);
+                    }
+                }
+            },
+        );
         session.await_close(&self.limits, io);
         if panicked {
             self.report(&Error::Panicked);
@@ -398,8 +514,16 @@ impl Service {
         request: &Request<'_>,
         io: &mut Io<'_>,
     ) {
-        let State::Socket(session) = &mut connection.state else { return };
-        let Some(WebSocketRoute { on_open: Some(on_open), .. }) = self.router.socket_mut(index) else { return };
+        let State::Socket(session) = &mut connection.state else {
+            return;
+        };
+        let Some(WebSocketRoute {
+            on_open: Some(on_open),
+            ..
+        }) = self.router.socket_mut(index)
+        else {
+            return;
+        };
         let mut socket = session.socket(connection.peer, protocol, &self.mailbox, io);
         let call = std::panic::AssertUnwindSafe(|| on_open(&mut socket, request));
         let called = std::panic::catch_unwind(call);
