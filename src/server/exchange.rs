@@ -3,13 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::access::Access;
-use super::command::Promise;
 use super::connection::{Connection, State};
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::response::{Form, Response, refusal};
 use super::router::{Endpoint, Found};
 use super::service::Service;
+use crate::command::Promise;
 use crate::error::Error;
 use crate::http::{
     BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length,
