@@ -151,7 +151,7 @@ impl Service {
         }
         let publishes = matches!(found, Found::Channel(_)) && head.method() == "POST";
         let guarded = publishes || opens_socket(head, found);
-        if guarded && !self.origins.admit(head.fields().get("Origin"), head.host()) {
+        if guarded && !self.origins.admit(head.fields().all("Origin"), head.host()) {
             return Some(refusal(
                 Status::FORBIDDEN,
                 "pages of this Origin are not allowed here",

@@ -177,6 +177,11 @@ impl Service {
         let mut first = Vec::new();
         self.write_preamble(&reader, start, &mut first);
         form.piece(io.out.buffer(), &first);
+        if form.head_only {
+            self.hub.detach(reader);
+            self.end_answer(io, form);
+            return Ok(None);
+        }
         self.tell_gap(&mut reader, io);
         connection.state = State::Events { reader, form };
         io.set_deadline(self.limits.heartbeat);
@@ -222,13 +227,11 @@ enum Way {
 
 impl Way {
     fn of(request: &Request<'_>) -> Result<Way, Response> {
-        if request.method() == "GET" {
-            if handshake::is_upgrade(request.head()) {
-                return Ok(Way::Socket);
-            }
-            if accepts_events(request) {
-                return Ok(Way::Events);
-            }
+        if request.method() == "GET" && handshake::is_upgrade(request.head()) {
+            return Ok(Way::Socket);
+        }
+        if accepts_events(request) {
+            return Ok(Way::Events);
         }
         Ok(Way::Poll {
             wait: wait_of(request)?,
@@ -236,13 +239,24 @@ impl Way {
     }
 }
 
+/// Whether `text/event-stream` is among what the client takes (RFC 9110 12.5.1). It has to be named: every browser
+/// takes `*/*`. A weight of zero means that it is not taken (12.4.2).
 fn accepts_events(request: &Request<'_>) -> bool {
     request.fields().tokens("Accept").any(|range| {
-        let media_type = range.split(|&byte| byte == b';').next().unwrap_or_default();
-        media_type
-            .trim_ascii()
-            .eq_ignore_ascii_case(sse::MEDIA_TYPE.as_bytes())
+        let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        let named = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(sse::MEDIA_TYPE.as_bytes()));
+        named && !parts.any(is_zero_weight)
     })
+}
+
+fn is_zero_weight(parameter: &[u8]) -> bool {
+    match parameter {
+        [b'q' | b'Q', b'=', b'0'] => true,
+        [b'q' | b'Q', b'=', b'0', b'.', digits @ ..] => digits.iter().all(|&digit| digit == b'0'),
+        _ => false,
+    }
 }
 
 /// How long a poll is to wait. A preference that makes no sense is no preference (RFC 7240 2); a query that makes
