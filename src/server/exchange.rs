@@ -267,8 +267,9 @@ impl Service {
                 connection.state = State::Promised(form);
                 io.clear_deadline();
             }
-            Answer::Streamed { .. } if form.head_only => self.end_answer(io, form),
+            Answer::Streamed { .. } if form.head_only => self.end_answer(io, form.in_pieces()),
             Answer::Streamed { events } => {
+                let form = form.in_pieces();
                 connection.state = State::Streaming { form, events };
                 io.set_deadline(self.limits.heartbeat);
             }
