@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::http::{
     BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length,
 };
-use crate::net::Io;
+use crate::net::{Io, Protocol};
 use crate::ws::handshake;
 
 /// A request whose body is on its way.
@@ -224,6 +224,10 @@ impl Service {
                 let response = unanswerable(found, head).unwrap_or_else(Response::empty);
                 self.respond(io, form, &response);
             }
+        }
+        if self.draining {
+            // What opened just now missed the end that came to all others.
+            self.drain(connection, io);
         }
     }
 
