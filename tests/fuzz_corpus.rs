@@ -50,6 +50,9 @@ fn every_corpus_belongs_to_a_target_and_every_target_to_a_law() {
     laws.sort_unstable();
     assert_eq!(names(&corpora()), laws);
     let targets = names(&corpora().join("../fuzz_targets"));
-    let targets: Vec<&str> = targets.iter().filter_map(|name| name.strip_suffix(".rs")).collect();
+    let targets: Vec<&str> = targets
+        .iter()
+        .filter_map(|name| name.strip_suffix(".rs"))
+        .collect();
     assert_eq!(targets, laws);
 }

@@ -56,3 +56,21 @@ fn a_websocket_that_opens_while_the_server_shuts_down_is_told_1001() {
         assert!(!server.is_open(client));
     }
 }
+
+// RFC 6455 7.1.1
+
+#[test]
+fn a_peer_that_sends_on_behind_our_close_frame_gets_no_more_time_for_it() {
+    let mut server = server();
+    let client = server.connect();
+    let request = format!("GET /ws HTTP/1.1\r\nHost: a\r\n{UPGRADE}");
+    server.send(client, request.as_bytes());
+    server.send(client, b"\x81\x85\0\0\0\0close");
+    for _ in 0..4 {
+        server.wait(Duration::from_secs(1));
+        server.send(client, b"\x89\x80\0\0\0\0");
+        assert!(server.is_open(client));
+    }
+    server.wait(Duration::from_secs(1));
+    assert!(!server.is_open(client));
+}

@@ -305,7 +305,10 @@ mod tests {
             let media_type = FieldValue::from_static("text/plain");
             form.write_stream(&mut out, &HttpDate::from_unix(0), media_type);
             let head = String::from_utf8(out).unwrap();
-            assert!(head.contains(field) && !head.contains("keep-alive"), "{head}");
+            assert!(
+                head.contains(field) && !head.contains("keep-alive"),
+                "{head}"
+            );
         }
     }
 
