@@ -12,10 +12,10 @@ use barewire::http::{
     BodyDecoder, BodyLength, HeadFinder, HeadLimits, Piece, RequestHead, ResponseHead, Version,
     request_body_length, response_body_length,
 };
-use barewire::ws::{Decoder, Limits, Role};
+use barewire::ws::{Header, Limits, Opcode, Role};
 
 use super::messages::{blocks, messages, poll};
-use super::ws_decoder::Seen;
+use super::ws_decoder::{Seen, decode};
 
 /// A request as the client meant it.
 struct Asked {
@@ -111,22 +111,23 @@ impl Output {
     }
 
     fn read_frames(&mut self, bytes: &[u8]) {
-        let mut bytes = bytes.to_vec();
-        let (mut decoder, mut at, mut closed) = (Decoder::new(Role::Client), 0, false);
+        let mut at = 0;
         while at < bytes.len() {
-            assert!(!closed, "something follows the close frame");
-            let decoded = decoder.decode(&mut bytes[at..], &Limits::default());
-            let decoded = decoded.expect("a server's frames are valid");
-            at += decoded.used;
-            let Some(event) = decoded.event else { break };
-            let seen = Seen::from(event);
-            closed = matches!(seen, Seen::Close(_));
-            match seen {
-                Seen::Text(_) | Seen::Binary(_) => self.data.push(seen),
-                _ => self.control.push(seen),
-            }
+            let header = Header::decode(&bytes[at..]).expect("a valid header");
+            let (header, length) = header.expect("a whole header");
+            at += length + header.length as usize;
+            let closes = header.opcode == Opcode::Close;
+            assert!(
+                !closes || at == bytes.len(),
+                "something follows the close frame"
+            );
         }
-        assert!(decoder.buffered() == 0, "a frame is cut");
+        assert_eq!(at, bytes.len(), "a frame is cut");
+        let whole = [0..bytes.len()];
+        let (seen, error) = decode(Role::Client, &Limits::default(), bytes, &whole);
+        assert_eq!(error, None);
+        let is_data = |frame: &Seen| matches!(frame, Seen::Text(_) | Seen::Binary(_));
+        (self.data, self.control) = seen.into_iter().partition(is_data);
     }
 
     /// Frames of a channel are JSON objects, and their ids grow.

@@ -122,10 +122,9 @@ fn read_chunked(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
         let line = line(&mut at)?;
         let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         let (digits, extension) = line.split_at(digits);
-        let extension = extension.trim_ascii_start();
         // A size of more than sixteen digits is for the decoder to refuse.
         let size = usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-        if !(extension.is_empty() || extension.starts_with(b";")) {
+        if !(extension.is_empty() || extension.trim_ascii_start().starts_with(b";")) {
             return None;
         }
         if size == 0 {

@@ -21,7 +21,12 @@ pub fn check(input: &[u8]) {
 
     let found = find(bytes, &limits, cut);
     if let Ok(head) = RequestHead::parse(bytes, &limits) {
-        assert_eq!(found, Ok(Some(bytes.len())), "{head:?} is not found");
+        // Only the finder looks at the length of the whole line.
+        let too_long = found == Err(Error::TargetTooLong) && head.method().len() > 32;
+        assert!(
+            too_long || found == Ok(Some(bytes.len())),
+            "{head:?} is not found"
+        );
     }
     let Ok(Some(length)) = found else { return };
     assert!(length <= limits.head);
