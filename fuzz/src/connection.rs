@@ -41,6 +41,12 @@ struct Owed {
     streams: Vec<Stream>,
 }
 
+impl Owed {
+    fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.streams.is_empty()
+    }
+}
+
 struct Client {
     id: ConnectionId,
     sent: Vec<u8>,
@@ -116,7 +122,8 @@ fn parts(mut script: &[u8]) -> Vec<Part<'_>> {
 }
 
 impl World {
-    fn new(limits: Limits) -> World {
+    fn new(setting: u8) -> World {
+        let limits = limits(setting);
         let owed = Arc::<Mutex<Owed>>::default();
         let panicked = Arc::<AtomicBool>::default();
         let mut server = Server::unbound().expect("the system has descriptors");
@@ -129,7 +136,7 @@ impl World {
                 }
             }
         });
-        add_routes(&mut server, &owed);
+        add_routes(&mut server, &owed, setting & 1 == 0);
         let mut server = server.simulate();
         // So that the first id of every channel has the sequence number 0.
         server.wait(Duration::from_millis(1));
@@ -194,7 +201,7 @@ impl World {
 
     /// Takes what was sent to the clients, and looks at their deadlines.
     fn look(&mut self) {
-        let owes = { !self.owed().answers.is_empty() || !self.owed().streams.is_empty() };
+        let owes = !self.owed().is_empty();
         for client in self.clients.iter_mut().flatten() {
             client.received.extend(self.server.take(client.id));
             let open = self.server.is_open(client.id);
@@ -215,7 +222,7 @@ impl World {
             }
         }
         // An answer may be the first of several that were asked for.
-        for _ in 0..100 {
+        while !self.owed().is_empty() {
             *self.owed() = Owed::default();
             self.server.wait(Duration::ZERO);
         }
@@ -265,7 +272,7 @@ impl World {
     }
 }
 
-fn add_routes(server: &mut Server, owed: &Arc<Mutex<Owed>>) {
+fn add_routes(server: &mut Server, owed: &Arc<Mutex<Owed>>, steps: bool) {
     server.get("/", |_, reply| reply.text("hello"));
     server.post("/echo", |request, reply| {
         reply.send(Response::bytes(
@@ -306,14 +313,15 @@ fn add_routes(server: &mut Server, owed: &Arc<Mutex<Owed>>) {
             .events()
             .send(&barewire::sse::Event::message("one\ntwo"));
     });
-    let echo = server.websocket("/ws", |socket, message| match message {
+    let echo = server.websocket("/ws", move |socket, message| match message {
         Message::Text("close") => socket.close(barewire::ws::CloseCode::NORMAL, "as you like"),
         Message::Text("parts") => {
             socket.send_part("pa", false);
             socket.send_part("rts", true);
         }
         Message::Text("begin") => socket.send_part("begun", false),
-        Message::Text("later") => {
+        // When it arrives depends on the cut.
+        Message::Text("later") if steps => {
             let _ = socket.sender().send("later");
         }
         message => socket.send(message),
@@ -328,7 +336,7 @@ fn add_routes(server: &mut Server, owed: &Arc<Mutex<Owed>>) {
 }
 
 fn check_steps(script: &[u8], setting: u8) {
-    let mut world = World::new(limits(setting));
+    let mut world = World::new(setting);
     let mut in_turn = 0;
     for part in parts(script) {
         match part {
@@ -373,7 +381,7 @@ fn check_cut(script: &[u8], setting: u8, cut: u8) {
 
 /// What a client gets for these bytes, whether it is still connected, and its next deadline.
 fn serve(bytes: &[u8], setting: u8, pieces: &[Range<usize>]) -> (Output, bool, Option<Duration>) {
-    let mut world = World::new(limits(setting));
+    let mut world = World::new(setting);
     let id = world.publish_and_poll();
     let birth = id
         .split_once('-')
