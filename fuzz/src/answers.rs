@@ -14,6 +14,7 @@ use barewire::http::{
 };
 use barewire::ws::{Header, Limits, Opcode, Role};
 
+use super::choice::uncut;
 use super::messages::{blocks, messages, poll};
 use super::ws_decoder::{Seen, decode};
 
@@ -123,7 +124,7 @@ impl Output {
             );
         }
         assert_eq!(at, bytes.len(), "a frame is cut");
-        let whole = [0..bytes.len()];
+        let whole = uncut(bytes.len());
         let (seen, error) = decode(Role::Client, &Limits::default(), bytes, &whole);
         assert_eq!(error, None);
         let is_data = |frame: &Seen| matches!(frame, Seen::Text(_) | Seen::Binary(_));

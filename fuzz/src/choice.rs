@@ -73,3 +73,8 @@ pub fn cuts(length: usize, choice: u8) -> Vec<Range<usize>> {
     }
     pieces
 }
+
+/// `length` bytes in one piece.
+pub fn uncut(length: usize) -> Vec<Range<usize>> {
+    std::iter::once(0..length).collect()
+}

@@ -27,7 +27,7 @@ use barewire::net::ConnectionId;
 use barewire::{Error, Later, Limits, Message, Response, Server, Simulation, Stream};
 
 use super::answers::{Answer, Output};
-use super::choice::{Choices, cuts};
+use super::choice::{Choices, cuts, uncut};
 use super::messages::poll;
 use super::ws_decoder::Seen;
 
@@ -369,7 +369,7 @@ fn check_cut(script: &[u8], setting: u8, cut: u8) {
         })
         .copied()
         .collect();
-    let whole = serve(&bytes, setting, &[0..bytes.len()]);
+    let whole = serve(&bytes, setting, &uncut(bytes.len()));
     let pieces = serve(&bytes, setting, &cuts(bytes.len(), cut));
     assert_eq!(pieces.0.answers, whole.0.answers);
     assert_eq!(pieces.0.control, whole.0.control);

@@ -8,7 +8,7 @@
 
 use barewire::http::{BodyDecoder, BodyLength, Error, Piece, write_chunk, write_last_chunk};
 
-use super::choice::{Choices, cuts};
+use super::choice::{Choices, cuts, uncut};
 
 /// What came of a body: its bytes, how many bytes of the wire it took if it is complete, and what is wrong.
 #[derive(Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub fn check(input: &[u8]) {
     let Ok(decoder) = BodyDecoder::new(length, limit) else {
         return assert!(matches!(length, BodyLength::Exactly(length) if length > limit));
     };
-    let whole = decode(decoder.clone(), bytes, &[0..bytes.len()]);
+    let whole = decode(decoder.clone(), bytes, &uncut(bytes.len()));
     assert_eq!(decode(decoder, bytes, &cuts(bytes.len(), cut)), whole);
     assert!(whole.body.len() as u64 <= limit);
     match length {
@@ -56,7 +56,7 @@ fn decode(mut decoder: BodyDecoder, bytes: &[u8], pieces: &[std::ops::Range<usiz
         error: None,
     };
     // A body may be complete without a byte.
-    let pieces = [0..0].iter().chain(pieces);
+    let pieces = std::iter::once(&(0..0)).chain(pieces);
     for piece in pieces {
         let mut at = piece.start;
         loop {
@@ -154,7 +154,7 @@ fn check_written(bytes: &[u8], cut: u8) {
     }
     write_last_chunk(&mut wire);
     let decoder = BodyDecoder::new(BodyLength::Chunked, bytes.len() as u64).expect("no limit");
-    let read = decode(decoder, &wire, &[0..wire.len()]);
+    let read = decode(decoder, &wire, &uncut(wire.len()));
     assert_eq!(read.body, bytes);
     assert_eq!((read.end, read.error), (Some(wire.len()), None));
 }

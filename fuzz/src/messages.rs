@@ -1,12 +1,11 @@
 //! What a reader of a channel makes of its bytes, in each encoding.
 
-use std::ops::Range;
-
 use barewire::channel::{Batch, Data, Encoding, Id};
 use barewire::http::{BodyDecoder, BodyLength, Piece, write_last_chunk};
 use barewire::sse::MAX_EVENT;
 use barewire::ws::{Limits, Role};
 
+use super::choice::uncut;
 use super::json::{Value, base64};
 use super::sse_decoder;
 use super::ws_decoder::{self, Seen};
@@ -102,7 +101,7 @@ fn object(value: &Value) -> Got {
 
 /// The messages in an event stream of a channel. Comments and the preamble are none.
 pub fn blocks(bytes: &[u8]) -> Vec<Got> {
-    let stream = sse_decoder::decode(MAX_EVENT, bytes, &whole(bytes));
+    let stream = sse_decoder::decode(MAX_EVENT, bytes, &uncut(bytes.len()));
     assert_eq!(stream.error, None);
     let block = |(name, data, id): sse_decoder::Seen| {
         let id: Id = id.parse().expect("every message has its id");
@@ -125,7 +124,8 @@ pub fn blocks(bytes: &[u8]) -> Vec<Got> {
 
 /// The events of whole frames of a server.
 fn frames(bytes: &[u8]) -> Vec<Seen> {
-    let (seen, error) = ws_decoder::decode(Role::Client, &Limits::default(), bytes, &whole(bytes));
+    let (seen, error) =
+        ws_decoder::decode(Role::Client, &Limits::default(), bytes, &uncut(bytes.len()));
     assert_eq!(error, None);
     seen
 }
@@ -164,8 +164,4 @@ pub fn poll(body: &[u8]) -> Poll {
             more: told("more"),
         },
     }
-}
-
-fn whole(bytes: &[u8]) -> [Range<usize>; 1] {
-    [0..bytes.len()]
 }

@@ -6,7 +6,7 @@
 
 use barewire::sse::{Decoder, Error, MAX_EVENT};
 
-use super::choice::{Choices, cuts};
+use super::choice::{Choices, cuts, uncut};
 
 /// An event that owns its text: name, data, last event ID.
 pub type Seen = (String, String, String);
@@ -29,7 +29,7 @@ pub fn check(input: &[u8]) {
     };
     let bytes = choices.rest();
 
-    let mut whole = decode(limit, bytes, &[0..bytes.len()]);
+    let mut whole = decode(limit, bytes, &uncut(bytes.len()));
     let mut pieces = decode(limit, bytes, &cuts(bytes.len(), cut));
     if whole.error.is_some() {
         // What stands between the last event and the error was not interpreted for anybody to see.

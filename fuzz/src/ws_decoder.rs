@@ -10,7 +10,7 @@ use barewire::ws::{
     self, Close, CloseCode, Decoder, Error, Event, Header, Limits, Message, Opcode, Role,
 };
 
-use super::choice::{Choices, cuts};
+use super::choice::{Choices, cuts, uncut};
 
 /// An event that owns its bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +51,7 @@ pub fn check(input: &[u8]) {
         _ => Limits::default(),
     };
 
-    let (seen, error) = decode(role, &limits, bytes, &[0..bytes.len()]);
+    let (seen, error) = decode(role, &limits, bytes, &uncut(bytes.len()));
     let in_pieces = decode(role, &limits, bytes, &cuts(bytes.len(), cut));
     assert_eq!(in_pieces, (seen.clone(), error));
     if let Some(error) = error {
@@ -81,7 +81,10 @@ pub fn check(input: &[u8]) {
     }
     // A message of many frames may be larger than one frame may be.
     let limits = Limits::default();
-    assert_eq!(decode(role, &limits, &wire, &[0..wire.len()]), (seen, None));
+    assert_eq!(
+        decode(role, &limits, &wire, &uncut(wire.len())),
+        (seen, None)
+    );
 }
 
 /// RFC 6455 8.1: text that has no error so far can still become UTF-8, also where its last frame is cut.

@@ -7,7 +7,7 @@
 
 use barewire::ws::{self, Close, CloseCode, Fragmenter, Kind, Limits, Role};
 
-use super::choice::Choices;
+use super::choice::{Choices, uncut};
 use super::ws_decoder::{Seen, decode};
 
 pub fn check(input: &[u8]) {
@@ -99,6 +99,6 @@ pub fn check(input: &[u8]) {
             _ => {}
         }
     }
-    let seen = decode(role, &Limits::default(), &wire, &[0..wire.len()]);
+    let seen = decode(role, &Limits::default(), &wire, &uncut(wire.len()));
     assert_eq!(seen, (expected, None));
 }
