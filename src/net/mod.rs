@@ -118,7 +118,7 @@ pub trait Protocol {
     fn ordered(&mut self, command: Self::Command, now: Now);
 
     /// The connection is gone. Whatever it held elsewhere has to be given back.
-    fn closed(&mut self, id: ConnectionId, connection: Self::Connection);
+    fn closed(&mut self, id: ConnectionId, connection: Self::Connection, now: Now);
 
     /// Bytes that many connections share and that this one gets next: written from where they lie, whenever its
     /// own output is all gone.

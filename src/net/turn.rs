@@ -310,7 +310,7 @@ impl<P: Protocol> Loop<P> {
                 }
                 Err(error) => {
                     self.protocol.broke(&mut connection, error.kind());
-                    self.protocol.closed(id, connection);
+                    self.protocol.closed(id, connection, now);
                 }
             }
         }
@@ -346,7 +346,7 @@ impl<P: Protocol> Loop<P> {
         }
         if stops > 1 || self.drain_until.is_some_and(|until| until <= now.ms) {
             for index in 0..self.slots.end() {
-                self.remove(index);
+                self.remove(index, now);
             }
         }
         self.stops = stops;
@@ -424,15 +424,15 @@ impl<P: Protocol> Loop<P> {
         };
         work(slot, &mut visit);
         if slot.is_dead() {
-            self.remove(index);
+            self.remove(index, now);
         } else if slot.is_ready(&self.limits) {
             enqueue(&mut self.ready, index, slot);
         }
     }
 
-    fn remove(&mut self, index: u32) {
+    fn remove(&mut self, index: u32, now: Now) {
         if let Some(slot) = self.slots.remove(index) {
-            self.protocol.closed(slot.id, slot.connection);
+            self.protocol.closed(slot.id, slot.connection, now);
             self.acceptor.relieved();
         }
     }

@@ -253,7 +253,7 @@ impl Protocol for Service {
         }
     }
 
-    fn closed(&mut self, id: ConnectionId, connection: Connection) {
+    fn closed(&mut self, id: ConnectionId, connection: Connection, _now: Now) {
         match connection.state {
             State::Waiting { reader, .. } | State::Events { reader, .. } => self.hub.detach(reader),
             State::Socket(socket) => match socket.audience {
