@@ -62,9 +62,8 @@ impl Server {
     /// The system gives no poll instance.
     pub fn unbound() -> Result<Server> {
         let limits = Limits::default();
-        let net = net_limits(&limits);
         let unix_ms = net::unix_ms();
-        let event_loop = Loop::new(net, MAX_QUEUED, |mailbox| {
+        let event_loop = Loop::new(limits.net_limits(), MAX_QUEUED, |mailbox| {
             Service::new(limits, mailbox, unix_ms)
         })?;
         Ok(Server { event_loop })
@@ -200,7 +199,7 @@ impl Server {
 
     /// Sets the limits. Retention and counts hold from now on; what is already retained goes when it is due.
     pub fn limits(&mut self, limits: Limits) -> &mut Server {
-        self.event_loop.set_limits(net_limits(&limits));
+        self.event_loop.set_limits(limits.net_limits());
         let service = self.service();
         service.hub.set_limits(limits.channels);
         service.limits = limits;
@@ -260,15 +259,5 @@ impl Server {
 
     fn service(&mut self) -> &mut Service {
         self.event_loop.protocol_mut()
-    }
-}
-
-fn net_limits(limits: &Limits) -> net::Limits {
-    net::Limits {
-        connections: limits.connections,
-        high_water: limits.high_water,
-        backlog: limits.backlog,
-        stall_timeout: limits.stall_timeout,
-        drain_timeout: limits.drain_timeout,
     }
 }
