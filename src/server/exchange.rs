@@ -7,7 +7,7 @@ use super::command::Promise;
 use super::connection::{Connection, State};
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::response::{Form, Response, refusal};
+use super::response::{Extra, Form, Response, refusal};
 use super::router::{Endpoint, Found};
 use super::service::Service;
 use crate::error::Error;
@@ -252,6 +252,7 @@ impl Service {
             date: self.dates.at(io.now.unix_ms / 1000),
             out: io.out.buffer(),
             form,
+            extra: Extra::default(),
             mailbox: &self.mailbox,
             answer: &mut answer,
         };

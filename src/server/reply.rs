@@ -1,7 +1,7 @@
 //! How a handler answers: at once, later, or piece by piece.
 
 use super::command::{Command, Promise};
-use super::response::{Form, Response, refusal};
+use super::response::{Extra, Form, Response, refusal};
 use crate::error::Error;
 use crate::http::{FieldValue, HttpDate, Status};
 use crate::net::{ConnectionId, Mailbox, Stopped};
@@ -13,6 +13,7 @@ pub struct Reply<'a> {
     pub(super) out: &'a mut Vec<u8>,
     pub(super) date: &'a HttpDate,
     pub(super) form: Form,
+    pub(super) extra: Extra,
     pub(super) promise: Promise,
     pub(super) mailbox: &'a Mailbox<Command>,
     pub(super) answer: &'a mut Answer,
@@ -34,8 +35,25 @@ pub(super) enum Answer {
 }
 
 impl<'a> Reply<'a> {
+    /// One more field for the answer, whatever it will be: sent at once, later, or piece by piece. What is said of
+    /// [`Response::header`] holds here too.
+    ///
+    /// ```
+    /// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
+    /// server.get("/ticks", |_request, reply| {
+    ///     let events = reply.header("Access-Control-Allow-Origin", "*").events();
+    ///     // ...
+    /// });
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    pub fn header(mut self, name: &str, value: &str) -> Reply<'a> {
+        self.extra.add(name, value);
+        self
+    }
+
     /// Sends a response.
     pub fn send(self, response: Response) {
+        let response = response.with(self.extra);
         *self.answer = match response.problem {
             None => {
                 self.form.write(self.out, self.date, &response);
@@ -79,28 +97,31 @@ impl<'a> Reply<'a> {
         Later {
             mailbox: Some(self.mailbox.clone()),
             promise: self.promise,
+            extra: self.extra,
         }
     }
 
     /// Begins an answer whose body comes piece by piece, from any thread: chunked in HTTP/1.1, until the end of the
     /// connection in HTTP/1.0. It ends when the stream is dropped.
     ///
-    /// A media type that can't be written gives the client a 500, and every write to the stream fails.
+    /// A media type or a field that can't be written gives the client a 500, and every write to the stream fails.
     pub fn stream(self, media_type: &str) -> Stream {
-        let mailbox = match FieldValue::new(media_type) {
-            Ok(value) => {
-                self.form.write_stream(self.out, self.date, value);
-                *self.answer = Answer::Streamed {
-                    events: media_type == sse::MEDIA_TYPE,
-                };
-                Some(self.mailbox.clone())
-            }
-            Err(error) => {
-                self.form.write(self.out, self.date, &broken());
-                *self.answer = Answer::Failed(Error::Field(error));
-                None
-            }
-        };
+        let Extra { fields, problem } = self.extra;
+        let mailbox =
+            match FieldValue::new(media_type).and_then(|value| problem.map_or(Ok(value), Err)) {
+                Ok(value) => {
+                    self.form.write_stream(self.out, self.date, value, &fields);
+                    *self.answer = Answer::Streamed {
+                        events: media_type == sse::MEDIA_TYPE,
+                    };
+                    Some(self.mailbox.clone())
+                }
+                Err(error) => {
+                    self.form.write(self.out, self.date, &broken());
+                    *self.answer = Answer::Failed(Error::Field(error));
+                    None
+                }
+            };
         Stream {
             mailbox,
             promise: self.promise,
@@ -128,6 +149,7 @@ pub(super) fn broken() -> Response {
 pub struct Later {
     mailbox: Option<Mailbox<Command>>,
     promise: Promise,
+    extra: Extra,
 }
 
 impl Later {
@@ -142,6 +164,7 @@ impl Later {
     fn give(&mut self, response: Response) -> Result<(), Stopped> {
         match self.mailbox.take() {
             Some(mailbox) => {
+                let response = response.with(std::mem::take(&mut self.extra));
                 let command = Command::Answer(self.promise.serial, Box::new(response));
                 mailbox.send(Some(self.promise.id), command)
             }
