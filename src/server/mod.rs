@@ -1,5 +1,6 @@
 //! The server: what a program links.
 mod access;
+mod claim;
 mod command;
 mod connection;
 mod exchange;
