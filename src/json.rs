@@ -67,7 +67,11 @@ impl<'j> Value<'j> {
     /// The last member called `name`, as most readers of JSON take it.
     pub(crate) fn get(&self, name: &str) -> Option<&Value<'j>> {
         match self {
-            Value::Object(members) => members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value),
+            Value::Object(members) => members
+                .iter()
+                .rev()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value),
             _ => None,
         }
     }
@@ -109,7 +113,10 @@ impl<'j> Reader<'j> {
 
     /// Takes `word` if it comes next.
     fn take(&mut self, word: &str) -> Option<()> {
-        self.text.get(self.at..)?.starts_with(word).then(|| self.at += word.len())
+        self.text
+            .get(self.at..)?
+            .starts_with(word)
+            .then(|| self.at += word.len())
     }
 
     fn value(&mut self, depth: usize) -> Option<Value<'j>> {
@@ -281,19 +288,49 @@ mod tests {
 
     #[test]
     fn an_envelope_is_read() {
-        let value = Value::parse(r#" {"id":"1-0", "data":"a\nb\ud83c\udf31\ud800x", "n":[-1.5e+3, true, null]} "#).unwrap();
+        let value = Value::parse(
+            r#" {"id":"1-0", "data":"a\nb\ud83c\udf31\ud800x", "n":[-1.5e+3, true, null]} "#,
+        )
+        .unwrap();
         assert_eq!(value.get("id").and_then(Value::as_str), Some("1-0"));
-        assert_eq!(value.get("data").and_then(Value::as_str), Some("a\nb🌱\u{fffd}x"));
+        assert_eq!(
+            value.get("data").and_then(Value::as_str),
+            Some("a\nb🌱\u{fffd}x")
+        );
         let list = value.get("n").and_then(Value::as_array).unwrap();
-        assert_eq!(list, [Value::Number("-1.5e+3"), Value::Bool(true), Value::Null]);
+        assert_eq!(
+            list,
+            [Value::Number("-1.5e+3"), Value::Bool(true), Value::Null]
+        );
         assert!(list[1].is_true() && value.get("other").is_none());
     }
 
     #[test]
     fn what_is_no_json_is_refused() {
         for text in [
-            "", " ", "{", "[1,]", "{\"a\":1,}", "{a:1}", "'a'", "\"a", "\"\n\"", "\"\\x\"", "\"\\u12g4\"", "01", "1.",
-            "-", "1e", "+1", ".5", "tru", "nullx", "1 2", "[1 2]", "{\"a\" 1}", "NaN",
+            "",
+            " ",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "{a:1}",
+            "'a'",
+            "\"a",
+            "\"\n\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "01",
+            "1.",
+            "-",
+            "1e",
+            "+1",
+            ".5",
+            "tru",
+            "nullx",
+            "1 2",
+            "[1 2]",
+            "{\"a\" 1}",
+            "NaN",
         ] {
             assert_eq!(Value::parse(text), None, "{text:?}");
         }

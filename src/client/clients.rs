@@ -69,12 +69,21 @@ impl Clients {
     }
 
     /// Begins a client at the next turn.
-    pub(crate) fn begin(&mut self, talk: Box<dyn Talk>) -> ClientId {
+    pub(super) fn begin(&mut self, talk: Box<dyn Talk>) -> ClientId {
         self.generation = self.generation.wrapping_add(1);
-        let id = ClientId { index: self.clients.next_index(), generation: self.generation };
+        let id = ClientId {
+            index: self.clients.next_index(),
+            generation: self.generation,
+        };
         // It is due at once, whatever the time is.
         let phase = Phase::Waiting(0);
-        self.clients.insert(Client { id, talk, phase, addresses: VecDeque::new(), quit: false });
+        self.clients.insert(Client {
+            id,
+            talk,
+            phase,
+            addresses: VecDeque::new(),
+            quit: false,
+        });
         id
     }
 
@@ -83,7 +92,9 @@ impl Clients {
     }
 
     fn get(&mut self, id: ClientId) -> Option<&mut Client> {
-        self.clients.get_mut(id.index).filter(|client| client.id == id)
+        self.clients
+            .get_mut(id.index)
+            .filter(|client| client.id == id)
     }
 
     /// Finds out the addresses of a client's host. A name is looked up in a thread of its own, since the system's
@@ -98,7 +109,10 @@ impl Clients {
         let mailbox = self.mailbox.clone();
         let thread = std::thread::Builder::new().name("barewire-lookup".into());
         let spawned = thread.spawn(move || {
-            let addresses = (host.as_str(), port).to_socket_addrs().map(Iterator::collect).unwrap_or_default();
+            let addresses = (host.as_str(), port)
+                .to_socket_addrs()
+                .map(Iterator::collect)
+                .unwrap_or_default();
             // Without a loop there is nobody left to tell.
             let _ = mailbox.send(None, Command::LookedUp(id, addresses));
         });
@@ -119,17 +133,36 @@ impl Clients {
 
     /// Connects to the next address. Says whether there was one.
     fn dial(&mut self, id: ClientId) -> bool {
-        let Some(client) = self.get(id) else { return false };
-        let Some(peer) = client.addresses.pop_front() else { return false };
+        let Some(client) = self.get(id) else {
+            return false;
+        };
+        let Some(peer) = client.addresses.pop_front() else {
+            return false;
+        };
         client.phase = Phase::Connecting;
-        let connection = Dialed { client: id, peer, stood: false, error: None };
-        self.dials.push(Dial { address: peer, timeout: PATIENCE, connection });
+        let connection = Dialed {
+            client: id,
+            peer,
+            stood: false,
+            error: None,
+        };
+        self.dials.push(Dial {
+            address: peer,
+            timeout: PATIENCE,
+            connection,
+        });
         true
     }
 
     fn over(&mut self, id: ClientId, error: Option<Error>, now: Now) {
         let (random, draining) = (&mut self.random, self.draining);
-        let Some(client) = self.clients.get_mut(id.index).filter(|client| client.id == id) else { return };
+        let Some(client) = self
+            .clients
+            .get_mut(id.index)
+            .filter(|client| client.id == id)
+        else {
+            return;
+        };
         match client.talk.over(error, random) {
             Next::Connect(wait) if !client.quit && !draining => {
                 client.phase = Phase::Waiting(now.ms.saturating_add(millis(wait)));
@@ -159,8 +192,18 @@ impl Clients {
     /// Calls a connection's client.
     fn call(&mut self, connection: &Dialed, call: impl FnOnce(&mut dyn Talk, &mut Around<'_>)) {
         let id = connection.client;
-        let Some(client) = self.clients.get_mut(id.index).filter(|client| client.id == id) else { return };
-        let mut around = Around { mailbox: &self.mailbox, random: &mut self.random, peer: connection.peer };
+        let Some(client) = self
+            .clients
+            .get_mut(id.index)
+            .filter(|client| client.id == id)
+        else {
+            return;
+        };
+        let mut around = Around {
+            mailbox: &self.mailbox,
+            random: &mut self.random,
+            peer: connection.peer,
+        };
         call(&mut *client.talk, &mut around);
     }
 }
@@ -172,7 +215,15 @@ impl Protocol for Clients {
     fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> Dialed {
         // A loop of clients alone listens nowhere; whoever comes all the same is let go.
         io.abort();
-        Dialed { client: ClientId { index: u32::MAX, generation: 0 }, peer, stood: false, error: None }
+        Dialed {
+            client: ClientId {
+                index: u32::MAX,
+                generation: 0,
+            },
+            peer,
+            stood: false,
+            error: None,
+        }
     }
 
     fn dialed(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
@@ -260,8 +311,14 @@ impl Protocol for Clients {
     }
 
     fn tick(&mut self, now: Now) {
-        let due = |client: &&Client| matches!(client.phase, Phase::Waiting(until) if until <= now.ms);
-        let due: Vec<ClientId> = self.clients.values().filter(due).map(|client| client.id).collect();
+        let due =
+            |client: &&Client| matches!(client.phase, Phase::Waiting(until) if until <= now.ms);
+        let due: Vec<ClientId> = self
+            .clients
+            .values()
+            .filter(due)
+            .map(|client| client.id)
+            .collect();
         for id in due {
             self.look_up(id, now);
         }
@@ -269,4 +326,3 @@ impl Protocol for Clients {
 
     fn failed(&mut self, _error: std::io::Error) {}
 }
-

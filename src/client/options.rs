@@ -23,8 +23,12 @@ pub enum Transport {
 
 impl Transport {
     /// All of them, in the order in which they are tried.
-    pub const ALL: [Transport; 4] =
-        [Transport::WebSocket, Transport::EventStream, Transport::LongPoll, Transport::ShortPoll];
+    pub const ALL: [Transport; 4] = [
+        Transport::WebSocket,
+        Transport::EventStream,
+        Transport::LongPoll,
+        Transport::ShortPoll,
+    ];
 
     /// Its name in lower case: `websocket`, `sse`, `long-poll`, `short-poll`.
     pub fn name(self) -> &'static str {
@@ -113,7 +117,10 @@ impl Subscribe {
             wait: POLL_WAIT,
             silence: Some(SILENCE),
         };
-        Subscribe { url: url.to_owned(), options }
+        Subscribe {
+            url: url.to_owned(),
+            options,
+        }
     }
 
     /// Only this way. With [`Transport::EventStream`] the URL may be any event stream's, of any server; a stream that
@@ -141,7 +148,9 @@ impl Subscribe {
 
     /// Sends one more field with every request, such as `Authorization`.
     pub fn header(mut self, name: &str, value: &str) -> Subscribe {
-        self.options.fields.push((name.to_owned(), value.to_owned()));
+        self.options
+            .fields
+            .push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -208,6 +217,8 @@ pub(super) fn check_fields(fields: &[(String, String)]) -> Result<(), Error> {
 pub(super) fn written(fields: &[(String, String)]) -> Vec<(FieldName<'_>, FieldValue<'_>)> {
     fields
         .iter()
-        .filter_map(|(name, value)| Some((FieldName::new(name).ok()?, FieldValue::new(value).ok()?)))
+        .filter_map(|(name, value)| {
+            Some((FieldName::new(name).ok()?, FieldValue::new(value).ok()?))
+        })
         .collect()
 }

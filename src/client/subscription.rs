@@ -22,7 +22,7 @@ use super::talk::{Around, HeadReader, Next, PATIENCE, Talk};
 use super::url::Url;
 use crate::channel::Id;
 use crate::http::{
-    BodyDecoder, BodyLength, FieldName, FieldValue, HeadWriter, Piece, ResponseHead, response_body_length,
+    BodyDecoder, FieldName, FieldValue, HeadWriter, Piece, ResponseHead, response_body_length,
 };
 use crate::net::Io;
 use crate::random::Random;
@@ -43,7 +43,7 @@ const WAY_FAILURES: u32 = 2;
 pub(super) type Handler = Box<dyn FnMut(Update) + Send>;
 
 /// A subscription as a machine.
-pub(super) struct Subscription {
+pub(super) struct Follower {
     /// Where it was told to go, and where that leads.
     home: Url,
     url: Url,
@@ -79,11 +79,23 @@ enum Wire {
     /// Frames.
     Socket(Box<Session>),
     /// An event stream.
-    Stream { body: BodyDecoder, events: Box<sse::Decoder> },
+    Stream {
+        body: BodyDecoder,
+        events: Box<sse::Decoder>,
+    },
     /// A poll's answer.
-    Batch { body: BodyDecoder, bytes: Vec<u8>, keep_alive: bool },
+    Batch {
+        body: BodyDecoder,
+        bytes: Vec<u8>,
+        keep_alive: bool,
+    },
     /// What a refusal says.
-    Refusal { body: BodyDecoder, said: Vec<u8>, status: u16, retry_after: Option<Duration> },
+    Refusal {
+        body: BodyDecoder,
+        said: Vec<u8>,
+        status: u16,
+        retry_after: Option<Duration>,
+    },
 }
 
 enum Plan {
@@ -97,20 +109,34 @@ enum Plan {
 
 /// What an answer's head comes to.
 enum Verdict {
-    Socket { cursor: Option<Box<str>> },
+    Socket {
+        cursor: Option<Box<str>>,
+    },
     Stream(BodyDecoder),
-    Batch { body: BodyDecoder, keep_alive: bool },
-    NothingNew { cursor: Option<Box<str>>, keep_alive: bool },
+    Batch {
+        body: BodyDecoder,
+        keep_alive: bool,
+    },
+    NothingNew {
+        cursor: Option<Box<str>>,
+        keep_alive: bool,
+    },
     Redirect(String),
-    Refusal { body: BodyDecoder, status: u16, retry_after: Option<Duration> },
+    Refusal {
+        body: BodyDecoder,
+        status: u16,
+        retry_after: Option<Duration>,
+    },
     Failed(Error),
     End,
 }
 
-impl Subscription {
-    pub(super) fn new(url: Url, options: Options, handler: Handler) -> Subscription {
-        let chosen = options.transport.and_then(|chosen| Transport::ALL.iter().position(|way| *way == chosen));
-        Subscription {
+impl Follower {
+    pub(super) fn new(url: Url, options: Options, handler: Handler) -> Follower {
+        let chosen = options
+            .transport
+            .and_then(|chosen| Transport::ALL.iter().position(|way| *way == chosen));
+        Follower {
             home: url.clone(),
             url,
             way: chosen.unwrap_or(0),
@@ -129,8 +155,15 @@ impl Subscription {
         }
     }
 
+    fn tell(&mut self, update: Update) {
+        (self.handler)(update);
+    }
+
     fn transport(&self) -> Transport {
-        Transport::ALL.get(self.way).copied().unwrap_or(Transport::ShortPoll)
+        Transport::ALL
+            .get(self.way)
+            .copied()
+            .unwrap_or(Transport::ShortPoll)
     }
 
     /// Writes the next request.
@@ -141,40 +174,64 @@ impl Subscription {
         if let Err(error) = self.write_request(io.out.buffer(), &key) {
             return self.fail(error, io);
         }
-        self.wire = Wire::Head { reader: HeadReader::default(), key };
-        let wait = if self.transport() == Transport::LongPoll { self.options.wait } else { Duration::ZERO };
+        self.wire = Wire::Head {
+            reader: HeadReader::default(),
+            key,
+        };
+        let wait = if self.transport() == Transport::LongPoll {
+            self.options.wait
+        } else {
+            Duration::ZERO
+        };
         io.set_deadline(PATIENCE + wait);
     }
 
     fn write_request(&self, out: &mut Vec<u8>, key: &[u8; 16]) -> Result<(), Error> {
         let mut target = self.url.target.clone();
         if self.options.from_now && self.cursor.is_none() {
-            target.push_str(if target.contains('?') { "&from=now" } else { "?from=now" });
+            target.push_str(if target.contains('?') {
+                "&from=now"
+            } else {
+                "?from=now"
+            });
         }
         let host = self.url.authority();
         let mut fields = super::options::written(&self.options.fields);
         if let Some(cursor) = &self.cursor {
-            fields.push((FieldName::LAST_EVENT_ID, FieldValue::new(&**cursor).map_err(Error::Field)?));
+            fields.push((
+                FieldName::LAST_EVENT_ID,
+                FieldValue::new(&**cursor).map_err(Error::Field)?,
+            ));
         }
         if self.transport() == Transport::WebSocket {
-            return handshake::write_request(out, &host, &target, key, &[], &fields).map_err(Error::Handshake);
+            return handshake::write_request(out, &host, &target, key, &[], &fields)
+                .map_err(Error::Handshake);
         }
         let wait = format!("wait={}", self.options.wait.as_secs());
         let accept = match self.transport() {
             Transport::EventStream => {
-                fields.push((FieldName::CACHE_CONTROL, FieldValue::from_static("no-store")));
+                fields.push((
+                    FieldName::CACHE_CONTROL,
+                    FieldValue::from_static("no-store"),
+                ));
                 FieldValue::from_static(sse::MEDIA_TYPE)
             }
             transport => {
                 if transport == Transport::LongPoll {
-                    fields.push((FieldName::PREFER, FieldValue::new(&wait).map_err(Error::Field)?));
+                    fields.push((
+                        FieldName::PREFER,
+                        FieldValue::new(&wait).map_err(Error::Field)?,
+                    ));
                 }
                 FieldValue::from_static("application/json")
             }
         };
         let mut head = HeadWriter::request(out, "GET", &target)
             .map_err(Error::Field)?
-            .field(FieldName::HOST, FieldValue::new(&host).map_err(Error::Field)?)
+            .field(
+                FieldName::HOST,
+                FieldValue::new(&host).map_err(Error::Field)?,
+            )
             .field(FieldName::ACCEPT, accept);
         for (name, value) in fields {
             head = head.field(name, value);
@@ -186,22 +243,37 @@ impl Subscription {
     /// What the head of an answer comes to.
     fn judge(&self, head: &ResponseHead<'_>, key: &[u8; 16]) -> Verdict {
         let transport = self.transport();
-        let cursor = || head.fields().get_str("Last-Event-ID").filter(|id| !id.is_empty()).map(Into::into);
+        let cursor = || {
+            head.fields()
+                .get_str("Last-Event-ID")
+                .filter(|id| !id.is_empty())
+                .map(Into::into)
+        };
         if transport == Transport::WebSocket && head.status() == 101 {
             return match handshake::check_response(head, key, &[]) {
                 Ok(_) => Verdict::Socket { cursor: cursor() },
                 Err(error) => Verdict::Failed(Error::Handshake(error)),
             };
         }
-        let limit = if transport == Transport::EventStream { u64::MAX } else { MAX_BATCH };
-        let body = response_body_length(head, "GET").and_then(|length| BodyDecoder::new(length, limit));
+        let limit = if transport == Transport::EventStream {
+            u64::MAX
+        } else {
+            MAX_BATCH
+        };
+        let body =
+            response_body_length(head, "GET").and_then(|length| BodyDecoder::new(length, limit));
         let body = match body {
             Ok(body) => body,
             Err(error) => return Verdict::Failed(Error::Http(error)),
         };
         let is = |media_type: &str| {
             let given = head.fields().get_str("Content-Type").unwrap_or_default();
-            given.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type)
+            given
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .eq_ignore_ascii_case(media_type)
         };
         let keep_alive = head.keep_alive();
         match (head.status(), transport) {
@@ -210,13 +282,17 @@ impl Subscription {
                 Verdict::Batch { body, keep_alive }
             }
             (200, transport) if transport != Transport::WebSocket => {
-                let given = head.fields().get_str("Content-Type").unwrap_or("no media type");
+                let given = head
+                    .fields()
+                    .get_str("Content-Type")
+                    .unwrap_or("no media type");
                 Verdict::Failed(Error::MediaType(given.to_owned()))
             }
             (204, Transport::EventStream) => Verdict::End,
-            (204, Transport::LongPoll | Transport::ShortPoll) => {
-                Verdict::NothingNew { cursor: cursor(), keep_alive }
-            }
+            (204, Transport::LongPoll | Transport::ShortPoll) => Verdict::NothingNew {
+                cursor: cursor(),
+                keep_alive,
+            },
             (301 | 302 | 303 | 307 | 308, transport) if transport != Transport::WebSocket => {
                 match head.fields().get_str("Location") {
                     Some(location) => Verdict::Redirect(location.to_owned()),
@@ -225,14 +301,20 @@ impl Subscription {
             }
             (status, _) => {
                 let retry_after = head.fields().get_str("Retry-After").and_then(seconds);
-                Verdict::Refusal { body, status, retry_after }
+                Verdict::Refusal {
+                    body,
+                    status,
+                    retry_after,
+                }
             }
         }
     }
 
     /// Takes the head of an answer. Says how much of the input that used.
     fn take_head(&mut self, input: &[u8], io: &mut Io<'_>) -> usize {
-        let Wire::Head { mut reader, key } = std::mem::replace(&mut self.wire, Wire::Idle) else { return 0 };
+        let Wire::Head { mut reader, key } = std::mem::replace(&mut self.wire, Wire::Idle) else {
+            return 0;
+        };
         let (used, verdict) = match reader.read(input, |head| self.judge(head, &key)) {
             Ok(Some(found)) => found,
             Ok(None) => {
@@ -257,15 +339,28 @@ impl Subscription {
                 self.watch_silence(io);
             }
             Verdict::Batch { body, keep_alive } => {
-                self.wire = Wire::Batch { body, bytes: Vec::new(), keep_alive };
+                self.wire = Wire::Batch {
+                    body,
+                    bytes: Vec::new(),
+                    keep_alive,
+                };
             }
             Verdict::NothingNew { cursor, keep_alive } => {
                 self.answered(cursor);
                 self.rest(Duration::ZERO, keep_alive, io);
             }
             Verdict::Redirect(location) => self.redirect(&location, io),
-            Verdict::Refusal { body, status, retry_after } => {
-                self.wire = Wire::Refusal { body, said: Vec::new(), status, retry_after };
+            Verdict::Refusal {
+                body,
+                status,
+                retry_after,
+            } => {
+                self.wire = Wire::Refusal {
+                    body,
+                    said: Vec::new(),
+                    status,
+                    retry_after,
+                };
             }
             Verdict::Failed(error) => self.fail(error, io),
             Verdict::End => {
@@ -280,7 +375,7 @@ impl Subscription {
     fn answered(&mut self, cursor: Option<Box<str>>) {
         self.redirects = 0;
         if !std::mem::replace(&mut self.stands, true) {
-            (self.handler)(Update::Connected(self.transport()));
+            self.tell(Update::Connected(self.transport()));
         }
         if self.transport() != Transport::WebSocket {
             // A WebSocket works when something has come over it: some proxies let it open and cut it then.
@@ -314,26 +409,38 @@ impl Subscription {
 
     /// Takes what frames bring.
     fn take_frames(&mut self, input: &mut [u8], io: &mut Io<'_>) {
-        let Wire::Socket(mut session) = std::mem::replace(&mut self.wire, Wire::Idle) else { return };
+        let Wire::Socket(mut session) = std::mem::replace(&mut self.wire, Wire::Idle) else {
+            return;
+        };
         let mut wrong = None;
-        session.receive(input, &ws::Limits::default(), &super::SESSION, io, |link, message, io| {
-            let event = match message {
-                Message::Text(text) => crate::json::Value::parse(text)
-                    .ok_or(Error::Envelope)
-                    .and_then(|envelope| Event::from_envelope(&envelope)),
-                Message::Binary(_) => Err(Error::Envelope),
-            };
-            match event {
-                Ok(event) => {
-                    self.works();
-                    self.hand_on(event);
+        session.receive(
+            input,
+            &ws::Limits::default(),
+            &super::SESSION,
+            io,
+            |link, message, io| {
+                let event = match message {
+                    Message::Text(text) => crate::json::Value::parse(text)
+                        .ok_or(Error::Envelope)
+                        .and_then(|envelope| Event::from_envelope(&envelope)),
+                    Message::Binary(_) => Err(Error::Envelope),
+                };
+                match event {
+                    Ok(event) => {
+                        self.works();
+                        self.hand_on(event);
+                    }
+                    Err(error) => {
+                        wrong = Some(error);
+                        link.fail(
+                            CloseCode::UNSUPPORTED_DATA,
+                            "this is no channel's message",
+                            io,
+                        );
+                    }
                 }
-                Err(error) => {
-                    wrong = Some(error);
-                    link.fail(CloseCode::UNSUPPORTED_DATA, "this is no channel's message", io);
-                }
-            }
-        });
+            },
+        );
         self.wire = Wire::Socket(session);
         if let Some(error) = wrong {
             self.fail(error, io);
@@ -344,7 +451,9 @@ impl Subscription {
     fn take_body(&mut self, input: &[u8], io: &mut Io<'_>) -> usize {
         let mut wire = std::mem::replace(&mut self.wire, Wire::Idle);
         let decoded = match &mut wire {
-            Wire::Stream { body, .. } | Wire::Batch { body, .. } | Wire::Refusal { body, .. } => body.decode(input),
+            Wire::Stream { body, .. } | Wire::Batch { body, .. } | Wire::Refusal { body, .. } => {
+                body.decode(input)
+            }
             // Nobody asked for what comes here.
             _ => return input.len(),
         };
@@ -391,7 +500,9 @@ impl Subscription {
             let event = match events.decode(&data[at..]) {
                 Ok((used, event)) => {
                     at += used;
-                    event.map(|event| Event::from_stream(event.last_event_id, event.name, event.data))
+                    event.map(|event| {
+                        Event::from_stream(event.last_event_id, event.name, event.data)
+                    })
                 }
                 Err(error) => return self.fail(Error::EventStream(error), io),
             };
@@ -403,7 +514,9 @@ impl Subscription {
             self.retry = Some(Duration::from_millis(retry));
         }
         // An id without an event moves the cursor too (WHATWG HTML 9.2.6, dispatch, step 1).
-        if !events.last_event_id().is_empty() && self.cursor.as_deref() != Some(events.last_event_id()) {
+        if !events.last_event_id().is_empty()
+            && self.cursor.as_deref() != Some(events.last_event_id())
+        {
             self.cursor = Some(events.last_event_id().into());
         }
     }
@@ -411,11 +524,18 @@ impl Subscription {
     /// An answer is complete.
     fn end_body(&mut self, io: &mut Io<'_>) {
         match std::mem::replace(&mut self.wire, Wire::Idle) {
-            Wire::Batch { bytes, keep_alive, .. } => match Batch::parse(&bytes) {
+            Wire::Batch {
+                bytes, keep_alive, ..
+            } => match Batch::parse(&bytes) {
                 Ok(batch) => self.take_batch(batch, keep_alive, io),
                 Err(error) => self.fail(error, io),
             },
-            Wire::Refusal { said, status, retry_after, .. } => {
+            Wire::Refusal {
+                said,
+                status,
+                retry_after,
+                ..
+            } => {
                 let said = String::from_utf8_lossy(&said).trim().to_owned();
                 self.plan = Some(Plan::Failed(Error::Status(status, said), retry_after));
                 io.close();
@@ -428,7 +548,9 @@ impl Subscription {
         self.answered(None);
         let empty = batch.events.is_empty() && !batch.gap;
         if batch.gap {
-            self.hand_on(Event::gap(self.cursor.clone().as_deref().unwrap_or_default()));
+            self.hand_on(Event::gap(
+                self.cursor.clone().as_deref().unwrap_or_default(),
+            ));
         }
         for event in batch.events {
             self.hand_on(event);
@@ -436,7 +558,10 @@ impl Subscription {
         self.cursor = Some(batch.last_id);
         if self.transport() == Transport::LongPoll && empty && self.options.transport.is_none() {
             // It answered at once that there is nothing, so it does not wait.
-            return self.fail(Error::MediaType("an empty batch at once instead of a wait".into()), io);
+            return self.fail(
+                Error::MediaType("an empty batch at once instead of a wait".into()),
+                io,
+            );
         }
         let pause = match self.transport() {
             _ if batch.more => Duration::ZERO,
@@ -467,7 +592,10 @@ impl Subscription {
         if event.is_gap() {
             self.contiguous = false;
         } else {
-            let ids = (event.id.parse::<Id>(), self.cursor.as_deref().unwrap_or_default().parse::<Id>());
+            let ids = (
+                event.id.parse::<Id>(),
+                self.cursor.as_deref().unwrap_or_default().parse::<Id>(),
+            );
             if let (Ok(id), Ok(cursor)) = ids {
                 if self.contiguous && id <= cursor {
                     return;
@@ -478,7 +606,7 @@ impl Subscription {
         if !event.id.is_empty() {
             self.cursor = Some(event.id.clone());
         }
-        (self.handler)(Update::Event(event));
+        self.tell(Update::Event(event));
     }
 
     fn watch_silence(&self, io: &mut Io<'_>) {
@@ -496,14 +624,17 @@ impl Subscription {
     }
 
     fn end(&mut self, error: Option<Error>) -> Next {
-        (self.handler)(Update::Ended(error));
+        self.tell(Update::Ended(error));
         Next::Finished
     }
 
     /// After a failure: another way, another try, or the end.
     fn decide(&mut self, error: Error, retry_after: Option<Duration>, random: &mut Random) -> Next {
         self.stands = false;
-        let there = !matches!(error, Error::Connection(std::io::ErrorKind::ConnectionRefused) | Error::Lookup(_));
+        let there = !matches!(
+            error,
+            Error::Connection(std::io::ErrorKind::ConnectionRefused) | Error::Lookup(_)
+        );
         if there && !self.proved {
             self.way_failures += 1;
         }
@@ -511,7 +642,7 @@ impl Subscription {
         let alternatives = self.options.transport.is_none() && self.way + 1 < Transport::ALL.len();
         let of_the_way = !matches!(error, Error::Url(_) | Error::Field(_) | Error::Randomness);
         if hopeless && alternatives && of_the_way {
-            (self.handler)(Update::FellBack(self.transport(), error));
+            self.tell(Update::FellBack(self.transport(), error));
             self.way += 1;
             self.way_failures = 0;
             return Next::Connect(Duration::ZERO);
@@ -522,18 +653,22 @@ impl Subscription {
         self.failures = self.failures.saturating_add(1);
         // A redirect that leads nowhere is forgotten.
         self.url = self.home.clone();
-        let wait = match (retry_after, self.retry.filter(|_| self.transport() == Transport::EventStream)) {
+        let wait = match (
+            retry_after,
+            self.retry
+                .filter(|_| self.transport() == Transport::EventStream),
+        ) {
             (Some(retry_after), _) => retry_after,
             (None, Some(retry)) if self.failures <= 1 => retry,
             (None, Some(retry)) => retry + self.options.backoff.wait(self.failures - 1, random),
             (None, None) => self.options.backoff.wait(self.failures, random),
         };
-        (self.handler)(Update::Lost(error, wait));
+        self.tell(Update::Lost(error, wait));
         Next::Connect(wait)
     }
 }
 
-impl Talk for Subscription {
+impl Talk for Follower {
     fn url(&self) -> &Url {
         &self.url
     }
@@ -554,7 +689,9 @@ impl Talk for Subscription {
             };
         }
         // A body of no length is complete with its head.
-        if !io.is_closing() && !matches!(self.wire, Wire::Head { .. } | Wire::Idle | Wire::Socket(_)) {
+        if !io.is_closing()
+            && !matches!(self.wire, Wire::Head { .. } | Wire::Idle | Wire::Socket(_))
+        {
             self.take_body(b"", io);
         }
     }
@@ -582,7 +719,9 @@ impl Talk for Subscription {
                 session.tick(&super::SESSION, io);
             }
             Wire::Stream { .. } => self.fail(Error::Silence, io),
-            Wire::Head { .. } | Wire::Batch { .. } | Wire::Refusal { .. } => self.fail(Error::Timeout, io),
+            Wire::Head { .. } | Wire::Batch { .. } | Wire::Refusal { .. } => {
+                self.fail(Error::Timeout, io)
+            }
         }
     }
 
@@ -615,5 +754,9 @@ impl Talk for Subscription {
 
 /// `Retry-After` in seconds (RFC 9110 10.2.3); a date there is not heeded.
 fn seconds(value: &str) -> Option<Duration> {
-    value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok())?.map(Duration::from_secs)
+    value
+        .bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| value.parse().ok())?
+        .map(Duration::from_secs)
 }

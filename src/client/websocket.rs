@@ -46,11 +46,20 @@ pub struct Over {
 /// }
 /// # Ok::<(), barewire::ClientError>(())
 /// ```
-#[derive(Clone, Debug)]
 #[must_use = "a WebSocket begins when it is opened or given to a loop"]
 pub struct Connect {
     url: String,
-    pub(super) options: Options,
+    options: Options,
+    on_open: OnOpen,
+    on_over: OnOver,
+}
+
+impl std::fmt::Debug for Connect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connect")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -70,12 +79,31 @@ impl Connect {
             backoff: None,
             limits: ws::Limits::default(),
         };
-        Connect { url: url.to_owned(), options }
+        Connect {
+            url: url.to_owned(),
+            options,
+            on_open: Box::new(|_| {}),
+            on_over: Box::new(|_| {}),
+        }
+    }
+
+    /// Calls `handler` whenever the socket opens.
+    pub fn on_open(mut self, handler: impl FnMut(&mut Socket<'_>) + Send + 'static) -> Connect {
+        self.on_open = Box::new(handler);
+        self
+    }
+
+    /// Calls `handler` whenever the socket is over or could not be opened, and says whether it is tried again.
+    pub fn on_over(mut self, handler: impl FnMut(Over) + Send + 'static) -> Connect {
+        self.on_over = Box::new(handler);
+        self
     }
 
     /// Sends one more field with the handshake, such as `Authorization` or `Origin`.
     pub fn header(mut self, name: &str, value: &str) -> Connect {
-        self.options.fields.push((name.to_owned(), value.to_owned()));
+        self.options
+            .fields
+            .push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -98,13 +126,18 @@ impl Connect {
         self
     }
 
-    pub(super) fn check(self) -> Result<(Url, Options), Error> {
+    pub(super) fn check(self) -> Result<(Url, Options, OnOpen, OnOver), Error> {
         let url = Url::parse(&self.url)?;
         check_fields(&self.options.fields)?;
-        if !self.options.protocols.iter().all(|name| is_token(name.as_bytes())) {
+        if !self
+            .options
+            .protocols
+            .iter()
+            .all(|name| is_token(name.as_bytes()))
+        {
             return Err(Error::Field(crate::http::Error::FieldValue));
         }
-        Ok((url, self.options))
+        Ok((url, self.options, self.on_open, self.on_over))
     }
 }
 
@@ -167,7 +200,9 @@ impl SocketClient {
 
     /// Takes the answer to the handshake. Says how much of the input that used.
     fn take_head(&mut self, input: &[u8], io: &mut Io<'_>, around: &mut Around<'_>) -> usize {
-        let Wire::Head { mut reader, key } = std::mem::replace(&mut self.wire, Wire::None) else { return 0 };
+        let Wire::Head { mut reader, key } = std::mem::replace(&mut self.wire, Wire::None) else {
+            return 0;
+        };
         match reader.read(input, |head| self.judge(head, &key)) {
             Ok(None) => {
                 self.wire = Wire::Head { reader, key };
@@ -201,7 +236,8 @@ impl SocketClient {
         let protocols: Vec<&str> = self.options.protocols.iter().map(String::as_str).collect();
         let fields = written(&self.options.fields);
         let (host, target) = (self.url.authority(), &self.url.target);
-        handshake::write_request(out, &host, target, key, &protocols, &fields).map_err(Error::Handshake)
+        handshake::write_request(out, &host, target, key, &protocols, &fields)
+            .map_err(Error::Handshake)
     }
 }
 
@@ -219,7 +255,10 @@ impl Talk for SocketClient {
             return self.fail(error, io);
         }
         self.peer = around.peer;
-        self.wire = Wire::Head { reader: HeadReader::default(), key };
+        self.wire = Wire::Head {
+            reader: HeadReader::default(),
+            key,
+        };
         io.set_deadline(PATIENCE);
     }
 
@@ -228,15 +267,29 @@ impl Talk for SocketClient {
         if matches!(self.wire, Wire::Head { .. }) {
             at = self.take_head(input, io, around);
         }
-        let Wire::Open(session) = &mut self.wire else { return };
+        let Wire::Open(session) = &mut self.wire else {
+            return;
+        };
         if at == input.len() || io.is_closing() {
             return;
         }
-        let protocol = self.protocol.and_then(|chosen| self.options.protocols.get(chosen)).map(String::as_str);
+        let protocol = self
+            .protocol
+            .and_then(|chosen| self.options.protocols.get(chosen))
+            .map(String::as_str);
         let (peer, on_message) = (self.peer, &mut self.handlers.on_message);
-        session.receive(&mut input[at..], &self.options.limits, &super::SESSION, io, |link, message, io| {
-            on_message(&mut link.socket(peer, protocol, around.mailbox, io), message);
-        });
+        session.receive(
+            &mut input[at..],
+            &self.options.limits,
+            &super::SESSION,
+            io,
+            |link, message, io| {
+                on_message(
+                    &mut link.socket(peer, protocol, around.mailbox, io),
+                    message,
+                );
+            },
+        );
     }
 
     fn ended(&mut self, io: &mut Io<'_>, _around: &mut Around<'_>) {
@@ -257,7 +310,9 @@ impl Talk for SocketClient {
     }
 
     fn told(&mut self, command: Command, io: &mut Io<'_>) {
-        let Wire::Open(session) = &mut self.wire else { return };
+        let Wire::Open(session) = &mut self.wire else {
+            return;
+        };
         match command {
             Command::Text(text) => session.send(Message::Text(&text), io),
             Command::Binary(bytes) => session.send(Message::Binary(&bytes), io),
@@ -270,7 +325,9 @@ impl Talk for SocketClient {
         self.quit = true;
         if let Some(io) = io {
             match &mut self.wire {
-                Wire::Open(session) => session.close(CloseCode::GOING_AWAY, "", &super::SESSION, io),
+                Wire::Open(session) => {
+                    session.close(CloseCode::GOING_AWAY, "", &super::SESSION, io)
+                }
                 _ => io.close(),
             }
         }
@@ -281,18 +338,27 @@ impl Talk for SocketClient {
         if let Wire::Open(session) = std::mem::replace(&mut self.wire, Wire::None) {
             closing = session.is_closed();
             let closed = session.closed.map(|closed| *closed);
-            close = closed.and_then(|closed| closed.code.map(|code| (code, closed.reason.into_string())));
+            close = closed
+                .and_then(|closed| closed.code.map(|code| (code, closed.reason.into_string())));
         }
         let mut error = self.error.take().or(error);
         if error.is_none() && !closing && !self.quit {
             error = Some(Error::Ended);
         }
         let passing = error.as_ref().is_none_or(Error::is_passing);
-        let retry = self.options.backoff.filter(|_| passing && !self.quit).map(|backoff| {
-            self.failures = self.failures.saturating_add(1);
-            backoff.wait(self.failures, random)
+        let retry = self
+            .options
+            .backoff
+            .filter(|_| passing && !self.quit)
+            .map(|backoff| {
+                self.failures = self.failures.saturating_add(1);
+                backoff.wait(self.failures, random)
+            });
+        (self.handlers.on_over)(Over {
+            close,
+            error,
+            retry,
         });
-        (self.handlers.on_over)(Over { close, error, retry });
         retry.map_or(Next::Finished, Next::Connect)
     }
 }

@@ -157,6 +157,11 @@ impl<P: Protocol> Loop<P> {
         self.slots.len()
     }
 
+    /// Bytes that all peers together have not taken yet.
+    pub fn backlog(&self) -> usize {
+        self.slots.values().map(Slot::backlog_len).sum()
+    }
+
     /// Whether it was stopped and has nothing left to do.
     pub fn is_done(&self) -> bool {
         self.drain_until.is_some() && self.slots.len() == 0

@@ -19,8 +19,9 @@
 
 use std::net::SocketAddr;
 
+use super::claim::Awaited;
 use super::exchange::Upload;
-use super::reply::broken;
+use super::reply::Fallback;
 use super::response::{Form, refusal};
 use super::service::Service;
 use super::websocket::{Audience, OpenSocket};
@@ -59,15 +60,29 @@ pub(super) enum State {
     /// A long poll waits for its channel.
     Waiting { reader: Reader, form: Form },
     /// A handler has promised its answer.
-    Promised(Form),
+    Promised(Box<Parked>),
     /// A handler sends its answer piece by piece.
-    Streaming { form: Form, events: bool },
+    Streaming {
+        form: Form,
+        events: bool,
+        /// Tells the handler's end when this one has gone.
+        _awaited: Awaited,
+    },
     /// A channel is read as an event stream.
     Events { reader: Reader, form: Form },
     /// A WebSocket.
     Socket(Box<OpenSocket>),
     /// Nothing more is to be done.
     Closed,
+}
+
+/// A request whose answer a handler has promised.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) form: Form,
+    pub(super) awaited: Awaited,
+    /// What is answered when the deadline comes first.
+    pub(super) fallback: Option<Fallback>,
 }
 
 impl Connection {
@@ -121,8 +136,18 @@ impl Protocol for Service {
 
     fn ended(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         match &mut connection.state {
-            // The answer is still owed: a client may close its half as soon as it has asked.
-            State::Promised(form) | State::Streaming { form, .. } => form.keep_alive = false,
+            // The answer is still owed: a client may close its half as soon as it has asked. But who waits in a
+            // long poll or at an event stream, and closes, has gone.
+            State::Promised(parked) if parked.fallback.is_none() => parked.form.keep_alive = false,
+            State::Streaming {
+                form,
+                events: false,
+                ..
+            } => form.keep_alive = false,
+            State::Promised(_) | State::Streaming { .. } => {
+                io.close();
+                connection.state = State::Closed;
+            }
             _ => io.close(),
         }
     }
@@ -143,7 +168,10 @@ impl Protocol for Service {
                 "the body did not come in time",
             ),
             State::Waiting { .. } => self.give_up_waiting(connection, io),
-            State::Events { form, .. } | State::Streaming { form, events: true } => {
+            State::Events { form, .. }
+            | State::Streaming {
+                form, events: true, ..
+            } => {
                 // Who does not take what it has needs no sign of life.
                 if io.backlog == 0 {
                     form.piece(io.out.buffer(), sse::HEARTBEAT);
@@ -151,7 +179,8 @@ impl Protocol for Service {
                 io.set_deadline(self.limits.heartbeat);
             }
             State::Socket(socket) => socket.session.tick(&self.limits.patience(), io),
-            State::Promised(_) | State::Streaming { .. } | State::Closed => {}
+            State::Promised(_) => self.give_up_promise(connection, io),
+            State::Streaming { .. } | State::Closed => {}
         }
     }
 
@@ -172,11 +201,17 @@ impl Protocol for Service {
         match &mut connection.state {
             State::Head if connection.rest.is_none() => io.close(),
             // The answer to what is under way will be the last.
-            State::Head | State::Body(_) | State::Promised(_) => {}
+            State::Head | State::Body(_) => {}
+            State::Promised(_) => self.give_up_promise(connection, io),
             State::Waiting { .. } => self.give_up_waiting(connection, io),
-            State::Events { form, .. } | State::Streaming { form, .. } => {
+            State::Events { form, .. } => {
                 form.end(io.out.buffer());
                 io.close();
+            }
+            State::Streaming { form, .. } => {
+                form.end(io.out.buffer());
+                io.close();
+                connection.state = State::Closed;
             }
             State::Socket(socket) => {
                 let patience = self.limits.patience();
@@ -192,16 +227,12 @@ impl Protocol for Service {
     fn told(&mut self, connection: &mut Connection, command: Command, io: &mut Io<'_>) {
         let now_serial = connection.serial;
         match (&mut connection.state, command) {
-            (State::Promised(form), Command::Answer(serial, mut response))
+            (State::Promised(parked), Command::Answer(serial, response))
                 if serial == now_serial =>
             {
-                let form = *form;
-                if let Some(error) = response.problem.take() {
-                    self.report(&Error::Field(error));
-                    *response = broken();
-                }
+                let form = parked.form;
                 connection.state = State::Head;
-                self.respond(io, form, &response);
+                self.respond_checked(io, form, *response);
                 self.process_rest(connection, io);
             }
             (State::Streaming { form, .. }, Command::Piece(serial, piece))

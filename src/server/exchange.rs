@@ -1,12 +1,13 @@
 //! One HTTP exchange: a head, perhaps a body, and its answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::access::Access;
-use super::connection::{Connection, State};
-use super::reply::{Answer, Reply};
+use super::connection::{Connection, Parked, State};
+use super::reply::{Answer, Fallback, Reply, broken};
 use super::request::Request;
-use super::response::{Form, Response, refusal};
+use super::response::{Extra, Form, Response, refusal};
 use super::router::{Endpoint, Found};
 use super::service::Service;
 use crate::command::Promise;
@@ -27,6 +28,9 @@ pub(super) struct Upload {
 
 /// Answers "go on" to who asked before sending a body (RFC 9110 10.1.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// When to look again after an answer that should come through the mailbox any moment.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Service {
     /// Takes a request's head, and its body too where that is there already. Says how much of the input that used,
@@ -227,6 +231,17 @@ impl Service {
         }
     }
 
+    /// Answers with a response that a program made outside a [`Reply`].
+    pub(super) fn respond_checked(&mut self, io: &mut Io<'_>, form: Form, response: Response) {
+        match response.problem {
+            None => self.respond(io, form, &response),
+            Some(error) => {
+                self.report(&Error::Field(error));
+                self.respond(io, form, &broken());
+            }
+        }
+    }
+
     fn call_handler(
         &mut self,
         connection: &mut Connection,
@@ -252,6 +267,7 @@ impl Service {
             date: self.dates.at(io.now.unix_ms / 1000),
             out: io.out.buffer(),
             form,
+            extra: Extra::default(),
             mailbox: &self.mailbox,
             answer: &mut answer,
         };
@@ -263,13 +279,27 @@ impl Service {
         }
         match answer {
             Answer::Given => self.end_answer(io, form),
-            Answer::Promised => {
-                connection.state = State::Promised(form);
-                io.clear_deadline();
+            Answer::Promised(awaited, fallback) => {
+                match &fallback {
+                    Some(fallback) => io.set_deadline(fallback.time),
+                    None => io.clear_deadline(),
+                }
+                connection.state = State::Promised(Box::new(Parked {
+                    form,
+                    awaited,
+                    fallback,
+                }));
+                if self.draining {
+                    self.give_up_promise(connection, io);
+                }
             }
             Answer::Streamed { .. } if form.head_only => self.end_answer(io, form),
-            Answer::Streamed { events } => {
-                connection.state = State::Streaming { form, events };
+            Answer::Streamed { awaited, events } => {
+                connection.state = State::Streaming {
+                    form,
+                    events,
+                    _awaited: awaited,
+                };
                 io.set_deadline(self.limits.heartbeat);
             }
             Answer::Failed(error @ Error::Field(_)) => {
@@ -279,6 +309,29 @@ impl Service {
             Answer::Failed(error) => self.fail_handler(io, error),
             Answer::Owed => self.fail_handler(io, Error::NoAnswer),
         }
+    }
+
+    /// A promise that was not kept in time, or can't be waited for: its client gets the other answer, if there is
+    /// one and the promised one is not on its way.
+    pub(super) fn give_up_promise(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        let State::Promised(parked) = &mut connection.state else {
+            return;
+        };
+        if parked.fallback.is_some() && !parked.awaited.0.take() {
+            // Should it not get into the mailbox after all, it is missed at the next look.
+            return io.set_deadline(LOOK_AGAIN);
+        }
+        let Some(Fallback { make, .. }) = parked.fallback.take() else {
+            return;
+        };
+        let form = parked.form;
+        connection.state = State::Head;
+        let response = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| {
+            self.report(&Error::Panicked);
+            refusal(Status::INTERNAL_SERVER_ERROR, "the server failed to answer")
+        });
+        self.respond_checked(io, form, response);
+        self.process_rest(connection, io);
     }
 
     fn fail_handler(&mut self, io: &mut Io<'_>, error: Error) {

@@ -52,6 +52,11 @@ impl Service {
 
     /// Answers a request of this connection. If the answer is its last, the connection closes behind it.
     pub(super) fn respond(&mut self, io: &mut Io<'_>, form: Form, response: &Response) {
+        // The server may have begun to shut down since the request came.
+        let form = Form {
+            keep_alive: form.keep_alive && !self.draining,
+            ..form
+        };
         let date = self.dates.at(io.now.unix_ms / 1000);
         form.write(io.out.buffer(), date, response);
         self.end_answer(io, form);

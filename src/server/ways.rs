@@ -173,6 +173,7 @@ impl Service {
             io.out.buffer(),
             date,
             FieldValue::from_static(sse::MEDIA_TYPE),
+            &[],
         );
         let mut first = Vec::new();
         self.write_preamble(&reader, start, &mut first);
