@@ -3,8 +3,7 @@
 //!     wstest -m fuzzingserver
 //!     cargo run --release --example echo_client -- --server ws://127.0.0.1:9001 --agent barewire
 
-use barewire::WebSocket;
-use barewire::client::Error;
+use barewire::{Client, Connect, WebSocket};
 
 const HELP: &str = "\
 Runs all cases of an Autobahn fuzzing server, echoing every message, and has it write its report.
@@ -18,12 +17,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (server, agent) = arguments()?;
     let mut socket = WebSocket::connect(&format!("{server}/getCaseCount"))?;
     let count = socket.receive()?.ok_or("the server said no case count")?;
-    let count: u32 = count.as_text().ok_or("the case count is no text")?.trim().parse()?;
+    let count: u32 = count
+        .as_text()
+        .ok_or("the case count is no text")?
+        .trim()
+        .parse()?;
     for case in 1..=count {
-        if let Err(error) = echo(&format!("{server}/runCase?case={case}&agent={agent}")) {
-            // Many cases end with an error on purpose; the server judges.
-            eprintln!("case {case}: {error}");
-        }
+        echo(&format!("{server}/runCase?case={case}&agent={agent}"))?;
     }
     let mut socket = WebSocket::connect(&format!("{server}/updateReports?agent={agent}"))?;
     while socket.receive()?.is_some() {}
@@ -31,12 +31,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn echo(url: &str) -> Result<(), Error> {
-    let mut socket = WebSocket::connect(url)?;
-    while let Some(message) = socket.receive()? {
-        socket.send(&message)?;
-    }
-    Ok(())
+/// Echoes from the handler, so that what came before a broken frame is answered before the connection is failed.
+/// Many cases end with an error on purpose; the server judges.
+fn echo(url: &str) -> barewire::Result<()> {
+    let mut client = Client::new()?;
+    client.connect(Connect::to(url), |socket, message| socket.send(message))?;
+    client.run()
 }
 
 fn arguments() -> Result<(String, String), lexopt::Error> {

@@ -5,6 +5,7 @@
 use std::io::Write;
 
 use barewire::{Subscribe, Transport, Update};
+use base64::Engine as _;
 
 const HELP: &str = "\
 Follows a channel and prints its events; on stderr, how it is connected.
@@ -24,14 +25,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     while left != Some(0) {
         match subscription.next_update() {
             Some(Update::Event(event)) => {
-                let line = if arguments.json { json(&event) } else { event.data().into_owned() };
+                let line = if arguments.json {
+                    json(&event)
+                } else {
+                    event.data().into_owned()
+                };
                 let mut out = std::io::stdout().lock();
                 writeln!(out, "{line}")?;
                 out.flush()?;
                 left = left.map(|left: u64| left - 1);
             }
             Some(Update::Connected(transport)) => eprintln!("connected: {transport}"),
-            Some(Update::Lost(why, wait)) => eprintln!("lost: {why}; again in {:.1} s", wait.as_secs_f64()),
+            Some(Update::Lost(why, wait)) => {
+                eprintln!("lost: {why}; again in {:.1} s", wait.as_secs_f64())
+            }
             Some(Update::FellBack(from, why)) => eprintln!("{from} does not work here: {why}"),
             Some(Update::Ended(Some(why))) => return Err(why.into()),
             Some(Update::Ended(None)) | None => break,
@@ -42,10 +49,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn json(event: &barewire::client::Event) -> String {
-    let mut line = serde_json::json!({ "id": event.id(), "event": event.name(), "data": event.data() });
+    let mut line =
+        serde_json::json!({ "id": event.id(), "event": event.name(), "data": event.data() });
     if event.is_binary() {
         use base64::Engine as _;
-        line["data"] = base64::engine::general_purpose::STANDARD.encode(event.bytes()).into();
+        line["data"] = base64::engine::general_purpose::STANDARD
+            .encode(event.bytes())
+            .into();
         line["encoding"] = "base64".into();
     }
     line.to_string()
@@ -88,7 +98,11 @@ impl Arguments {
         if from_now {
             subscribe = subscribe.from_now();
         }
-        Ok(Arguments { subscribe, count, json })
+        Ok(Arguments {
+            subscribe,
+            count,
+            json,
+        })
     }
 }
 
@@ -97,5 +111,7 @@ fn way(name: &str) -> Result<Option<Transport>, String> {
         return Ok(None);
     }
     let way = Transport::ALL.into_iter().find(|way| way.name() == name);
-    way.map(Some).ok_or(format!("{name} is no transport: auto, websocket, sse, long-poll or short-poll"))
+    way.map(Some).ok_or(format!(
+        "{name} is no transport: auto, websocket, sse, long-poll or short-poll"
+    ))
 }

@@ -118,7 +118,7 @@ mod tests {
             let mut reader = HeadReader::default();
             let mut at = 0;
             for piece in bytes.chunks(cut) {
-                match reader.read(piece, ResponseHead::status).unwrap() {
+                match reader.read(piece, |head| head.status()).unwrap() {
                     None => at += piece.len(),
                     Some((used, status)) => {
                         at += used;

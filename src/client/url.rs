@@ -193,7 +193,8 @@ mod tests {
             ("http://u:p@a/", "credentials"),
             ("http://a/b c", "percent-encoded"),
             ("http://a/\r\nX: y", "percent-encoded"),
-            ("http://a\r\nX: y/", "host"),
+            ("http://a\r\nX: y/", "port"),
+            ("http://a\r\n/", "host"),
         ] {
             let error = Url::parse(url).unwrap_err().to_string();
             assert!(error.contains(why), "{url}: {error}");

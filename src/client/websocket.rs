@@ -334,14 +334,17 @@ impl Talk for SocketClient {
     }
 
     fn over(&mut self, error: Option<Error>, random: &mut Random) -> Next {
-        let (mut close, mut closing) = (None, false);
+        let (mut close, mut closing, mut came) = (None, false, false);
         if let Wire::Open(session) = std::mem::replace(&mut self.wire, Wire::None) {
             closing = session.is_closed();
+            came = session.closed.is_some();
             let closed = session.closed.map(|closed| *closed);
             close = closed
                 .and_then(|closed| closed.code.map(|code| (code, closed.reason.into_string())));
         }
-        let mut error = self.error.take().or(error);
+        // Behind a complete closing handshake, how the connection ends is of no interest: some servers reset it.
+        let complete = closing && came;
+        let mut error = self.error.take().or(error).filter(|_| !complete);
         if error.is_none() && !closing && !self.quit {
             error = Some(Error::Ended);
         }

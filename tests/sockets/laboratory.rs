@@ -186,7 +186,7 @@ impl Protocol for Laboratory {
         self.note(Note::Ordered);
     }
 
-    fn closed(&mut self, id: ConnectionId, _subject: Subject) {
+    fn closed(&mut self, id: ConnectionId, _subject: Subject, _now: Now) {
         self.subscribers
             .retain(|&subscriber| subscriber != id.to_u64());
         self.chain.retain(|&link| link != id.to_u64());
