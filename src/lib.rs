@@ -66,6 +66,8 @@
 
 pub mod channel;
 #[cfg(feature = "net")]
+mod command;
+#[cfg(feature = "net")]
 mod error;
 pub mod http;
 mod json;
@@ -74,20 +76,28 @@ pub mod limits;
 #[cfg(feature = "net")]
 pub mod net;
 #[cfg(feature = "net")]
+mod random;
+#[cfg(feature = "net")]
 mod server;
+#[cfg(feature = "net")]
+mod session;
 mod slab;
 pub mod sse;
 pub mod ws;
 
+#[cfg(feature = "net")]
+pub use command::{Publisher, Sender, Stopper};
 #[cfg(feature = "net")]
 pub use error::{Error, Result};
 #[cfg(feature = "net")]
 pub use limits::Limits;
 #[cfg(feature = "net")]
 pub use server::{
-    Access, EventStream, Later, Publisher, Reply, Request, Response, Sender, Server, Simulation,
-    Socket, Stopper, Stream, WebSocketRoute,
+    Access, EventStream, Later, Reply, Request, Response, Server, Simulation, Stream,
+    WebSocketRoute,
 };
+#[cfg(feature = "net")]
+pub use session::Socket;
 #[cfg(feature = "net")]
 pub use ws::Message;
 

@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use crate::session::Patience;
 use crate::{channel, http, ws};
 
 /// The largest request body that is taken, in bytes, unless the program says otherwise.
@@ -139,6 +140,13 @@ impl Limits {
             head: self.head,
             fields: self.fields,
             target: self.target,
+        }
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        Patience {
+            ping_interval: self.ping_interval,
+            close_timeout: self.close_timeout,
         }
     }
 

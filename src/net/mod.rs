@@ -140,6 +140,31 @@ pub trait Protocol {
 
     /// Something failed that no connection can be told of, such as accepting.
     fn failed(&mut self, error: std::io::Error);
+
+    /// Moves out the connections that the protocol wants to be made. Asked for once a turn.
+    fn take_dials(&mut self, _dials: &mut Vec<Dial<Self::Connection>>) {}
+
+    /// A connection that was dialed stands.
+    fn dialed(&mut self, _connection: &mut Self::Connection, _io: &mut Io<'_>) {}
+
+    /// A connection could not be made, or broke. [`Protocol::closed`] follows.
+    fn broke(&mut self, _connection: &mut Self::Connection, _error: std::io::ErrorKind) {}
+
+    /// When [`Protocol::tick`] is wanted even if nothing else happens, in milliseconds of [`Now::ms`].
+    fn due(&self) -> u64 {
+        u64::MAX
+    }
+}
+
+/// A connection to be made.
+#[derive(Debug)]
+pub struct Dial<C> {
+    /// Where to.
+    pub address: SocketAddr,
+    /// How long that may take.
+    pub timeout: Duration,
+    /// What the protocol keeps for it.
+    pub connection: C,
 }
 
 /// What a protocol may do for the connection that it was called for.

@@ -22,6 +22,8 @@ const SHORT_WRITE_FILLS: bool = cfg!(unix);
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// On its way to the peer. The first readiness says how that went.
+    Connecting,
     Open,
     /// What output there is goes out; nothing is read.
     Closing,
@@ -87,6 +89,24 @@ impl<C> Slot<C> {
         }
     }
 
+    /// A connection that is being made, until `deadline` at the latest.
+    pub(super) fn dialing(
+        id: ConnectionId,
+        stream: TcpStream,
+        connection: C,
+        deadline: u64,
+    ) -> Slot<C> {
+        let flow = Flow {
+            deadline,
+            ..Flow::new()
+        };
+        Slot {
+            phase: Phase::Connecting,
+            writable: false,
+            ..Slot::new(id, stream, connection, flow)
+        }
+    }
+
     pub(super) fn mark(&mut self, event: &mio::event::Event) {
         self.readable |= event.is_readable() || event.is_error();
         if event.is_writable() && !self.writable {
@@ -110,7 +130,7 @@ impl<C> Slot<C> {
                     && self.backlog_len() < limits.high_water
             }
             Phase::Lingering { .. } => self.readable,
-            Phase::Closing => false,
+            Phase::Connecting | Phase::Closing => false,
             Phase::Dead => true,
         }
     }
@@ -127,6 +147,7 @@ impl<C> Slot<C> {
     /// When the wheel is to name this connection.
     fn due(&self) -> u64 {
         match self.phase {
+            Phase::Connecting => self.flow.deadline,
             Phase::Open => self.flow.deadline.min(self.stall_at),
             Phase::Closing => self.stall_at,
             Phase::Lingering { until } => until,
@@ -160,6 +181,9 @@ impl<C> Slot<C> {
 
     /// What a ready connection gets: its backlog written, and one read.
     pub(super) fn visit<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        if self.phase == Phase::Connecting {
+            self.finish_connecting(visit);
+        }
         if std::mem::take(&mut self.unblocked) {
             self.write_backlog();
             self.resume(visit);
@@ -168,10 +192,41 @@ impl<C> Slot<C> {
             match self.phase {
                 Phase::Open => self.read(visit),
                 Phase::Lingering { .. } => self.discard(visit.buffer),
-                Phase::Closing | Phase::Dead => {}
+                Phase::Connecting | Phase::Closing | Phase::Dead => {}
             }
         }
         self.settle(visit);
+    }
+
+    /// Finds out how connecting went: `getpeername` succeeds only on a connection that stands.
+    fn finish_connecting<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        match self.stream.take_error() {
+            Ok(None) if self.stream.peer_addr().is_ok() => {
+                // What is sent is already coalesced; waiting for more would only add delay. If the system refuses,
+                // that is no reason to do without the connection.
+                let _ = self.stream.set_nodelay(true);
+                self.phase = Phase::Open;
+                self.flow.deadline = u64::MAX;
+                (self.writable, self.unblocked) = (true, false);
+                self.call(visit, |protocol, connection, io| {
+                    protocol.dialed(connection, io)
+                });
+            }
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => self.break_off(visit, error.kind()),
+        }
+    }
+
+    /// Ends the connection because the system says so.
+    fn break_off<P: Protocol<Connection = C>>(
+        &mut self,
+        visit: &mut Visit<'_, P>,
+        error: ErrorKind,
+    ) {
+        if self.phase != Phase::Dead {
+            self.phase = Phase::Dead;
+            visit.protocol.broke(&mut self.connection, error);
+        }
     }
 
     /// Goes on with what waits in the protocol, if the peer takes output.
@@ -196,6 +251,9 @@ impl<C> Slot<C> {
         }
         self.scheduled = u64::MAX;
         let now = visit.now.ms;
+        if self.phase == Phase::Connecting && self.flow.deadline <= now {
+            self.break_off(visit, ErrorKind::TimedOut);
+        }
         if self.stall_at <= now {
             // The system tells of room only when there is a good deal of it. Who reads slowly has taken something
             // all the same, and a write that succeeds says so.
@@ -203,7 +261,7 @@ impl<C> Slot<C> {
             self.write_backlog();
             self.resume(visit);
             if !self.writable && self.stall_at <= now {
-                self.phase = Phase::Dead;
+                self.break_off(visit, ErrorKind::TimedOut);
             }
         }
         match self.phase {
@@ -217,6 +275,17 @@ impl<C> Slot<C> {
             _ => {}
         }
         self.settle(visit);
+    }
+
+    /// The program shuts down. What is not there yet will not be waited for.
+    pub(super) fn drain<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        if self.phase == Phase::Connecting {
+            self.break_off(visit, ErrorKind::Interrupted);
+        }
+        self.call(visit, |protocol, connection, io| {
+            protocol.drain(connection, io)
+        });
+        self.visit(visit);
     }
 
     fn read<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
@@ -243,7 +312,7 @@ impl<C> Slot<C> {
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => self.phase = Phase::Dead,
+            Err(error) => self.break_off(visit, error.kind()),
         }
     }
 
@@ -328,7 +397,7 @@ impl<C> Slot<C> {
     }
 
     fn watch_stall<P>(&mut self, visit: &Visit<'_, P>) {
-        if self.writable {
+        if self.writable || self.phase == Phase::Connecting {
             self.stall_at = u64::MAX;
         } else if self.stall_at == u64::MAX {
             self.stall_at = visit

@@ -13,7 +13,7 @@ use super::deadline::{Entry, Wheel};
 use super::mailbox::{Letter, Mailbox};
 use super::output::Output;
 use super::slots::{Slot, Visit};
-use super::{ConnectionId, Flow, Io, Limits, Now, Protocol};
+use super::{ConnectionId, Dial, Flow, Io, Limits, Now, Protocol};
 use crate::slab::Slab;
 
 /// The read buffer that all connections share.
@@ -189,6 +189,7 @@ impl<P: Protocol> Loop<P> {
         self.serve(now);
         self.wake(now);
         self.protocol.tick(now);
+        self.dial(now);
         if self.is_done() {
             self.mailbox.close();
         }
@@ -220,6 +221,7 @@ impl<P: Protocol> Loop<P> {
         let mut until = now + TICK;
         until = until.min(self.wheel.next().unwrap_or(u64::MAX));
         until = until.min(self.drain_until.unwrap_or(u64::MAX));
+        until = until.min(self.protocol.due());
         if self.slots.len() < self.limits.connections {
             until = until.min(self.acceptor.due().unwrap_or(u64::MAX));
         }
@@ -285,6 +287,43 @@ impl<P: Protocol> Loop<P> {
         Ok(())
     }
 
+    /// Makes the connections that the protocol asks for.
+    fn dial(&mut self, now: Now) {
+        let mut dials = Vec::new();
+        self.protocol.take_dials(&mut dials);
+        for Dial {
+            address,
+            timeout,
+            mut connection,
+        } in dials
+        {
+            self.generation = self.generation.wrapping_add(1);
+            let id = ConnectionId {
+                index: self.slots.next_index(),
+                generation: self.generation,
+            };
+            let interests = Interest::READABLE | Interest::WRITABLE;
+            let stream = mio::net::TcpStream::connect(address).and_then(|mut stream| {
+                self.poll
+                    .registry()
+                    .register(&mut stream, Token(id.index as usize), interests)?;
+                Ok(stream)
+            });
+            match stream {
+                Ok(stream) => {
+                    let deadline = now.ms.saturating_add(super::millis(timeout));
+                    self.slots
+                        .insert(Slot::dialing(id, stream, connection, deadline));
+                    self.with(id.index, now, |slot, visit| slot.visit(visit));
+                }
+                Err(error) => {
+                    self.protocol.broke(&mut connection, error.kind());
+                    self.protocol.closed(id, connection);
+                }
+            }
+        }
+    }
+
     fn deliver(&mut self, now: Now) {
         let mut letters = std::mem::take(&mut self.letters);
         self.mailbox.take(&mut letters);
@@ -312,12 +351,7 @@ impl<P: Protocol> Loop<P> {
             let timeout = super::millis(self.limits.drain_timeout);
             self.drain_until = Some(now.ms.saturating_add(timeout));
             for index in 0..self.slots.end() {
-                self.with(index, now, |slot, visit| {
-                    slot.call(visit, |protocol, connection, io| {
-                        protocol.drain(connection, io)
-                    });
-                    slot.visit(visit);
-                });
+                self.with(index, now, |slot, visit| slot.drain(visit));
             }
         }
         if stops > 1 || self.drain_until.is_some_and(|until| until <= now.ms) {

@@ -19,13 +19,13 @@
 
 use std::net::SocketAddr;
 
-use super::command::Command;
 use super::exchange::Upload;
 use super::reply::broken;
 use super::response::{Form, refusal};
 use super::service::Service;
-use super::socket::{Audience, Session};
+use super::websocket::{Audience, OpenSocket};
 use crate::channel::{Next, Reader};
+use crate::command::Command;
 use crate::error::Error;
 use crate::http::{HeadFinder, Status};
 use crate::net::{ConnectionId, Io, Now, Protocol};
@@ -65,7 +65,7 @@ pub(super) enum State {
     /// A channel is read as an event stream.
     Events { reader: Reader, form: Form },
     /// A WebSocket.
-    Socket(Box<Session>),
+    Socket(Box<OpenSocket>),
     /// Nothing more is to be done.
     Closed,
 }
@@ -150,7 +150,7 @@ impl Protocol for Service {
                 }
                 io.set_deadline(self.limits.heartbeat);
             }
-            State::Socket(session) => session.tick(&self.limits, io),
+            State::Socket(socket) => socket.session.tick(&self.limits.patience(), io),
             State::Promised(_) | State::Streaming { .. } | State::Closed => {}
         }
     }
@@ -159,9 +159,9 @@ impl Protocol for Service {
         match &mut connection.state {
             State::Waiting { .. } => self.answer_waiting(connection, io),
             State::Events { reader, .. } => self.tell_gap(reader, io),
-            State::Socket(session) => {
-                session.resume(io);
-                self.tell_socket_gap(session, io);
+            State::Socket(socket) => {
+                socket.session.resume(io);
+                self.tell_socket_gap(socket, io);
             }
             _ => {}
         }
@@ -178,12 +178,13 @@ impl Protocol for Service {
                 form.end(io.out.buffer());
                 io.close();
             }
-            State::Socket(session) => session.close(
-                CloseCode::GOING_AWAY,
-                "the server shuts down",
-                &self.limits,
-                io,
-            ),
+            State::Socket(socket) => {
+                let patience = self.limits.patience();
+                let why = "the server shuts down";
+                socket
+                    .session
+                    .close(CloseCode::GOING_AWAY, why, &patience, io);
+            }
             State::Closed => {}
         }
     }
@@ -221,12 +222,15 @@ impl Protocol for Service {
                 );
                 self.process_rest(connection, io);
             }
-            (State::Socket(session), Command::Text(text)) => session.send(Message::Text(&text), io),
-            (State::Socket(session), Command::Binary(bytes)) => {
-                session.send(Message::Binary(&bytes), io)
+            (State::Socket(socket), Command::Text(text)) => {
+                socket.session.send(Message::Text(&text), io);
             }
-            (State::Socket(session), Command::Close(code, reason)) => {
-                session.close(code, &reason, &self.limits, io)
+            (State::Socket(socket), Command::Binary(bytes)) => {
+                socket.session.send(Message::Binary(&bytes), io);
+            }
+            (State::Socket(socket), Command::Close(code, reason)) => {
+                let patience = self.limits.patience();
+                socket.session.close(code, &reason, &patience, io);
             }
             // What it was meant for is over.
             _ => {}
@@ -252,9 +256,12 @@ impl Protocol for Service {
     fn closed(&mut self, id: ConnectionId, connection: Connection) {
         match connection.state {
             State::Waiting { reader, .. } | State::Events { reader, .. } => self.hub.detach(reader),
-            State::Socket(session) => match session.audience {
+            State::Socket(socket) => match socket.audience {
                 Audience::Channel { reader, .. } => self.hub.detach(reader),
-                Audience::Route { index, .. } => self.tell_closed(index, id, session.code),
+                Audience::Route { index, .. } => {
+                    let code = socket.session.closed.and_then(|closed| closed.code);
+                    self.tell_closed(index, id, code);
+                }
             },
             _ => {}
         }
@@ -263,7 +270,7 @@ impl Protocol for Service {
     fn shared(&self, connection: &Connection) -> &[u8] {
         let reader = match &connection.state {
             State::Events { reader, .. } => reader,
-            State::Socket(session) if !session.is_closed() => match &session.audience {
+            State::Socket(socket) if !socket.session.is_closed() => match &socket.audience {
                 Audience::Channel { reader, .. } => reader,
                 Audience::Route { .. } => return &[],
             },
@@ -278,7 +285,7 @@ impl Protocol for Service {
     fn shared_sent(&mut self, connection: &mut Connection, sent: usize) -> Option<bytes::Bytes> {
         let reader = match &mut connection.state {
             State::Events { reader, .. } => reader,
-            State::Socket(session) => match &mut session.audience {
+            State::Socket(socket) => match &mut socket.audience {
                 Audience::Channel { reader, .. } => reader,
                 Audience::Route { .. } => return None,
             },

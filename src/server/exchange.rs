@@ -3,13 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::access::Access;
-use super::command::Promise;
 use super::connection::{Connection, State};
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::response::{Form, Response, refusal};
 use super::router::{Endpoint, Found};
 use super::service::Service;
+use crate::command::Promise;
 use crate::error::Error;
 use crate::http::{
     BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length,
@@ -151,7 +151,7 @@ impl Service {
         }
         let publishes = matches!(found, Found::Channel(_)) && head.method() == "POST";
         let guarded = publishes || opens_socket(head, found);
-        if guarded && !self.origins.admit(head.fields().get("Origin"), head.host()) {
+        if guarded && !self.origins.admit(head.fields().all("Origin"), head.host()) {
             return Some(refusal(
                 Status::FORBIDDEN,
                 "pages of this Origin are not allowed here",

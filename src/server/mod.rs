@@ -1,6 +1,5 @@
 //! The server: what a program links.
 mod access;
-mod command;
 mod connection;
 mod exchange;
 mod origin;
@@ -11,23 +10,25 @@ mod route;
 mod router;
 mod service;
 mod simulation;
-mod socket;
+mod upgrade;
 mod ways;
+mod websocket;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 pub use access::Access;
-pub use command::{Publisher, Sender, Stopper};
 pub use reply::{EventStream, Later, Reply, Stream};
 pub use request::Request;
 pub use response::Response;
 pub use simulation::Simulation;
-pub use socket::{Socket, WebSocketRoute};
+pub use websocket::WebSocketRoute;
 
+use crate::command::{Publisher, Stopper};
 use crate::error::{Error, Result};
 use crate::limits::{Limits, MAX_QUEUED};
 use crate::net::{self, Loop};
+use crate::session::Socket;
 use crate::ws::Message;
 use router::Endpoint;
 use service::Service;

@@ -25,9 +25,18 @@ impl Origins {
         self.allowed.push(origin.trim_end_matches('/').into());
     }
 
-    /// Whether a request with this `Origin` and `Host` may come in.
-    pub(super) fn admit(&self, origin: Option<&[u8]>, host: Option<&str>) -> bool {
-        let Some(origin) = origin else { return true };
+    /// Whether a request with these `Origin` fields and this `Host` may come in. A browser sends one; where there are
+    /// more, none may hide behind another.
+    pub(super) fn admit<'o>(
+        &self,
+        origins: impl Iterator<Item = &'o [u8]>,
+        host: Option<&str>,
+    ) -> bool {
+        let mut origins = origins;
+        origins.all(|origin| self.admits(origin, host))
+    }
+
+    fn admits(&self, origin: &[u8], host: Option<&str>) -> bool {
         if self.any {
             return true;
         }
@@ -102,13 +111,13 @@ mod tests {
     use super::Origins;
 
     fn admits(origins: &Origins, origin: &str, host: &str) -> bool {
-        origins.admit(Some(origin.as_bytes()), Some(host))
+        origins.admit([origin.as_bytes()].into_iter(), Some(host))
     }
 
     #[test]
     fn the_servers_own_origin_and_no_origin_come_in() {
         let origins = Origins::default();
-        assert!(origins.admit(None, Some("a.example")));
+        assert!(origins.admit(std::iter::empty(), Some("a.example")));
         assert!(admits(&origins, "http://a.example", "a.example"));
         assert!(admits(&origins, "http://A.example:80", "a.example"));
         assert!(admits(&origins, "http://a.example", "a.example:80"));
@@ -132,8 +141,10 @@ mod tests {
         ] {
             assert!(!admits(&origins, origin, "a.example"), "{origin}");
         }
-        assert!(!origins.admit(Some(b"\xff"), Some("a.example")));
-        assert!(!origins.admit(Some(b"http://a.example"), None));
+        let own = &b"http://a.example"[..];
+        assert!(!origins.admit([&b"\xff"[..]].into_iter(), Some("a.example")));
+        assert!(!origins.admit([own].into_iter(), None));
+        assert!(!origins.admit([own, b"http://b.example"].into_iter(), Some("a.example")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How a handler answers: at once, later, or piece by piece.
 
-use super::command::{Command, Promise};
 use super::response::{Form, Response, refusal};
+use crate::command::{Command, Promise};
 use crate::error::Error;
 use crate::http::{FieldValue, HttpDate, Status};
 use crate::net::{ConnectionId, Mailbox, Stopped};

@@ -3,7 +3,7 @@
 use super::reply::Reply;
 use super::request::Request;
 use super::route::Pattern;
-use super::socket::WebSocketRoute;
+use super::websocket::WebSocketRoute;
 use crate::http::RequestHead;
 use crate::ws::handshake;
 

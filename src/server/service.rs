@@ -3,12 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::access::Access;
-use super::command::Command;
 use super::origin::Origins;
 use super::request::Request;
 use super::response::{Form, Response};
 use super::router::Router;
 use crate::channel::Hub;
+use crate::command::Command;
 use crate::error::Error;
 use crate::http::{DateCache, RequestHead};
 use crate::limits::Limits;

@@ -16,22 +16,15 @@ use std::time::Duration;
 use super::connection::{Connection, State};
 use super::request::Request;
 use super::response::{Form, NO_STORE, Response, refusal};
-use super::router::Endpoint;
 use super::service::Service;
-use super::socket::{Audience, Session, WebSocketRoute};
 use crate::channel::{Batch, Data, Encoding, Id, Next, Reader, Start};
-use crate::error::Error;
 use crate::http::{FieldValue, Status};
 use crate::net::Io;
 use crate::sse;
-use crate::ws::handshake::{self, Upgrade};
-use crate::ws::{CloseCode, Message};
+use crate::ws::handshake;
 
 /// How long an EventSource waits before it reconnects, in milliseconds (WHATWG HTML 9.2.6, `retry`).
 const RETRY: u64 = 2_000;
-
-/// The subprotocol whose frames are the bare data.
-const RAW: &str = "raw";
 
 impl Service {
     /// Answers a request for a channel's URL.
@@ -184,6 +177,11 @@ impl Service {
         let mut first = Vec::new();
         self.write_preamble(&reader, start, &mut first);
         form.piece(io.out.buffer(), &first);
+        if form.head_only {
+            self.hub.detach(reader);
+            self.end_answer(io, form);
+            return Ok(None);
+        }
         self.tell_gap(&mut reader, io);
         connection.state = State::Events { reader, form };
         io.set_deadline(self.limits.heartbeat);
@@ -217,119 +215,6 @@ impl Service {
             self.hub.take_gap(reader, io.out.buffer());
         }
     }
-
-    /// As [`Service::tell_gap`], for a WebSocket: bare data has no way to say it, so that a `raw` one ends.
-    pub(super) fn tell_socket_gap(&self, session: &mut Session, io: &mut Io<'_>) {
-        if session.is_closed() {
-            return;
-        }
-        match &mut session.audience {
-            Audience::Channel { reader, raw: false } => self.tell_gap(reader, io),
-            Audience::Channel { reader, raw: true } if self.hub.next(reader) == Next::Gap => {
-                session.fail(
-                    CloseCode::TRY_AGAIN_LATER,
-                    "messages are missing: they are no longer retained",
-                    io,
-                );
-            }
-            _ => {}
-        }
-    }
-
-    fn open_channel_socket(
-        &mut self,
-        connection: &mut Connection,
-        name: &str,
-        request: &Request<'_>,
-        io: &mut Io<'_>,
-    ) -> Result<Option<Response>, Response> {
-        let start = start_of(request)?;
-        let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
-        let raw = upgrade.protocols().any(|protocol| protocol == RAW);
-        let encoding = if raw {
-            Encoding::SocketRaw
-        } else {
-            Encoding::SocketJson
-        };
-        let reader = self
-            .hub
-            .attach(name, encoding, start, io.id.to_u64())
-            .map_err(channel_refusal)?;
-        let session = Session::new(Audience::Channel { reader, raw });
-        self.switch(connection, session, &upgrade, raw.then_some(RAW), io)?;
-        if let State::Socket(session) = &mut connection.state {
-            self.tell_socket_gap(session, io);
-        }
-        Ok(None)
-    }
-
-    /// Opens a WebSocket of a handler's.
-    pub(super) fn open_socket(
-        &mut self,
-        connection: &mut Connection,
-        index: usize,
-        request: &Request<'_>,
-        io: &mut Io<'_>,
-    ) {
-        let form = self.form(request.head());
-        if let Err(response) = self.open_handler_socket(connection, index, request, io) {
-            self.respond(io, form, &response);
-        }
-    }
-
-    fn open_handler_socket(
-        &mut self,
-        connection: &mut Connection,
-        index: usize,
-        request: &Request<'_>,
-        io: &mut Io<'_>,
-    ) -> Result<(), Response> {
-        let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
-        let Some(Endpoint::WebSocket(socket)) = self.router.get(index).map(|route| &route.endpoint)
-        else {
-            return Err(refusal(Status::NOT_FOUND, "there is no WebSocket here"));
-        };
-        let socket = *socket;
-        let spoken = self
-            .router
-            .socket(socket)
-            .map_or(&[][..], |route| &route.protocols);
-        let chosen = spoken
-            .iter()
-            .position(|spoken| upgrade.protocols().any(|offered| offered == &**spoken));
-        let protocol = chosen
-            .and_then(|chosen| spoken.get(chosen))
-            .map(|protocol| protocol.to_string());
-        let session = Session::new(Audience::Route {
-            index: socket,
-            protocol: chosen,
-        });
-        self.switch(connection, session, &upgrade, protocol.as_deref(), io)?;
-        let pattern = self.router.get(index).map(|route| route.pattern.clone());
-        let request = pattern
-            .as_ref()
-            .map_or(*request, |pattern| request.of_route(pattern));
-        self.call_on_open(connection, socket, protocol.as_deref(), &request, io);
-        Ok(())
-    }
-
-    /// The connection becomes a WebSocket.
-    fn switch(
-        &mut self,
-        connection: &mut Connection,
-        session: Session,
-        upgrade: &Upgrade<'_>,
-        protocol: Option<&str>,
-        io: &mut Io<'_>,
-    ) -> Result<(), Response> {
-        let date = self.dates.at(io.now.unix_ms / 1000);
-        let written = upgrade.write_response(io.out.buffer(), protocol, date);
-        // The state takes the session even if the answer failed, so that its reader is detached in the end.
-        connection.state = State::Socket(Box::new(session));
-        written.map_err(handshake_refusal)?;
-        io.set_deadline(self.limits.ping_interval);
-        Ok(())
-    }
 }
 
 /// How a `GET` of a channel wants to read.
@@ -342,13 +227,11 @@ enum Way {
 
 impl Way {
     fn of(request: &Request<'_>) -> Result<Way, Response> {
-        if request.method() == "GET" {
-            if handshake::is_upgrade(request.head()) {
-                return Ok(Way::Socket);
-            }
-            if accepts_events(request) {
-                return Ok(Way::Events);
-            }
+        if request.method() == "GET" && handshake::is_upgrade(request.head()) {
+            return Ok(Way::Socket);
+        }
+        if accepts_events(request) {
+            return Ok(Way::Events);
         }
         Ok(Way::Poll {
             wait: wait_of(request)?,
@@ -356,13 +239,24 @@ impl Way {
     }
 }
 
+/// Whether `text/event-stream` is among what the client takes (RFC 9110 12.5.1). It has to be named: every browser
+/// takes `*/*`. A weight of zero means that it is not taken (12.4.2).
 fn accepts_events(request: &Request<'_>) -> bool {
     request.fields().tokens("Accept").any(|range| {
-        let media_type = range.split(|&byte| byte == b';').next().unwrap_or_default();
-        media_type
-            .trim_ascii()
-            .eq_ignore_ascii_case(sse::MEDIA_TYPE.as_bytes())
+        let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+        let named = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(sse::MEDIA_TYPE.as_bytes()));
+        named && !parts.any(is_zero_weight)
     })
+}
+
+fn is_zero_weight(parameter: &[u8]) -> bool {
+    match parameter {
+        [b'q' | b'Q', b'=', b'0'] => true,
+        [b'q' | b'Q', b'=', b'0', b'.', digits @ ..] => digits.iter().all(|&digit| digit == b'0'),
+        _ => false,
+    }
 }
 
 /// How long a poll is to wait. A preference that makes no sense is no preference (RFC 7240 2); a query that makes
@@ -400,7 +294,7 @@ fn seconds(text: &str) -> Option<Duration> {
 
 /// Where a request wants to begin. The field wins over the query: an EventSource that reconnects keeps its URL and
 /// sends the newer id in the field.
-fn start_of(request: &Request<'_>) -> Result<Start, Response> {
+pub(super) fn start_of(request: &Request<'_>) -> Result<Start, Response> {
     let given = request
         .header("Last-Event-ID")
         .map(Into::into)
@@ -443,94 +337,6 @@ fn no_store(mut response: Response) -> Response {
     response
 }
 
-fn channel_refusal(error: crate::channel::Error) -> Response {
+pub(super) fn channel_refusal(error: crate::channel::Error) -> Response {
     refusal(error.status(), &error.to_string())
-}
-
-fn handshake_refusal(error: handshake::HandshakeError) -> Response {
-    let mut response = refusal(error.status(), &error.to_string());
-    // A version that would do (RFC 6455 4.4), or the method.
-    for (name, value) in error.fields() {
-        response
-            .fields
-            .push((name.as_str().into(), value.as_bytes().into()));
-    }
-    response
-}
-
-impl Service {
-    /// Hands what arrived on a WebSocket to its handler or its channel.
-    pub(super) fn receive_frames(
-        &mut self,
-        connection: &mut Connection,
-        input: &mut [u8],
-        io: &mut Io<'_>,
-    ) {
-        let State::Socket(session) = &mut connection.state else {
-            return;
-        };
-        let (peer, mut panicked) = (connection.peer, false);
-        session.receive(
-            input,
-            &self.limits,
-            io,
-            |audience, link, message, io| match audience {
-                Audience::Channel { reader, .. } => {
-                    let data = match message {
-                        Message::Text(text) => Data::Text(text.into()),
-                        Message::Binary(bytes) => Data::Binary(bytes.into()),
-                    };
-                    // The reader's channel exists, and there is no event name to refuse.
-                    let _ = self.hub.publish_beside(reader, data, io.now.unix_ms);
-                }
-                Audience::Route { index, protocol } => {
-                    let Some(route) = self.router.socket_mut(*index) else {
-                        return;
-                    };
-                    let protocol = protocol
-                        .and_then(|chosen| route.protocols.get(chosen))
-                        .map(|name| &**name);
-                    let mut socket = link.socket(peer, protocol, &self.mailbox, io);
-                    let on_message = &mut route.on_message;
-                    let call = std::panic::AssertUnwindSafe(|| on_message(&mut socket, message));
-                    if std::panic::catch_unwind(call).is_err() {
-                        panicked = true;
-                        link.fail(CloseCode::INTERNAL_ERROR, "the server failed to answer", io);
-                    }
-                }
-            },
-        );
-        session.await_close(&self.limits, io);
-        if panicked {
-            self.report(&Error::Panicked);
-        }
-    }
-
-    fn call_on_open(
-        &mut self,
-        connection: &mut Connection,
-        index: usize,
-        protocol: Option<&str>,
-        request: &Request<'_>,
-        io: &mut Io<'_>,
-    ) {
-        let State::Socket(session) = &mut connection.state else {
-            return;
-        };
-        let Some(WebSocketRoute {
-            on_open: Some(on_open),
-            ..
-        }) = self.router.socket_mut(index)
-        else {
-            return;
-        };
-        let mut socket = session.socket(connection.peer, protocol, &self.mailbox, io);
-        let call = std::panic::AssertUnwindSafe(|| on_open(&mut socket, request));
-        let called = std::panic::catch_unwind(call);
-        session.await_close(&self.limits, io);
-        if called.is_err() {
-            session.fail(CloseCode::INTERNAL_ERROR, "the server failed to answer", io);
-            self.report(&Error::Panicked);
-        }
-    }
 }

@@ -1,21 +1,21 @@
 //! What other threads tell the server, and the handles that they do it through.
 
-use super::response::Response;
 use crate::channel;
 use crate::error::Result;
 use crate::net::{ConnectionId, Mailbox, Stopped};
+use crate::server::Response;
 use crate::ws::{CloseCode, Message};
 
 /// A request on a connection that still has its answer to come. The serial tells it from later ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Promise {
-    pub(super) id: ConnectionId,
-    pub(super) serial: u32,
+pub(crate) struct Promise {
+    pub(crate) id: ConnectionId,
+    pub(crate) serial: u32,
 }
 
 /// What goes through the mailbox. All but `Publish` are for one connection.
 #[derive(Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// Append a message to a channel.
     Publish {
         /// The channel's name.
@@ -42,7 +42,7 @@ pub enum Command {
 /// Publishes into the server's channels, from any thread. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct Publisher {
-    pub(super) mailbox: Mailbox<Command>,
+    pub(crate) mailbox: Mailbox<Command>,
 }
 
 impl Publisher {
@@ -77,7 +77,7 @@ impl Publisher {
 /// Stops the server from any thread: the first time politely, the second time at once. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct Stopper {
-    pub(super) mailbox: Mailbox<Command>,
+    pub(crate) mailbox: Mailbox<Command>,
 }
 
 impl Stopper {
@@ -92,8 +92,8 @@ impl Stopper {
 /// Sends to one WebSocket from any thread, also from the handler of another one. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    pub(super) mailbox: Mailbox<Command>,
-    pub(super) id: ConnectionId,
+    pub(crate) mailbox: Mailbox<Command>,
+    pub(crate) id: ConnectionId,
 }
 
 impl Sender {

@@ -1,0 +1,85 @@
+//! Why a client did not get what it wanted.
+
+use std::fmt;
+use std::io::ErrorKind;
+
+use crate::ws::handshake::HandshakeError;
+use crate::{http, sse, ws};
+
+/// What can go wrong for a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The URL is none that can be connected to. Says which and why.
+    Url(String),
+    /// A field that was to be sent holds what no field may hold.
+    Field(http::Error),
+    /// The host's name was not found.
+    Lookup(String),
+    /// The connection could not be made, or broke.
+    Connection(ErrorKind),
+    /// The server did not answer in time.
+    Timeout,
+    /// The server ended the connection before its answer was complete.
+    Ended,
+    /// The server's answer was not valid HTTP.
+    Http(http::Error),
+    /// The server answered with this status, which is final. With it, what it said for people.
+    Status(u16, String),
+    /// The server answered 200 with another media type than was asked for.
+    MediaType(String),
+    /// More redirects than are followed.
+    Redirects,
+    /// The answer to the opening handshake was wrong.
+    Handshake(HandshakeError),
+    /// The server broke the rules of WebSocket.
+    WebSocket(ws::Error),
+    /// An event was larger than is taken.
+    EventStream(sse::Error),
+    /// A message of the server's was not what a channel sends.
+    Envelope,
+    /// Nothing came for longer than a living server is silent.
+    Silence,
+    /// The system has no randomness to give, without which nothing can be masked.
+    Randomness,
+}
+
+impl Error {
+    /// Whether the same may succeed later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Error::Lookup(_) | Error::Connection(_) | Error::Timeout | Error::Ended | Error::Silence => true,
+            Error::Status(code, _) => matches!(code, 408 | 425 | 429 | 500..=599),
+            // A server that is in the middle of a restart, or a proxy in front of one, says anything.
+            Error::Http(_) | Error::WebSocket(_) | Error::EventStream(_) | Error::Envelope => true,
+            Error::Handshake(_) | Error::MediaType(_) | Error::Redirects => false,
+            Error::Url(_) | Error::Field(_) | Error::Randomness => false,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Url(why) => write!(f, "the URL {why}"),
+            Error::Field(error) => write!(f, "a field can't be sent: {error}"),
+            Error::Lookup(host) => write!(f, "the host {host:?} was not found"),
+            Error::Connection(kind) => write!(f, "the connection failed: {kind}"),
+            Error::Timeout => f.write_str("the server did not answer in time"),
+            Error::Ended => f.write_str("the server ended the connection"),
+            Error::Http(error) => write!(f, "the answer was not valid HTTP: {error}"),
+            Error::Status(code, said) if said.is_empty() => write!(f, "the server answered {code}"),
+            Error::Status(code, said) => write!(f, "the server answered {code}: {said}"),
+            Error::MediaType(given) => write!(f, "the server answered with {given}, which was not asked for"),
+            Error::Redirects => f.write_str("the server redirects too often"),
+            Error::Handshake(error) => write!(f, "the opening handshake failed: {error}"),
+            Error::WebSocket(error) => write!(f, "the server broke the rules of WebSocket: {error}"),
+            Error::EventStream(error) => write!(f, "the event stream can't be read: {error}"),
+            Error::Envelope => f.write_str("a message was not what a channel sends"),
+            Error::Silence => f.write_str("nothing came for too long"),
+            Error::Randomness => f.write_str("the system has no randomness to give"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,175 @@
+//! The URLs that a client connects to (RFC 3986, RFC 6455 3).
+
+use std::fmt;
+
+use super::error::Error;
+use crate::http::{FieldValue, Target};
+
+/// An absolute URL, taken apart: whom to connect to and what to ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Url {
+    pub(super) scheme: Scheme,
+    /// Without the brackets of an IPv6 address.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Path and query, as they go into a request line. Begins with a slash.
+    pub(super) target: String,
+}
+
+/// What a URL's connection is made of. `ws` is the same connection as `http`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    WebSocket,
+}
+
+impl Scheme {
+    const PORT: u16 = 80;
+
+    fn name(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::WebSocket => "ws",
+        }
+    }
+}
+
+impl Url {
+    /// Takes a URL apart.
+    ///
+    /// # Errors
+    /// It is none, or of a scheme that this build does not speak.
+    pub(super) fn parse(url: &str) -> Result<Url, Error> {
+        let wrong = |why: &str| Error::Url(format!("{url:?} {why}"));
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("has no scheme, such as http://"))?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Scheme::Http,
+            "ws" => Scheme::WebSocket,
+            "https" | "wss" => return Err(wrong("needs TLS, which this build does not have")),
+            _ => return Err(wrong("has a scheme other than http and ws")),
+        };
+        // A fragment is for who asks, not for who is asked (RFC 9110 7.1).
+        let rest = rest.split('#').next().unwrap_or(rest);
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at(end);
+        if authority.contains('@') {
+            return Err(wrong("has credentials in it: send them in a field"));
+        }
+        let (host, port) = split_port(authority).ok_or_else(|| wrong("has no valid host and port"))?;
+        let port = match port {
+            "" => Scheme::PORT,
+            port => decimal(port).ok_or_else(|| wrong("has no valid port"))?,
+        };
+        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+        if Target::parse(&target).is_err() || target.bytes().any(|byte| !byte.is_ascii_graphic()) {
+            return Err(wrong("has a path or query with characters that have to be percent-encoded"));
+        }
+        let url = Url { scheme, host: host.to_owned(), port, target };
+        if host.is_empty() || FieldValue::new(&url.authority()).is_err() || host.contains([' ', '\\', '%']) {
+            return Err(wrong("has no valid host"));
+        }
+        Ok(url)
+    }
+
+    /// Host and port as they go into `Host` and `Origin`: without a port that is the scheme's own.
+    pub(super) fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        if self.port == Scheme::PORT { host } else { format!("{host}:{}", self.port) }
+    }
+
+    /// Where a `Location` leads from here (RFC 3986 5.2, for the forms that servers send).
+    pub(super) fn join(&self, location: &str) -> Result<Url, Error> {
+        if location.contains("://") {
+            return Url::parse(location);
+        }
+        let origin = format!("{}://{}", self.scheme.name(), self.authority());
+        if location.starts_with("//") {
+            return Url::parse(&format!("{}:{location}", self.scheme.name()));
+        }
+        if location.starts_with('/') {
+            return Url::parse(&format!("{origin}{location}"));
+        }
+        let path = self.target.split('?').next().unwrap_or("/");
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Url::parse(&format!("{origin}{folder}/{location}"))
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme.name(), self.authority(), self.target)
+    }
+}
+
+/// Host (without brackets) and port (perhaps empty).
+fn split_port(authority: &str) -> Option<(&str, &str)> {
+    if let Some(rest) = authority.strip_prefix('[') {
+        let (host, rest) = rest.split_once(']')?;
+        host.parse::<std::net::Ipv6Addr>().ok()?;
+        return if rest.is_empty() { Some((host, "")) } else { Some((host, rest.strip_prefix(':')?)) };
+    }
+    match authority.split_once(':') {
+        Some((_, port)) if port.contains(':') => None,
+        Some((host, port)) => Some((host, port)),
+        None => Some((authority, "")),
+    }
+}
+
+fn decimal(port: &str) -> Option<u16> {
+    port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(url: &str) -> (String, u16, String) {
+        let url = Url::parse(url).unwrap();
+        (url.host, url.port, url.target)
+    }
+
+    #[test]
+    fn host_port_and_target_are_told_apart() {
+        let is = |host: &str, port, target: &str| (host.to_owned(), port, target.to_owned());
+        assert_eq!(parsed("http://a"), is("a", 80, "/"));
+        assert_eq!(parsed("HTTP://a.example:9000/b?c=d#e"), is("a.example", 9000, "/b?c=d"));
+        assert_eq!(parsed("ws://[::1]:1/"), is("::1", 1, "/"));
+        assert_eq!(parsed("ws://a?b"), is("a", 80, "/?b"));
+    }
+
+    #[test]
+    fn what_is_no_url_of_ours_says_why() {
+        for (url, why) in [
+            ("a.example/b", "no scheme"),
+            ("ftp://a", "other than http"),
+            ("https://a", "TLS"),
+            ("http://", "host"),
+            ("http://:80/", "host"),
+            ("http://a:b/", "port"),
+            ("http://a:+1/", "port"),
+            ("http://a:70000/", "port"),
+            ("http://[::1/", "host"),
+            ("http://[a]/", "host"),
+            ("http://u:p@a/", "credentials"),
+            ("http://a/b c", "percent-encoded"),
+            ("http://a/\r\nX: y", "percent-encoded"),
+            ("http://a\r\nX: y/", "host"),
+        ] {
+            let error = Url::parse(url).unwrap_err().to_string();
+            assert!(error.contains(why), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_leads_from_where_it_came() {
+        let from = Url::parse("http://a:9000/b/c?d").unwrap();
+        for (location, to) in [
+            ("http://x/y", "http://x/y"),
+            ("//x/y", "http://x/y"),
+            ("/y?z", "http://a:9000/y?z"),
+            ("y", "http://a:9000/b/y"),
+        ] {
+            assert_eq!(from.join(location).unwrap().to_string(), to);
+        }
+    }
+}

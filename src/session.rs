@@ -1,0 +1,338 @@
+//! An open WebSocket, of a server or a client: what its handler sees, and the rules between its frames and the loop.
+//!
+//! The codec says what arrived; a [`Session`] adds the rules of a connection (RFC 6455 5.5 and 7): a ping is
+//! answered, a close is answered and ends the connection, a violation ends it with the right code, and nothing is
+//! sent after our close frame. It is the same for both roles but for two things: a client masks what it sends (5.3),
+//! and leaves it to the server to close the connection first (7.1.1).
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::command::{Command, Sender};
+use crate::net::{ConnectionId, Io, Mailbox, Output};
+use crate::random::Random;
+use crate::ws::{self, Close, CloseCode, Event, Fragmenter, Message, Role};
+
+/// One open WebSocket, as its handler sees it while it is called.
+#[derive(Debug)]
+pub struct Socket<'a> {
+    pub(crate) id: ConnectionId,
+    pub(crate) peer: SocketAddr,
+    pub(crate) out: &'a mut Output,
+    pub(crate) link: &'a mut Link,
+    pub(crate) mailbox: &'a Mailbox<Command>,
+    pub(crate) protocol: Option<&'a str>,
+}
+
+impl Socket<'_> {
+    /// Sends a message. Behind a close nothing is sent.
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) {
+        self.link.send(self.out, message.into());
+    }
+
+    /// Sends a part of a message whose size is not known yet, as fragments (RFC 6455 5.4). The first part decides
+    /// whether it is text or binary; `last` ends the message. Text may be cut anywhere between characters. A
+    /// message sent in between ends the one in parts first, as fragments of two messages can't be mixed.
+    pub fn send_part<'m>(&mut self, part: impl Into<Message<'m>>, last: bool) {
+        self.link.send_part(self.out, part.into(), last);
+    }
+
+    /// Begins the closing handshake. A reason longer than 123 bytes does not fit a close frame and is left out.
+    pub fn close(&mut self, code: CloseCode, reason: &str) {
+        self.link.close(self.out, Some(fitting(code, reason)));
+    }
+
+    /// A way to send to this socket from elsewhere: another thread, or another socket's handler.
+    pub fn sender(&self) -> Sender {
+        Sender {
+            mailbox: self.mailbox.clone(),
+            id: self.id,
+        }
+    }
+
+    /// The connection's name.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    /// The address at the other end of the connection.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The subprotocol that was agreed on.
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol
+    }
+}
+
+fn fitting(code: CloseCode, reason: &str) -> Close<'_> {
+    Close::new(code, reason).unwrap_or(Close { code, reason: "" })
+}
+
+/// What of a session sending changes.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    /// Our close frame is out: nothing may follow it (RFC 6455 5.5.1).
+    closed: bool,
+    parts: Option<Box<Fragmenter>>,
+    /// Where a client's masking keys come from; a server has none (5.1).
+    masks: Option<Box<Random>>,
+}
+
+/// Why a message in parts could not go on.
+const NOT_TEXT: &str = "a text message was continued with bytes";
+
+impl Link {
+    fn send(&mut self, out: &mut Output, message: Message<'_>) {
+        if self.parts.is_some() {
+            self.finish_parts(out, b"");
+        }
+        if self.closed {
+            return;
+        }
+        if self.masks.is_some() {
+            let mask = self.mask();
+            return ws::write_message(out.buffer(), message, mask);
+        }
+        let opcode = if message.is_text() {
+            ws::Opcode::Text
+        } else {
+            ws::Opcode::Binary
+        };
+        let payload = message.as_bytes();
+        out.copy(
+            ws::Header::new(opcode, payload.len() as u64)
+                .encode()
+                .as_slice(),
+        );
+        out.send(payload);
+    }
+
+    /// A fresh key for the next frame, if frames are masked. A client without randomness sends no more: a key that
+    /// can be guessed is none (RFC 6455 10.3).
+    fn mask(&mut self) -> Option<[u8; 4]> {
+        let key = self.masks.as_mut()?.bytes();
+        self.closed |= key.is_err();
+        Some(key.unwrap_or_default())
+    }
+
+    fn send_part(&mut self, out: &mut Output, part: Message<'_>, last: bool) {
+        if self.closed {
+            return;
+        }
+        let mask = self.mask();
+        let parts = self
+            .parts
+            .get_or_insert_with(|| Box::new(Fragmenter::start(part.kind())));
+        if last {
+            return self.finish_parts(out, part.as_bytes());
+        }
+        if parts.write(out.buffer(), part.as_bytes(), mask).is_err() {
+            self.close(out, Some(fitting(CloseCode::INTERNAL_ERROR, NOT_TEXT)));
+        }
+    }
+
+    fn finish_parts(&mut self, out: &mut Output, part: &[u8]) {
+        let Some(parts) = self.parts.take() else {
+            return;
+        };
+        let mask = self.mask();
+        if !self.closed && parts.finish(out.buffer(), part, mask).is_err() {
+            self.close(out, Some(fitting(CloseCode::INTERNAL_ERROR, NOT_TEXT)));
+        }
+    }
+
+    fn close(&mut self, out: &mut Output, close: Option<Close<'_>>) {
+        if !self.closed {
+            let mask = self.mask();
+            self.closed = true;
+            ws::write_close(out.buffer(), close, mask);
+        }
+    }
+
+    fn pong(&mut self, out: &mut Output, payload: &[u8]) {
+        if !self.closed {
+            let mask = self.mask();
+            // The codec gives no ping longer than a pong may be.
+            let _ = ws::write_pong(out.buffer(), payload, mask);
+        }
+    }
+
+    /// Ends the connection because of what our side did.
+    pub(crate) fn fail(&mut self, code: CloseCode, reason: &str, io: &mut Io<'_>) {
+        self.close(io.out, Some(fitting(code, reason)));
+        io.close();
+    }
+
+    /// The socket as its handler sees it.
+    pub(crate) fn socket<'a>(
+        &'a mut self,
+        peer: SocketAddr,
+        protocol: Option<&'a str>,
+        mailbox: &'a Mailbox<Command>,
+        io: &'a mut Io<'_>,
+    ) -> Socket<'a> {
+        Socket {
+            id: io.id,
+            peer,
+            out: io.out,
+            link: self,
+            mailbox,
+            protocol,
+        }
+    }
+}
+
+/// How long a session waits for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// See [`PING_INTERVAL`](crate::limits::PING_INTERVAL).
+    pub(crate) ping_interval: Duration,
+    /// See [`CLOSE_TIMEOUT`](crate::limits::CLOSE_TIMEOUT).
+    pub(crate) close_timeout: Duration,
+}
+
+/// What the peer closed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Closed {
+    pub(crate) code: Option<CloseCode>,
+    pub(crate) reason: Box<str>,
+}
+
+/// A WebSocket after its handshake.
+#[derive(Debug)]
+pub(crate) struct Session {
+    decoder: ws::Decoder,
+    pub(crate) link: Link,
+    /// The newest ping that is not answered because the peer does not read (RFC 6455 5.5.3: the newest is enough).
+    pong: Option<Box<[u8]>>,
+    /// What the peer's close frame said, once it has come.
+    pub(crate) closed: Option<Box<Closed>>,
+    /// Ping intervals since the peer was last heard.
+    silent: u8,
+}
+
+impl Session {
+    pub(crate) fn server() -> Session {
+        Session::new(Role::Server, Link::default())
+    }
+
+    pub(crate) fn client() -> Session {
+        Session::new(
+            Role::Client,
+            Link {
+                masks: Some(Box::new(Random::new())),
+                ..Link::default()
+            },
+        )
+    }
+
+    fn new(role: Role, link: Link) -> Session {
+        Session {
+            decoder: ws::Decoder::new(role),
+            link,
+            pong: None,
+            closed: None,
+            silent: 0,
+        }
+    }
+
+    /// Whether our close frame is out.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.link.closed
+    }
+
+    /// Takes what arrived and hands each message to `deliver`.
+    pub(crate) fn receive(
+        &mut self,
+        input: &mut [u8],
+        limits: &ws::Limits,
+        patience: &Patience,
+        io: &mut Io<'_>,
+        mut deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>),
+    ) {
+        let Session {
+            decoder,
+            link,
+            pong,
+            closed,
+            silent,
+        } = self;
+        *silent = 0;
+        let mut at = 0;
+        loop {
+            let decoded = match decoder.decode(&mut input[at..], limits) {
+                Ok(decoded) => decoded,
+                Err(error) => return link.fail(error.close_code(), &error.to_string(), io),
+            };
+            at += decoded.used;
+            match decoded.event {
+                None => break,
+                Some(Event::Message(message)) if !link.closed => deliver(link, message, io),
+                Some(Event::Ping(payload)) if io.backlog == 0 => link.pong(io.out, payload),
+                Some(Event::Ping(payload)) => *pong = Some(payload.into()),
+                Some(Event::Message(_) | Event::Pong(_)) => {}
+                Some(Event::Close(close)) => {
+                    let code = close.map(|close| close.code);
+                    let reason = close.map_or("", |close| close.reason).into();
+                    *closed = Some(Box::new(Closed { code, reason }));
+                    // The answer carries the code that came (5.5.1 calls that typical).
+                    link.close(io.out, code.map(|code| Close { code, reason: "" }));
+                    if link.masks.is_none() {
+                        return io.close();
+                    }
+                }
+            }
+            if io.is_closing() {
+                return;
+            }
+        }
+        self.await_close(patience, io);
+    }
+
+    /// The peer takes output again: the pong that waited goes out.
+    pub(crate) fn resume(&mut self, io: &mut Io<'_>) {
+        if let Some(payload) = self.pong.take() {
+            self.link.pong(io.out, &payload);
+        }
+    }
+
+    /// A ping interval has passed, or the time for the peer to answer our close.
+    pub(crate) fn tick(&mut self, patience: &Patience, io: &mut Io<'_>) {
+        self.silent = self.silent.saturating_add(1);
+        if self.link.closed || self.silent > 2 {
+            return io.abort();
+        }
+        if io.backlog == 0 {
+            let mask = self.link.mask();
+            // An empty ping is always short enough.
+            let _ = ws::write_ping(io.out.buffer(), b"", mask);
+        }
+        io.set_deadline(patience.ping_interval);
+    }
+
+    /// Sends a message that came from elsewhere.
+    pub(crate) fn send(&mut self, message: Message<'_>, io: &mut Io<'_>) {
+        self.link.send(io.out, message);
+    }
+
+    /// Begins the closing handshake.
+    pub(crate) fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        patience: &Patience,
+        io: &mut Io<'_>,
+    ) {
+        self.link.close(io.out, Some(fitting(code, reason)));
+        self.await_close(patience, io);
+    }
+
+    /// Gives the peer its time to answer, if our close frame is out.
+    pub(crate) fn await_close(&mut self, patience: &Patience, io: &mut Io<'_>) {
+        if self.link.closed && !io.is_closing() {
+            io.set_deadline(patience.close_timeout);
+        }
+    }
+}
