@@ -5,7 +5,6 @@
 use std::io::Write;
 
 use barewire::{Subscribe, Transport, Update};
-use base64::Engine as _;
 
 const HELP: &str = "\
 Follows a channel and prints its events; on stderr, how it is connected.

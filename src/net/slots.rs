@@ -140,7 +140,7 @@ impl<C> Slot<C> {
         self.phase == Phase::Open && !self.flow.closing && !self.flow.aborted
     }
 
-    pub(super) fn backlog_len(&self) -> usize {
+    fn backlog_len(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.len())
     }
 
@@ -251,6 +251,9 @@ impl<C> Slot<C> {
         }
         self.scheduled = u64::MAX;
         let now = visit.now.ms;
+        if self.phase == Phase::Connecting && self.flow.deadline <= now {
+            self.break_off(visit, ErrorKind::TimedOut);
+        }
         if self.stall_at <= now {
             // The system tells of room only when there is a good deal of it. Who reads slowly has taken something
             // all the same, and a write that succeeds says so.
@@ -260,9 +263,6 @@ impl<C> Slot<C> {
             if !self.writable && self.stall_at <= now {
                 self.break_off(visit, ErrorKind::TimedOut);
             }
-        }
-        if self.phase == Phase::Connecting && self.flow.deadline <= now {
-            self.break_off(visit, ErrorKind::TimedOut);
         }
         match self.phase {
             Phase::Open if self.flow.deadline <= now => {
@@ -397,7 +397,7 @@ impl<C> Slot<C> {
     }
 
     fn watch_stall<P>(&mut self, visit: &Visit<'_, P>) {
-        if self.writable {
+        if self.writable || self.phase == Phase::Connecting {
             self.stall_at = u64::MAX;
         } else if self.stall_at == u64::MAX {
             self.stall_at = visit

@@ -94,7 +94,6 @@ fn resident_mib(id: u32) -> u64 {
     pages * 4 / 1024
 }
 
-#[cfg(unix)]
 #[test]
 fn out_of_descriptors_accepting_pauses_and_recovers() {
     let mut server = Serving::start("ulimit -n 64;");

@@ -7,14 +7,12 @@ use tungstenite::Message;
 use crate::support::{Running, connect, get, websocket};
 
 /// How many descriptors this process may have.
-#[cfg(unix)]
 fn descriptors() -> usize {
     let limit = Command::new("sh").args(["-c", "ulimit -n"]).output();
     let limit = String::from_utf8(limit.unwrap().stdout).unwrap();
     limit.trim().parse().unwrap_or(usize::MAX)
 }
 
-#[cfg(unix)]
 #[test]
 fn two_thousand_idle_connections_do_not_bother_one_that_works() {
     // Both ends of each are in this process, and other tests have theirs.

@@ -6,7 +6,9 @@
 //! No test sleeps in order to wait for something. It waits for the event itself, for as long as
 //! [`support::PATIENCE`]; where something must not happen, it waits for a later event that would have come after it.
 
+#[cfg(unix)]
 mod child;
+#[cfg(unix)]
 mod crowd;
 mod echo;
 mod handles;

@@ -86,7 +86,6 @@ fn what_is_said_at_the_opening_arrives_before_the_end() {
         client.write_all(b"this is not read\n").unwrap();
         assert_eq!(read_to_end(&mut client).unwrap(), b"the time is now\n");
     }
-    drop(running.mailbox.clone());
     let received = running
         .notes
         .try_iter()
@@ -198,6 +197,35 @@ fn everything_written_before_a_close_arrives_at_a_slow_reader() {
         got += count;
     }
     assert_eq!(got, len);
+}
+
+#[test]
+fn a_peer_that_does_not_end_its_half_is_waited_for_only_a_moment() {
+    let running = Running::start(Setup::default());
+    let mut client = connect(running.address);
+    let id = running.opened();
+    assert_eq!(ask(&mut client, "bye"), "bye");
+    assert_eq!(read_to_end(&mut client).unwrap(), b"");
+    let began = Instant::now();
+    running.await_note(Note::Closed(id));
+    assert!(began.elapsed() < Duration::from_secs(15));
+}
+
+#[test]
+fn who_takes_nothing_of_what_is_shared_is_dropped() {
+    let running = Running::start(Setup {
+        lend: RECORD,
+        limits: Limits {
+            stall_timeout: Duration::from_millis(300),
+            ..limits()
+        },
+        ..Setup::default()
+    });
+    let mut client = connect(running.address);
+    let id = running.opened();
+    assert_eq!(ask(&mut client, "subscribe\necho ready"), "ready");
+    running.mailbox.send(None, Command::Append(20_000)).unwrap();
+    running.await_note(Note::Closed(id));
 }
 
 /// Reads records up to `end` and counts the lines between them.
