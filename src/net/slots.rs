@@ -140,7 +140,7 @@ impl<C> Slot<C> {
         self.phase == Phase::Open && !self.flow.closing && !self.flow.aborted
     }
 
-    fn backlog_len(&self) -> usize {
+    pub(super) fn backlog_len(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.len())
     }
 
