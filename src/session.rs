@@ -211,6 +211,8 @@ pub(crate) struct Session {
     pub(crate) closed: Option<Box<Closed>>,
     /// Ping intervals since the peer was last heard.
     silent: u8,
+    /// The peer's time to answer our close has begun.
+    closing: bool,
 }
 
 impl Session {
@@ -235,6 +237,7 @@ impl Session {
             pong: None,
             closed: None,
             silent: 0,
+            closing: false,
         }
     }
 
@@ -258,6 +261,7 @@ impl Session {
             pong,
             closed,
             silent,
+            ..
         } = self;
         *silent = 0;
         let mut at = 0;
@@ -329,9 +333,10 @@ impl Session {
         self.await_close(patience, io);
     }
 
-    /// Gives the peer its time to answer, if our close frame is out.
+    /// Gives the peer its time to answer, once our close frame is out. What else it sends gives it no more.
     pub(crate) fn await_close(&mut self, patience: &Patience, io: &mut Io<'_>) {
-        if self.link.closed && !io.is_closing() {
+        if self.link.closed && !self.closing && !io.is_closing() {
+            self.closing = true;
             io.set_deadline(patience.close_timeout);
         }
     }

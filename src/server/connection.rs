@@ -244,13 +244,7 @@ impl Protocol for Service {
                 let form = *form;
                 form.end(io.out.buffer());
                 connection.state = State::Head;
-                self.end_answer(
-                    io,
-                    Form {
-                        keep_alive: form.keep_alive && !form.http10,
-                        ..form
-                    },
-                );
+                self.end_answer(io, form);
                 self.process_rest(connection, io);
             }
             (State::Socket(socket), Command::Text(text)) => {

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::http::{
     BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length,
 };
-use crate::net::Io;
+use crate::net::{Io, Protocol};
 use crate::ws::handshake;
 
 /// A request whose body is on its way.
@@ -229,6 +229,10 @@ impl Service {
                 self.respond(io, form, &response);
             }
         }
+        if self.draining {
+            // What opened just now missed the end that came to all others.
+            self.drain(connection, io);
+        }
     }
 
     /// Answers with a response that a program made outside a [`Reply`].
@@ -293,8 +297,9 @@ impl Service {
                     self.give_up_promise(connection, io);
                 }
             }
-            Answer::Streamed { .. } if form.head_only => self.end_answer(io, form),
+            Answer::Streamed { .. } if form.head_only => self.end_answer(io, form.in_pieces()),
             Answer::Streamed { awaited, events } => {
+                let form = form.in_pieces();
                 connection.state = State::Streaming {
                     form,
                     events,

@@ -181,6 +181,14 @@ impl Form {
         }
     }
 
+    /// For an answer in pieces: in HTTP/1.0 nothing but the end of the connection tells where it ends.
+    pub(super) const fn in_pieces(self) -> Form {
+        Form {
+            keep_alive: self.keep_alive && !self.http10,
+            ..self
+        }
+    }
+
     fn start<'o>(self, out: &'o mut Vec<u8>, status: Status, date: &HttpDate) -> HeadWriter<'o> {
         let head = HeadWriter::response(out, status).field(FieldName::DATE, date.into());
         match (self.keep_alive, self.http10) {
@@ -222,6 +230,7 @@ impl Form {
         fields: &[OwnedField],
     ) {
         let head = self
+            .in_pieces()
             .start(out, Status::OK, date)
             .field(FieldName::CONTENT_TYPE, media_type);
         let head = write_fields(head, fields);
@@ -315,6 +324,24 @@ mod tests {
         };
         assert!(written(old, &Response::empty()).contains("Connection: keep-alive\r\n"));
         assert!(!written(KEPT, &Response::empty()).contains("Connection"));
+    }
+
+    #[test]
+    fn an_answer_in_pieces_is_the_last_of_an_http_10_connection() {
+        let old = Form {
+            http10: true,
+            ..KEPT
+        };
+        for (form, field) in [(old, "Connection: close\r\n"), (KEPT, "chunked\r\n")] {
+            let mut out = Vec::new();
+            let media_type = FieldValue::from_static("text/plain");
+            form.write_stream(&mut out, &HttpDate::from_unix(0), media_type);
+            let head = String::from_utf8(out).unwrap();
+            assert!(
+                head.contains(field) && !head.contains("keep-alive"),
+                "{head}"
+            );
+        }
     }
 
     #[test]

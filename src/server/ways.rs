@@ -159,6 +159,7 @@ impl Service {
         io: &mut Io<'_>,
     ) -> Result<Option<Response>, Response> {
         let start = start_of(request)?;
+        let form = form.in_pieces();
         let encoding = if form.http10 {
             Encoding::EventStream
         } else {
