@@ -65,6 +65,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod channel;
+pub mod client;
 #[cfg(feature = "net")]
 mod error;
 pub mod http;

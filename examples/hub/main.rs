@@ -9,7 +9,7 @@
 //!     curl -N -H 'Accept: text/event-stream' http://127.0.0.1:9000/channels/demo        # event stream
 //!     websocat ws://127.0.0.1:9000/channels/demo                                        # WebSocket
 
-use barewire::Server;
+use barewire::{Response, Server, client};
 
 const HELP: &str = "\
 Channels that anybody may publish to and read, in four ways: short poll, long poll, event stream, WebSocket.
@@ -24,6 +24,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse()?;
     let mut server = Server::bind(&arguments.listen)?;
     server.get("/", |_request, reply| reply.html(include_str!("page.html")));
+    server.get("/barewire.js", |_request, reply| {
+        reply.send(source("text/javascript; charset=utf-8", client::JAVASCRIPT));
+    });
+    server.get("/barewire.d.ts", |_request, reply| {
+        reply.send(source("text/plain; charset=utf-8", client::TYPESCRIPT));
+    });
     server.channels("/channels/{name}");
     for origin in &arguments.origins {
         server.allow_origin(origin);
@@ -33,6 +39,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ctrlc::set_handler(move || stopper.stop())?;
     println!("listening on http://{}", server.local_addr()?);
     Ok(server.run()?)
+}
+
+/// A part of the client for browsers, to be asked for again after an update.
+fn source(media_type: &str, text: &'static str) -> Response {
+    Response::bytes(media_type, text.as_bytes()).header("Cache-Control", "no-cache")
 }
 
 struct Arguments {

@@ -1,0 +1,5 @@
+//! Clients: who reads and publishes from outside.
+
+mod browser;
+
+pub use browser::*;
