@@ -12,7 +12,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use barewire::Server;
+use barewire::{Response, Server, client};
 use common::Options;
 
 const HELP: &str = "\
@@ -28,9 +28,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse(HELP)?;
     let mut server = Server::bind(options.text("listen", "127.0.0.1:9000"))?;
     server.get("/", |_request, reply| reply.html(include_str!("page.html")));
+    server.get("/barewire.js", |_request, reply| {
+        reply.send(source("text/javascript; charset=utf-8", client::JAVASCRIPT));
+    });
+    server.get("/barewire.d.ts", |_request, reply| {
+        reply.send(source("text/plain; charset=utf-8", client::TYPESCRIPT));
+    });
     server.channels("/channels/{name}");
     for origin in options.all("allow-origin") {
         server.allow_origin(origin);
     }
     common::serve(server)
+}
+
+/// A part of the client for browsers, to be asked for again after an update.
+fn source(media_type: &str, text: &'static str) -> Response {
+    Response::bytes(media_type, text.as_bytes()).header("Cache-Control", "no-cache")
 }

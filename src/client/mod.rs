@@ -2,6 +2,7 @@
 
 mod backoff;
 mod blocking;
+mod browser;
 mod clients;
 mod error;
 mod event;
@@ -14,6 +15,7 @@ mod websocket;
 
 pub use backoff::Backoff;
 pub use blocking::{Incoming, Subscription, WebSocket, subscribe};
+pub use browser::{JAVASCRIPT, TYPESCRIPT};
 pub use clients::ClientId;
 pub(crate) use clients::{Clients, Dialed};
 pub use error::Error;

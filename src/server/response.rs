@@ -335,7 +335,7 @@ mod tests {
         for (form, field) in [(old, "Connection: close\r\n"), (KEPT, "chunked\r\n")] {
             let mut out = Vec::new();
             let media_type = FieldValue::from_static("text/plain");
-            form.write_stream(&mut out, &HttpDate::from_unix(0), media_type);
+            form.write_stream(&mut out, &HttpDate::from_unix(0), media_type, &[]);
             let head = String::from_utf8(out).unwrap();
             assert!(
                 head.contains(field) && !head.contains("keep-alive"),
