@@ -205,6 +205,8 @@ pub(crate) struct Closed {
 pub(crate) struct Session {
     decoder: ws::Decoder,
     pub(crate) link: Link,
+    /// The peer's time to answer our close frame runs.
+    awaited: bool,
     /// The newest ping that is not answered because the peer does not read (RFC 6455 5.5.3: the newest is enough).
     pong: Option<Box<[u8]>>,
     /// What the peer's close frame said, once it has come.
@@ -232,6 +234,7 @@ impl Session {
         Session {
             decoder: ws::Decoder::new(role),
             link,
+            awaited: false,
             pong: None,
             closed: None,
             silent: 0,
@@ -258,6 +261,7 @@ impl Session {
             pong,
             closed,
             silent,
+            ..
         } = self;
         *silent = 0;
         let mut at = 0;
@@ -329,9 +333,10 @@ impl Session {
         self.await_close(patience, io);
     }
 
-    /// Gives the peer its time to answer, if our close frame is out.
+    /// Gives the peer its time to answer, if our close frame is out: once, whatever it sends meanwhile.
     pub(crate) fn await_close(&mut self, patience: &Patience, io: &mut Io<'_>) {
-        if self.link.closed && !io.is_closing() {
+        if self.link.closed && !self.awaited && !io.is_closing() {
+            self.awaited = true;
             io.set_deadline(patience.close_timeout);
         }
     }
