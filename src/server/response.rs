@@ -156,6 +156,14 @@ impl Form {
         }
     }
 
+    /// For an answer whose length nobody knows: in HTTP/1.0 only the end of the connection ends it.
+    pub(super) const fn streamed(self) -> Form {
+        Form {
+            keep_alive: self.keep_alive && !self.http10,
+            ..self
+        }
+    }
+
     fn start<'o>(self, out: &'o mut Vec<u8>, status: Status, date: &HttpDate) -> HeadWriter<'o> {
         let head = HeadWriter::response(out, status).field(FieldName::DATE, date.into());
         match (self.keep_alive, self.http10) {
@@ -201,6 +209,7 @@ impl Form {
         media_type: FieldValue<'_>,
     ) {
         let head = self
+            .streamed()
             .start(out, Status::OK, date)
             .field(FieldName::CONTENT_TYPE, media_type);
         let head = head.field(NO_STORE.0, NO_STORE.1);

@@ -31,6 +31,7 @@ impl Service {
         request: &Request<'_>,
         io: &mut Io<'_>,
     ) -> Result<Option<Response>, Response> {
+        self.refuse_to_stay()?;
         let start = start_of(request)?;
         let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
         let raw = upgrade.protocols().any(|protocol| protocol == RAW);
@@ -83,6 +84,7 @@ impl Service {
         request: &Request<'_>,
         io: &mut Io<'_>,
     ) -> Result<(), Response> {
+        self.refuse_to_stay()?;
         let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
         let Some(Endpoint::WebSocket(socket)) = self.router.get(index).map(|route| &route.endpoint)
         else {
