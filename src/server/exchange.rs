@@ -8,7 +8,7 @@ use super::connection::{Connection, Parked, State};
 use super::reply::{Answer, Fallback, Reply, broken};
 use super::request::Request;
 use super::response::{Extra, Form, Response, refusal};
-use super::router::{Endpoint, Found};
+use super::router::{Endpoint, Found, asks_for_socket};
 use super::service::Service;
 use crate::command::Promise;
 use crate::error::Error;
@@ -16,7 +16,6 @@ use crate::http::{
     BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length,
 };
 use crate::net::{Io, Protocol};
-use crate::ws::handshake;
 
 /// A request whose body is on its way.
 #[derive(Debug)]
@@ -39,26 +38,25 @@ impl Service {
         &mut self,
         connection: &mut Connection,
         input: &[u8],
-        finder: &mut HeadFinder,
+        finder: &mut Option<HeadFinder>,
         io: &mut Io<'_>,
     ) -> Option<usize> {
         let limits = self.limits.head_limits();
-        let begins = *finder == HeadFinder::default();
-        let length = match finder.find(input, &limits) {
+        let header_timeout = self.limits.header_timeout;
+        let looking = finder.get_or_insert_with(|| {
+            // One deadline for the whole head, from its first byte on.
+            io.set_deadline(header_timeout);
+            HeadFinder::default()
+        });
+        let length = match looking.find(input, &limits) {
             Ok(Some(length)) => length,
-            Ok(None) => {
-                // One deadline for the whole head, from its first byte on.
-                if begins {
-                    io.set_deadline(self.limits.header_timeout);
-                }
-                return None;
-            }
+            Ok(None) => return None,
             Err(error) => {
                 self.reject(connection, io, error.status(), &error.to_string());
                 return Some(input.len());
             }
         };
-        *finder = HeadFinder::default();
+        *finder = None;
         let (head_bytes, behind) = input.split_at(length);
         match self.begin(connection, head_bytes, behind, io) {
             Ok(body) => Some(length + body),
@@ -311,8 +309,8 @@ impl Service {
                 self.report(&error);
                 self.end_answer(io, form);
             }
-            Answer::Failed(error) => self.fail_handler(io, error),
-            Answer::Owed => self.fail_handler(io, Error::NoAnswer),
+            Answer::Failed(error) => self.fail_handler(io, form, error),
+            Answer::Owed => self.fail_handler(io, form, Error::NoAnswer),
         }
     }
 
@@ -339,21 +337,25 @@ impl Service {
         self.process_rest(connection, io);
     }
 
-    fn fail_handler(&mut self, io: &mut Io<'_>, error: Error) {
+    fn fail_handler(&mut self, io: &mut Io<'_>, form: Form, error: Error) {
         self.report(&error);
+        let form = Form {
+            keep_alive: false,
+            ..form
+        };
         self.respond(
             io,
-            Form::closing(),
+            form,
             &refusal(Status::INTERNAL_SERVER_ERROR, "the server failed to answer"),
         );
     }
 }
 
 /// Whether a request asks for a WebSocket where there is one.
-pub(super) fn opens_socket(head: &RequestHead<'_>, found: &Found) -> bool {
+fn opens_socket(head: &RequestHead<'_>, found: &Found) -> bool {
     match found {
         Found::WebSocket(_) => true,
-        Found::Channel(_) => head.method() == "GET" && handshake::is_upgrade(head),
+        Found::Channel(_) => asks_for_socket(head),
         _ => false,
     }
 }
