@@ -314,7 +314,11 @@ fn add_routes(server: &mut Server, owed: &Arc<Mutex<Owed>>, steps: bool) {
             .send(&barewire::sse::Event::message("one\ntwo"));
     });
     let echo = server.websocket("/ws", move |socket, message| match message {
-        Message::Text("close") => socket.close(barewire::ws::CloseCode::NORMAL, "as you like"),
+        Message::Text("close") => {
+            socket.close(barewire::ws::CloseCode::NORMAL, "as you like");
+            socket.send("nothing follows a close");
+            socket.send_part("nor this", false);
+        }
         Message::Text("parts") => {
             socket.send_part("pa", false);
             socket.send_part("rts", true);
@@ -341,7 +345,13 @@ fn check_steps(script: &[u8], setting: u8) {
     for part in parts(script) {
         match part {
             Part::Bytes(bytes) => world.send(in_turn, bytes),
-            Part::Step(step @ b'0'..=b'3', _) => in_turn = usize::from(step - b'0'),
+            Part::Step(step @ b'0'..=b'3', _) => {
+                let other = usize::from(step - b'0');
+                // Nobody is let in any more behind a shutdown.
+                if !world.stopped || world.clients[other].is_some() {
+                    in_turn = other;
+                }
+            }
             Part::Step(step, number) => world.step(in_turn, step, number),
         }
         world.look();

@@ -113,10 +113,13 @@ impl World {
         let step = choices.byte();
         let channel = usize::from(step >> 5) % NAMES.len();
         match step & 31 {
-            0..=7 => self.publish(channel, choices),
+            0..=6 => self.publish(channel, choices, 1),
+            // Enough for a run to begin a new segment, and for a rest that is lent.
+            7 => self.publish(channel, choices, 160),
             8..=10 => self.attach(channel, choices),
             11..=13 => self.with(choices, |world, subscriber, choices| {
-                world.deliver(subscriber, choices.byte().into());
+                let most = choices.byte();
+                world.deliver(subscriber, usize::from(most) << (most & 7));
             }),
             14 | 15 => self.with(choices, |world, subscriber, _| world.drain(subscriber)),
             16 => {
@@ -161,9 +164,9 @@ impl World {
         self.subscribers.push(subscriber);
     }
 
-    fn publish(&mut self, channel: usize, choices: &mut Choices<'_>) {
+    fn publish(&mut self, channel: usize, choices: &mut Choices<'_>, times: usize) {
         let event = choices.text();
-        let data = Data::new(choices.bytes());
+        let data = Data::new(&choices.bytes().repeat(times));
         match self
             .hub
             .publish(NAMES[channel], Some(event), data.clone(), self.now)

@@ -6,7 +6,9 @@
 //! - nothing comes after a close; text is UTF-8; messages and frames are within their limits;
 //! - events that are written again are read again.
 
-use barewire::ws::{self, Close, CloseCode, Decoder, Error, Event, Limits, Message, Role};
+use barewire::ws::{
+    self, Close, CloseCode, Decoder, Error, Event, Header, Limits, Message, Opcode, Role,
+};
 
 use super::choice::{Choices, cuts};
 
@@ -56,6 +58,10 @@ pub fn check(input: &[u8]) {
         assert!(Close::new(error.close_code(), &error.to_string()).is_ok());
     }
 
+    if error.is_none() {
+        check_unfinished(bytes);
+    }
+
     let mut wire = Vec::new();
     let key = (role == Role::Server).then_some([cut, 0x5A, setting, 1]);
     for event in &seen {
@@ -76,6 +82,31 @@ pub fn check(input: &[u8]) {
     // A message of many frames may be larger than one frame may be.
     let limits = Limits::default();
     assert_eq!(decode(role, &limits, &wire, &[0..wire.len()]), (seen, None));
+}
+
+/// RFC 6455 8.1: text that has no error so far can still become UTF-8, also where its last frame is cut.
+fn check_unfinished(mut bytes: &[u8]) {
+    let mut text: Option<Vec<u8>> = None;
+    while let Ok(Some((header, length))) = Header::decode(bytes) {
+        bytes = &bytes[length..];
+        let end = bytes
+            .len()
+            .min(usize::try_from(header.length).unwrap_or(usize::MAX));
+        let mut payload = bytes[..end].to_vec();
+        bytes = &bytes[end..];
+        ws::mask(header.mask.unwrap_or_default(), 0, &mut payload);
+        match header.opcode {
+            Opcode::Text => text = Some(payload),
+            Opcode::Continuation => text.iter_mut().for_each(|text| text.extend(&payload)),
+            Opcode::Binary => text = None,
+            Opcode::Close => return,
+            Opcode::Ping | Opcode::Pong => continue,
+        }
+        let judged = text.as_deref().map(std::str::from_utf8);
+        if let Some(Err(error)) = judged {
+            assert_eq!(error.error_len(), None, "text that is no UTF-8 passes");
+        }
+    }
 }
 
 /// Decodes pieces, and checks after each what is held.
