@@ -45,11 +45,11 @@ export function subscribe(url, options) {
 /** An async iterator and an EventTarget over the same events. What the iterator has not taken yet waits in a `Queue`. */
 export class Subscription extends EventTarget {
   #settings; #ways;
-  #place;                     // { cursor, retry }: what outlives a connection
+  #place;                         // { cursor, retry }: what outlives a connection
   #queue;
-  #link = null;               // the connection in use
-  #hurry = () => {};          // ends the pause between two connections
-  #isAsked = false;           // the server asked for the pause
+  #link = null;                   // the connection in use
+  #hurry = new AbortController(); // ends the pause between two connections
+  #isAsked = false;               // the server asked for the pause
   #done = new AbortController();
 
   constructor(url, {
@@ -121,8 +121,9 @@ export class Subscription extends EventTarget {
         failures += 1;
       }
       this.#isAsked = why.retryAfter !== undefined;
+      this.#hurry = new AbortController();
       this.#tell("lost", { transport, reason: why.message, delay, next: this.#ways[at] });
-      await this.#pause(delay);
+      await sleep(delay, this.#hurry.signal);
     }
   }
 
@@ -148,23 +149,15 @@ export class Subscription extends EventTarget {
 
   /** A pause is over at once, unless the server asked for it; an open connection that may be dead is given up. */
   #wake(reason, isSuspect) {
-    if (!this.#isAsked) this.#hurry();
+    if (!this.#isAsked) this.#hurry.abort();
     if (isSuspect) this.#link?.lose(new Doubt(reason));
-  }
-
-  #pause(milliseconds) {
-    return new Promise((resolve) => {
-      if (this.#done.signal.aborted) return resolve();
-      const timer = setTimeout(resolve, milliseconds);
-      this.#hurry = () => { clearTimeout(timer); resolve(); };
-    });
   }
 
   #finish(error) {
     if (this.#done.signal.aborted) return;
     this.#done.abort();
     this.#link?.lose(ENDED);
-    this.#hurry();
+    this.#hurry.abort();
     this.#queue.end(error);
     if (error) this.#tell("error", error); else this.#tell("end");
   }
@@ -380,6 +373,7 @@ class Link {
   /** The URL to read at. Where a request begins is said by its field; a WebSocket of a page's can only say it here. */
   target(isSocket) {
     const url = new URL(this.settings.href), { cursor } = this.place;
+    url.hash = ""; // a WebSocket's URL may not have one
     if (isSocket && cursor) url.searchParams.set("last_event_id", cursor);
     if (!cursor && this.settings.from) url.searchParams.set("from", this.settings.from);
     return isSocket ? url.href.replace(/^http/, "ws") : url.href;
@@ -411,21 +405,20 @@ class Link {
     this.report("data", () => ({ bytes: body.byteLength, events: batch.events.length }));
     return batch;
   }
+}
 
-  /** A sleep that is over early when the connection is lost. */
-  sleep(milliseconds) {
-    const { signal } = this;
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const timer = setTimeout(end, milliseconds);
-      signal.addEventListener("abort", end);
-      function end() {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", end);
-        resolve();
-      }
-    });
-  }
+/** Sleeps so many milliseconds, or until the signal aborts. */
+function sleep(milliseconds, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+    function end() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end); // one connection may sleep many times
+      resolve();
+    }
+  });
 }
 
 /** JSON; undefined if it is none. */
@@ -555,7 +548,7 @@ async function poll(link, isLong) {
     await queue.untilRoom();
     // A long poll that was not held back met a server about to end, or something that does not hold back.
     const isHasty = wait > 0 && isEmpty && !batch.gap && Date.now() - asked < AT_ONCE;
-    if (isHasty || (!isLong && !batch.more)) await link.sleep(settings.interval);
+    if (isHasty || (!isLong && !batch.more)) await sleep(settings.interval, link.signal);
     wait = isLong && !batch.more ? settings.wait : 0;
   }
 }
