@@ -1,6 +1,9 @@
 //! What other threads tell the server, and the handles that they do it through.
 
+use std::net::SocketAddr;
+
 use crate::channel;
+use crate::client::ClientId;
 use crate::error::Result;
 use crate::net::{ConnectionId, Mailbox, Stopped};
 use crate::server::Response;
@@ -35,6 +38,10 @@ pub(crate) enum Command {
     Text(String),
     /// Send a message on a WebSocket.
     Binary(Vec<u8>),
+    /// The addresses of a client's host were found, or none.
+    LookedUp(ClientId, Vec<SocketAddr>),
+    /// End a client.
+    Quit(ClientId),
     /// Begin the closing handshake of a WebSocket.
     Close(CloseCode, String),
 }

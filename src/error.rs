@@ -15,6 +15,8 @@ pub enum Error {
     Field(crate::http::Error),
     /// A channel refused a publish that came from another thread.
     Channel(crate::channel::Error),
+    /// A client was asked for something that makes no sense, or failed.
+    Client(crate::client::Error),
     /// The server has ended, or has too many commands to do.
     Unreachable(crate::net::Stopped),
     /// A handler returned without an answer. The client got a 500.
@@ -33,6 +35,7 @@ impl fmt::Display for Error {
             Error::Route(why) => write!(f, "invalid route: {why}"),
             Error::Field(error) => write!(f, "invalid field in a reply: {error}"),
             Error::Channel(error) => write!(f, "{error}"),
+            Error::Client(error) => write!(f, "{error}"),
             Error::Unreachable(error) => write!(f, "{error}"),
             Error::NoAnswer => f.write_str("a handler returned without an answer"),
             Error::Panicked => f.write_str("a handler panicked"),
@@ -46,6 +49,7 @@ impl std::error::Error for Error {
             Error::Io(error) => Some(error),
             Error::Field(error) => Some(error),
             Error::Channel(error) => Some(error),
+            Error::Client(error) => Some(error),
             Error::Unreachable(error) => Some(error),
             Error::Route(_) | Error::NoAnswer | Error::Panicked => None,
         }
@@ -61,5 +65,11 @@ impl From<io::Error> for Error {
 impl From<crate::net::Stopped> for Error {
     fn from(error: crate::net::Stopped) -> Error {
         Error::Unreachable(error)
+    }
+}
+
+impl From<crate::client::Error> for Error {
+    fn from(error: crate::client::Error) -> Error {
+        Error::Client(error)
     }
 }

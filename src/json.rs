@@ -1,4 +1,10 @@
-//! Writing JSON strings (RFC 8259 section 7): the one piece of JSON that the wire formats need from the core.
+//! The little JSON (RFC 8259) that the wire formats of channels need: strings written here, and envelopes read.
+
+#[cfg(feature = "net")]
+mod read;
+
+#[cfg(feature = "net")]
+pub(crate) use read::Value;
 
 /// Appends `text` as a JSON string, quotes included.
 ///

@@ -66,6 +66,8 @@
 
 pub mod channel;
 #[cfg(feature = "net")]
+pub mod client;
+#[cfg(feature = "net")]
 mod command;
 #[cfg(feature = "net")]
 mod error;
@@ -76,6 +78,8 @@ pub mod limits;
 #[cfg(feature = "net")]
 pub mod net;
 #[cfg(feature = "net")]
+mod program;
+#[cfg(feature = "net")]
 mod random;
 #[cfg(feature = "net")]
 mod server;
@@ -85,6 +89,10 @@ mod slab;
 pub mod sse;
 pub mod ws;
 
+#[cfg(feature = "net")]
+pub use client::{
+    Client, Connect, Error as ClientError, Subscribe, Transport, Update, WebSocket, subscribe,
+};
 #[cfg(feature = "net")]
 pub use command::{Publisher, Sender, Stopper};
 #[cfg(feature = "net")]

@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use crate::session::Patience;
-use crate::{channel, http, ws};
+use crate::{channel, http, net, ws};
 
 /// The largest request body that is taken, in bytes, unless the program says otherwise.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -134,7 +134,23 @@ impl Default for Limits {
     }
 }
 
+impl Default for net::Limits {
+    fn default() -> net::Limits {
+        Limits::default().net_limits()
+    }
+}
+
 impl Limits {
+    pub(crate) fn net_limits(&self) -> net::Limits {
+        net::Limits {
+            connections: self.connections,
+            high_water: self.high_water,
+            backlog: self.backlog,
+            stall_timeout: self.stall_timeout,
+            drain_timeout: self.drain_timeout,
+        }
+    }
+
     pub(crate) fn head_limits(&self) -> http::HeadLimits {
         http::HeadLimits {
             head: self.head,

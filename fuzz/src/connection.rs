@@ -51,6 +51,8 @@ struct Client {
     id: ConnectionId,
     sent: Vec<u8>,
     received: Vec<u8>,
+    /// It does not read. What ends a connection then is the loop's stall timeout, which a simulation does not have.
+    stalled: bool,
 }
 
 struct World {
@@ -156,6 +158,7 @@ impl World {
             id: server.connect(),
             sent: Vec::new(),
             received: Vec::new(),
+            stalled: false,
         })
     }
 
@@ -170,8 +173,14 @@ impl World {
         let id = self.client(in_turn).id;
         match step {
             b'w' => self.server.wait(Duration::from_millis(1 << (number % 20))),
-            b's' => self.server.stall(id, number.into()),
-            b'r' => self.server.resume(id),
+            b's' => {
+                self.client(in_turn).stalled = true;
+                self.server.stall(id, number.into());
+            }
+            b'r' => {
+                self.client(in_turn).stalled = false;
+                self.server.resume(id);
+            }
             b'e' => self.server.end(id),
             b'x' => {
                 self.stopped = true;
@@ -207,7 +216,7 @@ impl World {
             let open = self.server.is_open(client.id);
             let deadline = self.server.deadline(client.id);
             assert!(
-                !open || owes || deadline.is_some(),
+                !open || owes || client.stalled || deadline.is_some(),
                 "nothing ends this connection"
             );
         }
@@ -217,7 +226,8 @@ impl World {
     /// The end of every script: all read, handlers keep their promises, and time passes.
     fn finish(&mut self) {
         for at in 0..self.clients.len() {
-            if let Some(client) = &self.clients[at] {
+            if let Some(client) = &mut self.clients[at] {
+                client.stalled = false;
                 self.server.resume(client.id);
             }
         }

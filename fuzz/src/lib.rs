@@ -7,6 +7,8 @@
 //! An input is choices first, then bytes for the wire: see [`choice`]. The format is plain enough to write seeds by
 //! hand, and a change of one byte of the wire is a change of one byte of the input.
 
+#![allow(clippy::single_range_in_vec_init)] // The bytes in one piece are a list of one range.
+
 pub mod choice;
 pub mod json;
 pub mod messages;

@@ -18,14 +18,19 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Backoff {
-        Backoff { initial: Duration::from_millis(500), max: Duration::from_secs(30) }
+        Backoff {
+            initial: Duration::from_millis(500),
+            max: Duration::from_secs(30),
+        }
     }
 }
 
 impl Backoff {
     /// The wait after this many failures in a row.
     pub(super) fn wait(&self, failures: u32, random: &mut Random) -> Duration {
-        let doubled = self.initial.saturating_mul(1 << failures.saturating_sub(1).min(20));
+        let doubled = self
+            .initial
+            .saturating_mul(1 << failures.saturating_sub(1).min(20));
         let bound = u64::try_from(doubled.min(self.max).as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(random.up_to(bound))
     }
@@ -37,12 +42,27 @@ mod tests {
 
     #[test]
     fn waits_are_spread_below_a_bound_that_doubles_up_to_the_cap() {
-        let backoff = Backoff { initial: Duration::from_millis(100), max: Duration::from_millis(1500) };
+        let backoff = Backoff {
+            initial: Duration::from_millis(100),
+            max: Duration::from_millis(1500),
+        };
         let mut random = Random::new();
-        for (failures, bound) in [(1, 100), (2, 200), (4, 800), (5, 1500), (60, 1500), (u32::MAX, 1500)] {
-            let waits: Vec<_> = (0..500).map(|_| backoff.wait(failures, &mut random).as_millis()).collect();
+        for (failures, bound) in [
+            (1, 100),
+            (2, 200),
+            (4, 800),
+            (5, 1500),
+            (60, 1500),
+            (u32::MAX, 1500),
+        ] {
+            let waits: Vec<_> = (0..500)
+                .map(|_| backoff.wait(failures, &mut random).as_millis())
+                .collect();
             let (low, high) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
-            assert!(*low < bound / 10 && *high > bound * 9 / 10 && *high <= bound, "{failures}: {low}-{high}");
+            assert!(
+                *low < bound / 10 && *high > bound * 9 / 10 && *high <= bound,
+                "{failures}: {low}-{high}"
+            );
         }
     }
 }

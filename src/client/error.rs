@@ -48,7 +48,11 @@ impl Error {
     /// Whether the same may succeed later.
     pub fn is_passing(&self) -> bool {
         match self {
-            Error::Lookup(_) | Error::Connection(_) | Error::Timeout | Error::Ended | Error::Silence => true,
+            Error::Lookup(_)
+            | Error::Connection(_)
+            | Error::Timeout
+            | Error::Ended
+            | Error::Silence => true,
             Error::Status(code, _) => matches!(code, 408 | 425 | 429 | 500..=599),
             // A server that is in the middle of a restart, or a proxy in front of one, says anything.
             Error::Http(_) | Error::WebSocket(_) | Error::EventStream(_) | Error::Envelope => true,
@@ -70,10 +74,15 @@ impl fmt::Display for Error {
             Error::Http(error) => write!(f, "the answer was not valid HTTP: {error}"),
             Error::Status(code, said) if said.is_empty() => write!(f, "the server answered {code}"),
             Error::Status(code, said) => write!(f, "the server answered {code}: {said}"),
-            Error::MediaType(given) => write!(f, "the server answered with {given}, which was not asked for"),
+            Error::MediaType(given) => write!(
+                f,
+                "the server answered with {given}, which was not asked for"
+            ),
             Error::Redirects => f.write_str("the server redirects too often"),
             Error::Handshake(error) => write!(f, "the opening handshake failed: {error}"),
-            Error::WebSocket(error) => write!(f, "the server broke the rules of WebSocket: {error}"),
+            Error::WebSocket(error) => {
+                write!(f, "the server broke the rules of WebSocket: {error}")
+            }
             Error::EventStream(error) => write!(f, "the event stream can't be read: {error}"),
             Error::Envelope => f.write_str("a message was not what a channel sends"),
             Error::Silence => f.write_str("nothing came for too long"),

@@ -41,7 +41,9 @@ impl Url {
     /// It is none, or of a scheme that this build does not speak.
     pub(super) fn parse(url: &str) -> Result<Url, Error> {
         let wrong = |why: &str| Error::Url(format!("{url:?} {why}"));
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("has no scheme, such as http://"))?;
+        let (scheme, rest) = url
+            .split_once("://")
+            .ok_or_else(|| wrong("has no scheme, such as http://"))?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "http" => Scheme::Http,
             "ws" => Scheme::WebSocket,
@@ -55,17 +57,32 @@ impl Url {
         if authority.contains('@') {
             return Err(wrong("has credentials in it: send them in a field"));
         }
-        let (host, port) = split_port(authority).ok_or_else(|| wrong("has no valid host and port"))?;
+        let (host, port) =
+            split_port(authority).ok_or_else(|| wrong("has no valid host and port"))?;
         let port = match port {
             "" => Scheme::PORT,
             port => decimal(port).ok_or_else(|| wrong("has no valid port"))?,
         };
-        let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+        let target = if target.starts_with('/') {
+            target.to_owned()
+        } else {
+            format!("/{target}")
+        };
         if Target::parse(&target).is_err() || target.bytes().any(|byte| !byte.is_ascii_graphic()) {
-            return Err(wrong("has a path or query with characters that have to be percent-encoded"));
+            return Err(wrong(
+                "has a path or query with characters that have to be percent-encoded",
+            ));
         }
-        let url = Url { scheme, host: host.to_owned(), port, target };
-        if host.is_empty() || FieldValue::new(&url.authority()).is_err() || host.contains([' ', '\\', '%']) {
+        let url = Url {
+            scheme,
+            host: host.to_owned(),
+            port,
+            target,
+        };
+        if host.is_empty()
+            || FieldValue::new(&url.authority()).is_err()
+            || host.contains([' ', '\\', '%'])
+        {
             return Err(wrong("has no valid host"));
         }
         Ok(url)
@@ -73,8 +90,16 @@ impl Url {
 
     /// Host and port as they go into `Host` and `Origin`: without a port that is the scheme's own.
     pub(super) fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == Scheme::PORT { host } else { format!("{host}:{}", self.port) }
+        let host = if self.host.contains(':') {
+            format!("[{}]", self.host)
+        } else {
+            self.host.clone()
+        };
+        if self.port == Scheme::PORT {
+            host
+        } else {
+            format!("{host}:{}", self.port)
+        }
     }
 
     /// Where a `Location` leads from here (RFC 3986 5.2, for the forms that servers send).
@@ -97,7 +122,13 @@ impl Url {
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme.name(), self.authority(), self.target)
+        write!(
+            f,
+            "{}://{}{}",
+            self.scheme.name(),
+            self.authority(),
+            self.target
+        )
     }
 }
 
@@ -106,7 +137,11 @@ fn split_port(authority: &str) -> Option<(&str, &str)> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']')?;
         host.parse::<std::net::Ipv6Addr>().ok()?;
-        return if rest.is_empty() { Some((host, "")) } else { Some((host, rest.strip_prefix(':')?)) };
+        return if rest.is_empty() {
+            Some((host, ""))
+        } else {
+            Some((host, rest.strip_prefix(':')?))
+        };
     }
     match authority.split_once(':') {
         Some((_, port)) if port.contains(':') => None,
@@ -116,7 +151,9 @@ fn split_port(authority: &str) -> Option<(&str, &str)> {
 }
 
 fn decimal(port: &str) -> Option<u16> {
-    port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())?
+    port.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| port.parse().ok())?
 }
 
 #[cfg(test)]
@@ -132,7 +169,10 @@ mod tests {
     fn host_port_and_target_are_told_apart() {
         let is = |host: &str, port, target: &str| (host.to_owned(), port, target.to_owned());
         assert_eq!(parsed("http://a"), is("a", 80, "/"));
-        assert_eq!(parsed("HTTP://a.example:9000/b?c=d#e"), is("a.example", 9000, "/b?c=d"));
+        assert_eq!(
+            parsed("HTTP://a.example:9000/b?c=d#e"),
+            is("a.example", 9000, "/b?c=d")
+        );
         assert_eq!(parsed("ws://[::1]:1/"), is("::1", 1, "/"));
         assert_eq!(parsed("ws://a?b"), is("a", 80, "/?b"));
     }
@@ -153,7 +193,8 @@ mod tests {
             ("http://u:p@a/", "credentials"),
             ("http://a/b c", "percent-encoded"),
             ("http://a/\r\nX: y", "percent-encoded"),
-            ("http://a\r\nX: y/", "host"),
+            ("http://a\r\nX: y/", "port"),
+            ("http://a\r\n/", "host"),
         ] {
             let error = Url::parse(url).unwrap_err().to_string();
             assert!(error.contains(why), "{url}: {error}");

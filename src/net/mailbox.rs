@@ -54,6 +54,8 @@ pub enum Stopped {
     Ended,
     /// As many commands wait as may: the loop is not turned, or not quickly enough. Try again later.
     Full,
+    /// Whom it was for is gone: the client has left, or its answer was given in another way.
+    Gone,
 }
 
 impl fmt::Display for Stopped {
@@ -61,6 +63,7 @@ impl fmt::Display for Stopped {
         f.write_str(match self {
             Stopped::Ended => "the event loop has ended",
             Stopped::Full => "too many commands wait for the event loop; try again later",
+            Stopped::Gone => "nobody waits for it any more",
         })
     }
 }

@@ -70,7 +70,7 @@ impl ConnectionId {
     }
 }
 
-/// What the loop allows each connection, and in all.
+/// What the loop allows each connection, and in all. The defaults are those of [`crate::Limits`].
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once; further ones wait in the listener's queue.
@@ -86,10 +86,14 @@ pub struct Limits {
 }
 
 /// A protocol on the loop: one value for all connections, and one [`Protocol::Connection`] for each.
+///
+/// Only [`Protocol::opened`] and [`Protocol::received`] have to be written. What the rest does by itself is right
+/// for a protocol that asks and answers; one that sets a deadline, takes commands or shares bytes among its
+/// connections says what is to happen then.
 pub trait Protocol {
     /// What is kept for each connection. Make it small: an idle connection costs this and little more.
     type Connection;
-    /// What other threads may send through the [`Mailbox`].
+    /// What other threads may send through the [`Mailbox`]. [`std::convert::Infallible`] is for nothing at all.
     type Command: Send + 'static;
 
     /// A peer has connected.
@@ -98,48 +102,64 @@ pub trait Protocol {
     /// Bytes have arrived. They are the protocol's to change; what it needs later it has to keep.
     fn received(&mut self, connection: &mut Self::Connection, input: &mut [u8], io: &mut Io<'_>);
 
-    /// The peer will send nothing more.
-    fn ended(&mut self, connection: &mut Self::Connection, io: &mut Io<'_>);
+    /// The peer will send nothing more. By itself this closes the connection.
+    fn ended(&mut self, _connection: &mut Self::Connection, io: &mut Io<'_>) {
+        io.close();
+    }
 
-    /// The deadline that was set has passed. It is no longer set.
-    fn expired(&mut self, connection: &mut Self::Connection, io: &mut Io<'_>);
+    /// The deadline that was set has passed. It is no longer set. By itself this closes the connection.
+    fn expired(&mut self, _connection: &mut Self::Connection, io: &mut Io<'_>) {
+        io.close();
+    }
 
     /// The connection was named by [`Protocol::take_woken`], or its peer has taken all output: whatever waited for
     /// that goes on.
-    fn resumed(&mut self, connection: &mut Self::Connection, io: &mut Io<'_>);
+    fn resumed(&mut self, _connection: &mut Self::Connection, _io: &mut Io<'_>) {}
 
-    /// The program shuts down: the connection should say so and end.
-    fn drain(&mut self, connection: &mut Self::Connection, io: &mut Io<'_>);
+    /// The program shuts down: the connection should say so and end. By itself this closes it.
+    fn drain(&mut self, _connection: &mut Self::Connection, io: &mut Io<'_>) {
+        io.close();
+    }
 
     /// A command for this connection.
-    fn told(&mut self, connection: &mut Self::Connection, command: Self::Command, io: &mut Io<'_>);
+    fn told(
+        &mut self,
+        _connection: &mut Self::Connection,
+        _command: Self::Command,
+        _io: &mut Io<'_>,
+    ) {
+    }
 
     /// A command for nobody in particular.
-    fn ordered(&mut self, command: Self::Command, now: Now);
+    fn ordered(&mut self, _command: Self::Command, _now: Now) {}
 
     /// The connection is gone. Whatever it held elsewhere has to be given back.
-    fn closed(&mut self, id: ConnectionId, connection: Self::Connection);
+    fn closed(&mut self, _id: ConnectionId, _connection: Self::Connection, _now: Now) {}
 
     /// Bytes that many connections share and that this one gets next: written from where they lie, whenever its
     /// own output is all gone.
-    fn shared(&self, connection: &Self::Connection) -> &[u8];
+    fn shared(&self, _connection: &Self::Connection) -> &[u8] {
+        &[]
+    }
 
     /// So many bytes of what [`Protocol::shared`] gave are written. If that cut something that must not be mixed
     /// with other output, its rest is returned and goes out first.
     fn shared_sent(
         &mut self,
-        connection: &mut Self::Connection,
-        sent: usize,
-    ) -> Option<bytes::Bytes>;
+        _connection: &mut Self::Connection,
+        _sent: usize,
+    ) -> Option<bytes::Bytes> {
+        None
+    }
 
     /// Names (by [`ConnectionId::to_u64`]) the connections for which [`Protocol::resumed`] is due.
-    fn take_woken(&mut self, woken: &mut Vec<u64>);
+    fn take_woken(&mut self, _woken: &mut Vec<u64>) {}
 
     /// Once a turn, for what has to be done now and then.
-    fn tick(&mut self, now: Now);
+    fn tick(&mut self, _now: Now) {}
 
     /// Something failed that no connection can be told of, such as accepting.
-    fn failed(&mut self, error: std::io::Error);
+    fn failed(&mut self, _error: std::io::Error) {}
 
     /// Moves out the connections that the protocol wants to be made. Asked for once a turn.
     fn take_dials(&mut self, _dials: &mut Vec<Dial<Self::Connection>>) {}

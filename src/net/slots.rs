@@ -16,6 +16,9 @@ const LINGER: u64 = 2_000;
 /// so. Elsewhere one reads until the socket would block.
 const SHORT_READ_DRAINS: bool = cfg!(unix);
 
+/// A short write means that the socket is full, for the same reason. Elsewhere one writes until it would block.
+const SHORT_WRITE_FILLS: bool = cfg!(unix);
+
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -38,7 +41,7 @@ pub(super) struct Slot<C> {
     stream: TcpStream,
     backlog: Option<Box<Backlog>>,
     flow: Flow,
-    /// When the peer must have taken something of the backlog.
+    /// When the peer, which takes no more for now, must have taken something.
     stall_at: u64,
     /// The entry in the wheel that counts; any other is stale.
     scheduled: u64,
@@ -121,7 +124,10 @@ impl<C> Slot<C> {
     pub(super) fn is_ready(&self, limits: &Limits) -> bool {
         match self.phase {
             Phase::Open => {
-                self.readable && !self.flow.paused && self.backlog_len() < limits.high_water
+                self.is_open()
+                    && self.readable
+                    && !self.flow.paused
+                    && self.backlog_len() < limits.high_water
             }
             Phase::Lingering { .. } => self.readable,
             Phase::Connecting | Phase::Closing => false,
@@ -129,7 +135,12 @@ impl<C> Slot<C> {
         }
     }
 
-    fn backlog_len(&self) -> usize {
+    /// Whether the protocol still has a say: it is not called again once it has closed the connection.
+    fn is_open(&self) -> bool {
+        self.phase == Phase::Open && !self.flow.closing && !self.flow.aborted
+    }
+
+    pub(super) fn backlog_len(&self) -> usize {
         self.backlog.as_ref().map_or(0, |backlog| backlog.len())
     }
 
@@ -144,7 +155,14 @@ impl<C> Slot<C> {
         }
     }
 
-    /// Calls the protocol and sends what it answers.
+    /// What the protocol said when the connection opened takes effect.
+    pub(super) fn begin<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        self.flush(visit);
+        self.write_shared(visit);
+        self.settle(visit);
+    }
+
+    /// Calls the protocol and sends what it answers, and what it shares with others.
     pub(super) fn call<P>(
         &mut self,
         visit: &mut Visit<'_, P>,
@@ -152,21 +170,22 @@ impl<C> Slot<C> {
     ) where
         P: Protocol<Connection = C>,
     {
-        if self.phase == Phase::Open {
+        if self.is_open() {
             let backlog = self.backlog_len();
             let mut io = Io::new(self.id, visit.now, visit.output, backlog, &mut self.flow);
             call(visit.protocol, &mut self.connection, &mut io);
             self.flush(visit);
+            self.write_shared(visit);
         }
     }
 
-    /// What a ready connection gets: its backlog written, one read, and what it shares with others.
+    /// What a ready connection gets: its backlog written, and one read.
     pub(super) fn visit<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
         if self.phase == Phase::Connecting {
             self.finish_connecting(visit);
         }
         if std::mem::take(&mut self.unblocked) {
-            self.write_backlog(visit);
+            self.write_backlog();
             self.resume(visit);
         }
         if self.is_ready(visit.limits) {
@@ -212,13 +231,12 @@ impl<C> Slot<C> {
 
     /// Goes on with what waits in the protocol, if the peer takes output.
     pub(super) fn resume<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        if self.phase != Phase::Open || !self.writable || self.backlog.is_some() {
+        if !self.writable || self.backlog.is_some() {
             return;
         }
         self.call(visit, |protocol, connection, io| {
             protocol.resumed(connection, io)
         });
-        self.write_shared(visit);
         self.settle(visit);
     }
 
@@ -233,8 +251,18 @@ impl<C> Slot<C> {
         }
         self.scheduled = u64::MAX;
         let now = visit.now.ms;
-        if self.stall_at <= now || (self.phase == Phase::Connecting && self.flow.deadline <= now) {
+        if self.phase == Phase::Connecting && self.flow.deadline <= now {
             self.break_off(visit, ErrorKind::TimedOut);
+        }
+        if self.stall_at <= now {
+            // The system tells of room only when there is a good deal of it. Who reads slowly has taken something
+            // all the same, and a write that succeeds says so.
+            self.writable = true;
+            self.write_backlog();
+            self.resume(visit);
+            if !self.writable && self.stall_at <= now {
+                self.break_off(visit, ErrorKind::TimedOut);
+            }
         }
         match self.phase {
             Phase::Open if self.flow.deadline <= now => {
@@ -264,10 +292,11 @@ impl<C> Slot<C> {
         match self.stream.read(visit.buffer) {
             Ok(0) => {
                 self.readable = false;
-                self.ended = true;
-                self.call(visit, |protocol, connection, io| {
-                    protocol.ended(connection, io)
-                });
+                if !std::mem::replace(&mut self.ended, true) {
+                    self.call(visit, |protocol, connection, io| {
+                        protocol.ended(connection, io)
+                    });
+                }
             }
             Ok(count) => {
                 // An end that is already there comes without a further edge.
@@ -279,9 +308,7 @@ impl<C> Slot<C> {
                     .protocol
                     .received(&mut self.connection, &mut visit.buffer[..count], &mut io);
                 self.flush(visit);
-                if !self.flow.closing {
-                    self.write_shared(visit);
-                }
+                self.write_shared(visit);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -323,16 +350,13 @@ impl<C> Slot<C> {
         }
     }
 
-    fn write_backlog<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+    fn write_backlog(&mut self) {
         let Some(backlog) = &mut self.backlog else {
             return;
         };
         let before = backlog.len();
         match backlog.write_to(&mut self.stream) {
-            Ok(true) => {
-                self.backlog = None;
-                self.stall_at = u64::MAX;
-            }
+            Ok(true) => self.backlog = None,
             Ok(false) => {
                 self.writable = false;
                 if backlog.len() < before {
@@ -341,12 +365,16 @@ impl<C> Slot<C> {
             }
             Err(_) => self.phase = Phase::Dead,
         }
-        self.watch_stall(visit);
     }
 
     /// Writes what this connection shares with others, from where it lies, while the socket takes it.
     fn write_shared<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        while self.phase == Phase::Open && self.writable && self.backlog.is_none() {
+        while self.is_open() && self.writable {
+            // The rest of what was cut goes first.
+            if self.backlog.is_some() {
+                self.write_backlog();
+                continue;
+            }
             let bytes = visit.protocol.shared(&self.connection);
             if bytes.is_empty() {
                 return;
@@ -355,7 +383,8 @@ impl<C> Slot<C> {
             match self.stream.write(bytes) {
                 Ok(0) => self.phase = Phase::Dead,
                 Ok(sent) => {
-                    self.writable = sent == wanted;
+                    self.writable = sent == wanted || !SHORT_WRITE_FILLS;
+                    self.stall_at = u64::MAX;
                     if let Some(rest) = visit.protocol.shared_sent(&mut self.connection, sent) {
                         self.backlog.get_or_insert_with(Box::default).push(rest);
                     }
@@ -368,7 +397,9 @@ impl<C> Slot<C> {
     }
 
     fn watch_stall<P>(&mut self, visit: &Visit<'_, P>) {
-        if self.backlog.is_some() && self.stall_at == u64::MAX {
+        if self.writable || self.phase == Phase::Connecting {
+            self.stall_at = u64::MAX;
+        } else if self.stall_at == u64::MAX {
             self.stall_at = visit
                 .now
                 .ms
@@ -423,8 +454,8 @@ fn write_output(stream: &mut TcpStream, output: &Output, lender: &[u8]) -> io::R
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(count) => {
                 sent += count;
-                // A short write of one piece means that the socket is full; the next would only say so.
-                if output.as_one().is_some() {
+                // A vectored write may have been short because it took only so many pieces.
+                if SHORT_WRITE_FILLS && output.as_one().is_some() {
                     break;
                 }
             }

@@ -35,12 +35,15 @@ pub struct Loop<P: Protocol> {
     poll: Poll,
     events: Events,
     mailbox: Mailbox<P::Command>,
+    closer: Closer<P::Command>,
     letters: Vec<Letter<P::Command>>,
     acceptor: Acceptor,
     slots: Slab<Slot<P::Connection>>,
     /// Connections that have something to do at once, in the order of their turn.
     ready: VecDeque<u32>,
     woken: Vec<u64>,
+    /// Some of the woken have not been looked after yet.
+    waking: bool,
     wheel: Wheel,
     due: Vec<Entry>,
     buffer: Vec<u8>,
@@ -80,12 +83,14 @@ impl<P: Protocol> Loop<P> {
             protocol: make(mailbox.clone()),
             poll,
             events: Events::with_capacity(EVENTS),
+            closer: Closer(Some(mailbox.clone())),
             mailbox,
             letters: Vec::new(),
             acceptor: Acceptor::default(),
             slots: Slab::new(),
             ready: VecDeque::new(),
             woken: Vec::new(),
+            waking: false,
             wheel: Wheel::new(clock.now().ms),
             due: Vec::new(),
             buffer: vec![0; READ_BUFFER],
@@ -130,8 +135,10 @@ impl<P: Protocol> Loop<P> {
         &mut self.protocol
     }
 
-    /// The protocol without its loop: every connection is dropped, and nothing listens any more.
-    pub fn into_protocol(self) -> P {
+    /// The protocol without its loop: every connection is dropped, and nothing listens any more. The mailbox stays
+    /// open, as the protocol may have a use for it.
+    pub fn into_protocol(mut self) -> P {
+        self.closer.0 = None;
         self.protocol
     }
 
@@ -148,6 +155,11 @@ impl<P: Protocol> Loop<P> {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Bytes that all peers together have not taken yet.
+    pub fn backlog(&self) -> usize {
+        self.slots.values().map(Slot::backlog_len).sum()
     }
 
     /// Whether it was stopped and has nothing left to do.
@@ -190,7 +202,8 @@ impl<P: Protocol> Loop<P> {
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = if self.mailbox.doze(self.stops) && self.ready.is_empty() {
+        let idle = self.ready.is_empty() && !self.waking;
+        let timeout = if self.mailbox.doze(self.stops) && idle {
             let patience = Duration::from_millis(self.patience());
             Some(timeout.map_or(patience, |timeout| timeout.min(patience)))
         } else {
@@ -275,7 +288,7 @@ impl<P: Protocol> Loop<P> {
         let mut io = Io::new(id, now, &mut self.output, 0, &mut flow);
         let connection = self.protocol.opened(peer, &mut io);
         self.slots.insert(Slot::new(id, stream, connection, flow));
-        self.with(id.index, now, |slot, visit| slot.call(visit, |_, _, _| {}));
+        self.with(id.index, now, |slot, visit| slot.begin(visit));
         Ok(())
     }
 
@@ -310,7 +323,7 @@ impl<P: Protocol> Loop<P> {
                 }
                 Err(error) => {
                     self.protocol.broke(&mut connection, error.kind());
-                    self.protocol.closed(id, connection);
+                    self.protocol.closed(id, connection, now);
                 }
             }
         }
@@ -338,6 +351,8 @@ impl<P: Protocol> Loop<P> {
         let stops = self.mailbox.stops();
         if stops > 0 && self.drain_until.is_none() {
             self.acceptor.close();
+            // What was ordered before the stop still reaches those who wait for it.
+            self.wake(now);
             let timeout = super::millis(self.limits.drain_timeout);
             self.drain_until = Some(now.ms.saturating_add(timeout));
             for index in 0..self.slots.end() {
@@ -346,7 +361,7 @@ impl<P: Protocol> Loop<P> {
         }
         if stops > 1 || self.drain_until.is_some_and(|until| until <= now.ms) {
             for index in 0..self.slots.end() {
-                self.remove(index);
+                self.remove(index, now);
             }
         }
         self.stops = stops;
@@ -386,6 +401,7 @@ impl<P: Protocol> Loop<P> {
                 });
             }
             self.woken = woken;
+            self.waking = !none;
             if none {
                 return;
             }
@@ -424,16 +440,27 @@ impl<P: Protocol> Loop<P> {
         };
         work(slot, &mut visit);
         if slot.is_dead() {
-            self.remove(index);
+            self.remove(index, now);
         } else if slot.is_ready(&self.limits) {
             enqueue(&mut self.ready, index, slot);
         }
     }
 
-    fn remove(&mut self, index: u32) {
+    fn remove(&mut self, index: u32, now: Now) {
         if let Some(slot) = self.slots.remove(index) {
-            self.protocol.closed(slot.id, slot.connection);
+            self.protocol.closed(slot.id, slot.connection, now);
             self.acceptor.relieved();
+        }
+    }
+}
+
+/// Closes the mailbox when its loop is gone, however it went: who sends then is told so.
+struct Closer<C>(Option<Mailbox<C>>);
+
+impl<C> Drop for Closer<C> {
+    fn drop(&mut self) {
+        if let Some(mailbox) = &self.0 {
+            mailbox.close();
         }
     }
 }

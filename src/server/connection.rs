@@ -19,8 +19,9 @@
 
 use std::net::SocketAddr;
 
+use super::claim::Awaited;
 use super::exchange::Upload;
-use super::reply::broken;
+use super::reply::Fallback;
 use super::response::{Form, refusal};
 use super::service::Service;
 use super::websocket::{Audience, OpenSocket};
@@ -36,8 +37,8 @@ use crate::ws::{CloseCode, Message};
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     pub(super) bytes: Vec<u8>,
-    /// How far a head in it has been looked through.
-    pub(super) finder: HeadFinder,
+    /// How far a head in it has been looked through; `None` before the first look.
+    pub(super) finder: Option<HeadFinder>,
 }
 
 /// One connection of the server.
@@ -46,6 +47,8 @@ pub(crate) struct Connection {
     pub(super) peer: SocketAddr,
     /// Counts requests, so that an answer that comes late meets the right one.
     pub(super) serial: u32,
+    /// The client has closed its half: what it has asked before that is still answered, if anything is owed.
+    pub(super) ended: bool,
     pub(super) state: State,
     pub(super) rest: Option<Box<Rest>>,
 }
@@ -59,9 +62,14 @@ pub(super) enum State {
     /// A long poll waits for its channel.
     Waiting { reader: Reader, form: Form },
     /// A handler has promised its answer.
-    Promised(Form),
+    Promised(Box<Parked>),
     /// A handler sends its answer piece by piece.
-    Streaming { form: Form, events: bool },
+    Streaming {
+        form: Form,
+        events: bool,
+        /// Tells the handler's end when this one has gone.
+        _awaited: Awaited,
+    },
     /// A channel is read as an event stream.
     Events { reader: Reader, form: Form },
     /// A WebSocket.
@@ -70,9 +78,18 @@ pub(super) enum State {
     Closed,
 }
 
+/// A request whose answer a handler has promised.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) form: Form,
+    pub(super) awaited: Awaited,
+    /// What is answered when the deadline comes first.
+    pub(super) fallback: Option<Fallback>,
+}
+
 impl Connection {
     /// Keeps input for later.
-    pub(super) fn keep(&mut self, bytes: &[u8], finder: HeadFinder) {
+    fn keep(&mut self, bytes: &[u8], finder: Option<HeadFinder>) {
         self.rest = (!bytes.is_empty()).then(|| {
             Box::new(Rest {
                 bytes: bytes.to_vec(),
@@ -83,10 +100,17 @@ impl Connection {
 
     /// Whether an answer is outstanding, so that what is pipelined has to wait.
     fn is_answering(&self) -> bool {
-        matches!(
-            self.state,
-            State::Waiting { .. } | State::Promised(_) | State::Streaming { .. }
-        )
+        matches!(self.state, State::Waiting { .. }) || self.owes_answers()
+    }
+
+    /// Whether there are requests that get their answers even if the client says nothing more.
+    fn owes_answers(&self) -> bool {
+        match self.state {
+            State::Promised(_) | State::Streaming { .. } => true,
+            // Whole requests, for all we know: nobody has looked at them, because earlier answers are not taken.
+            State::Head => self.rest.as_ref().is_some_and(|rest| rest.finder.is_none()),
+            _ => false,
+        }
     }
 }
 
@@ -99,6 +123,7 @@ impl Protocol for Service {
         Connection {
             peer,
             serial: 0,
+            ended: false,
             state: State::Head,
             rest: None,
         }
@@ -108,7 +133,11 @@ impl Protocol for Service {
         match (&mut connection.state, &mut connection.rest) {
             (State::Socket(_), _) => self.receive_frames(connection, input, io),
             (State::Events { .. } | State::Closed, _) => {}
-            (_, None) => self.process(connection, input, HeadFinder::default(), io),
+            (_, None) => {
+                let mut finder = None;
+                let used = self.process(connection, input, &mut finder, io);
+                connection.keep(&input[used..], finder);
+            }
             (_, Some(rest)) => {
                 rest.bytes.extend_from_slice(input);
                 if !connection.is_answering() {
@@ -120,9 +149,24 @@ impl Protocol for Service {
     }
 
     fn ended(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        connection.ended = true;
+        let owes_answers = connection.owes_answers();
         match &mut connection.state {
-            // The answer is still owed: a client may close its half as soon as it has asked.
-            State::Promised(form) | State::Streaming { form, .. } => form.keep_alive = false,
+            // The answer is still owed: a client may close its half as soon as it has asked. It is the last, unless
+            // there are requests behind it. But who waits in a long poll or at an event stream, and closes, has gone.
+            State::Promised(parked) if parked.fallback.is_none() => {
+                parked.form.keep_alive &= connection.rest.is_some();
+            }
+            State::Streaming {
+                form,
+                events: false,
+                ..
+            } => form.keep_alive &= connection.rest.is_some(),
+            State::Promised(_) | State::Streaming { .. } => {
+                io.close();
+                connection.state = State::Closed;
+            }
+            _ if owes_answers => {}
             _ => io.close(),
         }
     }
@@ -143,7 +187,10 @@ impl Protocol for Service {
                 "the body did not come in time",
             ),
             State::Waiting { .. } => self.give_up_waiting(connection, io),
-            State::Events { form, .. } | State::Streaming { form, events: true } => {
+            State::Events { form, .. }
+            | State::Streaming {
+                form, events: true, ..
+            } => {
                 // Who does not take what it has needs no sign of life.
                 if io.backlog == 0 {
                     form.piece(io.out.buffer(), sse::HEARTBEAT);
@@ -151,12 +198,14 @@ impl Protocol for Service {
                 io.set_deadline(self.limits.heartbeat);
             }
             State::Socket(socket) => socket.session.tick(&self.limits.patience(), io),
-            State::Promised(_) | State::Streaming { .. } | State::Closed => {}
+            State::Promised(_) => self.give_up_promise(connection, io),
+            State::Streaming { .. } | State::Closed => {}
         }
     }
 
     fn resumed(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         match &mut connection.state {
+            State::Head => self.process_rest(connection, io),
             State::Waiting { .. } => self.answer_waiting(connection, io),
             State::Events { reader, .. } => self.tell_gap(reader, io),
             State::Socket(socket) => {
@@ -172,11 +221,17 @@ impl Protocol for Service {
         match &mut connection.state {
             State::Head if connection.rest.is_none() => io.close(),
             // The answer to what is under way will be the last.
-            State::Head | State::Body(_) | State::Promised(_) => {}
+            State::Head | State::Body(_) => {}
+            State::Promised(_) => self.give_up_promise(connection, io),
             State::Waiting { .. } => self.give_up_waiting(connection, io),
-            State::Events { form, .. } | State::Streaming { form, .. } => {
+            State::Events { form, .. } => {
                 form.end(io.out.buffer());
                 io.close();
+            }
+            State::Streaming { form, .. } => {
+                form.end(io.out.buffer());
+                io.close();
+                connection.state = State::Closed;
             }
             State::Socket(socket) => {
                 let patience = self.limits.patience();
@@ -192,16 +247,12 @@ impl Protocol for Service {
     fn told(&mut self, connection: &mut Connection, command: Command, io: &mut Io<'_>) {
         let now_serial = connection.serial;
         match (&mut connection.state, command) {
-            (State::Promised(form), Command::Answer(serial, mut response))
+            (State::Promised(parked), Command::Answer(serial, response))
                 if serial == now_serial =>
             {
-                let form = *form;
-                if let Some(error) = response.problem.take() {
-                    self.report(&Error::Field(error));
-                    *response = broken();
-                }
+                let form = parked.form;
                 connection.state = State::Head;
-                self.respond(io, form, &response);
+                self.respond_checked(io, form, *response);
                 self.process_rest(connection, io);
             }
             (State::Streaming { form, .. }, Command::Piece(serial, piece))
@@ -247,7 +298,7 @@ impl Protocol for Service {
         }
     }
 
-    fn closed(&mut self, id: ConnectionId, connection: Connection) {
+    fn closed(&mut self, id: ConnectionId, connection: Connection, _now: Now) {
         match connection.state {
             State::Waiting { reader, .. } | State::Events { reader, .. } => self.hub.detach(reader),
             State::Socket(socket) => match socket.audience {
@@ -290,6 +341,14 @@ impl Protocol for Service {
 
     fn take_woken(&mut self, woken: &mut Vec<u64>) {
         self.hub.take_woken(woken);
+        woken.append(&mut self.crowded);
+    }
+
+    fn due(&self) -> u64 {
+        match self.hub.has_woken() || !self.crowded.is_empty() {
+            true => 0,
+            false => u64::MAX,
+        }
     }
 
     fn tick(&mut self, now: Now) {
@@ -305,7 +364,15 @@ impl Service {
     /// Looks at what was kept, now that it can be.
     pub(super) fn process_rest(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         if let Some(mut rest) = connection.rest.take() {
-            self.process(connection, &mut rest.bytes, rest.finder, io);
+            let used = self.process(connection, &mut rest.bytes, &mut rest.finder, io);
+            if used > 0 {
+                // The tail gets memory of its own size; a head that trickles in stays where it is.
+                rest.bytes = rest.bytes.split_off(used);
+            }
+            connection.rest = (!rest.bytes.is_empty()).then_some(rest);
+        }
+        if connection.ended && !connection.owes_answers() {
+            io.close();
         }
         self.pace(connection, io);
     }
@@ -316,29 +383,43 @@ impl Service {
         io.pause_reading(connection.is_answering() && kept >= self.limits.high_water);
     }
 
-    /// Goes through input as far as it goes, in whatever state it meets, and keeps what has to wait.
+    /// Goes through input as far as it goes, in whatever state it meets, and says how much that is: the rest has to
+    /// wait.
     fn process(
         &mut self,
         connection: &mut Connection,
         input: &mut [u8],
-        finder: HeadFinder,
+        finder: &mut Option<HeadFinder>,
         io: &mut Io<'_>,
-    ) {
-        let mut finder = finder;
+    ) -> usize {
         let mut at = 0;
-        while !io.is_closing() && at < input.len() {
+        while at < input.len() {
+            if io.is_closing() {
+                return input.len();
+            }
             let used = match connection.state {
-                State::Head => self.take_head(connection, &input[at..], &mut finder, io),
+                State::Head if io.backlog + io.out.len() >= self.limits.high_water => {
+                    // Few bytes can ask for many. Further answers wait until these are taken, and the loop sees to
+                    // it that they are.
+                    io.clear_deadline();
+                    self.crowded.push(io.id.to_u64());
+                    None
+                }
+                State::Head => self.take_head(connection, &input[at..], finder, io),
                 State::Body(_) => self.take_body(connection, &input[at..], io),
-                State::Socket(_) => return self.receive_frames(connection, &mut input[at..], io),
+                State::Socket(_) => {
+                    self.receive_frames(connection, &mut input[at..], io);
+                    return input.len();
+                }
                 State::Waiting { .. } | State::Promised(_) | State::Streaming { .. } => None,
-                State::Events { .. } | State::Closed => return,
+                State::Events { .. } | State::Closed => return input.len(),
             };
             match used {
                 Some(used) => at += used,
-                None => return connection.keep(&input[at..], finder),
+                None => break,
             }
         }
+        at
     }
 
     /// Answers a request that can't be understood, or not be waited for, and ends the connection.

@@ -1,13 +1,14 @@
 //! One HTTP exchange: a head, perhaps a body, and its answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::access::Access;
-use super::connection::{Connection, State};
-use super::reply::{Answer, Reply};
+use super::connection::{Connection, Parked, State};
+use super::reply::{Answer, Fallback, Reply, broken};
 use super::request::Request;
-use super::response::{Form, Response, refusal};
-use super::router::{Endpoint, Found};
+use super::response::{Extra, Form, Response, refusal};
+use super::router::{Endpoint, Found, asks_for_socket};
 use super::service::Service;
 use crate::command::Promise;
 use crate::error::Error;
@@ -15,7 +16,6 @@ use crate::http::{
     BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length,
 };
 use crate::net::{Io, Protocol};
-use crate::ws::handshake;
 
 /// A request whose body is on its way.
 #[derive(Debug)]
@@ -28,6 +28,9 @@ pub(super) struct Upload {
 /// Answers "go on" to who asked before sending a body (RFC 9110 10.1.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// When to look again after an answer that should come through the mailbox any moment.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 impl Service {
     /// Takes a request's head, and its body too where that is there already. Says how much of the input that used,
     /// or `None` if the head is not complete.
@@ -35,26 +38,25 @@ impl Service {
         &mut self,
         connection: &mut Connection,
         input: &[u8],
-        finder: &mut HeadFinder,
+        finder: &mut Option<HeadFinder>,
         io: &mut Io<'_>,
     ) -> Option<usize> {
         let limits = self.limits.head_limits();
-        let begins = *finder == HeadFinder::default();
-        let length = match finder.find(input, &limits) {
+        let header_timeout = self.limits.header_timeout;
+        let looking = finder.get_or_insert_with(|| {
+            // One deadline for the whole head, from its first byte on.
+            io.set_deadline(header_timeout);
+            HeadFinder::default()
+        });
+        let length = match looking.find(input, &limits) {
             Ok(Some(length)) => length,
-            Ok(None) => {
-                // One deadline for the whole head, from its first byte on.
-                if begins {
-                    io.set_deadline(self.limits.header_timeout);
-                }
-                return None;
-            }
+            Ok(None) => return None,
             Err(error) => {
                 self.reject(connection, io, error.status(), &error.to_string());
                 return Some(input.len());
             }
         };
-        *finder = HeadFinder::default();
+        *finder = None;
         let (head_bytes, behind) = input.split_at(length);
         match self.begin(connection, head_bytes, behind, io) {
             Ok(body) => Some(length + body),
@@ -231,6 +233,17 @@ impl Service {
         }
     }
 
+    /// Answers with a response that a program made outside a [`Reply`].
+    pub(super) fn respond_checked(&mut self, io: &mut Io<'_>, form: Form, response: Response) {
+        match response.problem {
+            None => self.respond(io, form, &response),
+            Some(error) => {
+                self.report(&Error::Field(error));
+                self.respond(io, form, &broken());
+            }
+        }
+    }
+
     fn call_handler(
         &mut self,
         connection: &mut Connection,
@@ -256,6 +269,7 @@ impl Service {
             date: self.dates.at(io.now.unix_ms / 1000),
             out: io.out.buffer(),
             form,
+            extra: Extra::default(),
             mailbox: &self.mailbox,
             answer: &mut answer,
         };
@@ -267,40 +281,81 @@ impl Service {
         }
         match answer {
             Answer::Given => self.end_answer(io, form),
-            Answer::Promised => {
-                connection.state = State::Promised(form);
-                io.clear_deadline();
+            Answer::Promised(awaited, fallback) => {
+                match &fallback {
+                    Some(fallback) => io.set_deadline(fallback.time),
+                    None => io.clear_deadline(),
+                }
+                connection.state = State::Promised(Box::new(Parked {
+                    form,
+                    awaited,
+                    fallback,
+                }));
+                if self.draining {
+                    self.give_up_promise(connection, io);
+                }
             }
             Answer::Streamed { .. } if form.head_only => self.end_answer(io, form.in_pieces()),
-            Answer::Streamed { events } => {
+            Answer::Streamed { awaited, events } => {
                 let form = form.in_pieces();
-                connection.state = State::Streaming { form, events };
+                connection.state = State::Streaming {
+                    form,
+                    events,
+                    _awaited: awaited,
+                };
                 io.set_deadline(self.limits.heartbeat);
             }
             Answer::Failed(error @ Error::Field(_)) => {
                 self.report(&error);
                 self.end_answer(io, form);
             }
-            Answer::Failed(error) => self.fail_handler(io, error),
-            Answer::Owed => self.fail_handler(io, Error::NoAnswer),
+            Answer::Failed(error) => self.fail_handler(io, form, error),
+            Answer::Owed => self.fail_handler(io, form, Error::NoAnswer),
         }
     }
 
-    fn fail_handler(&mut self, io: &mut Io<'_>, error: Error) {
+    /// A promise that was not kept in time, or can't be waited for: its client gets the other answer, if there is
+    /// one and the promised one is not on its way.
+    pub(super) fn give_up_promise(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        let State::Promised(parked) = &mut connection.state else {
+            return;
+        };
+        if parked.fallback.is_some() && !parked.awaited.0.take() {
+            // Should it not get into the mailbox after all, it is missed at the next look.
+            return io.set_deadline(LOOK_AGAIN);
+        }
+        let Some(Fallback { make, .. }) = parked.fallback.take() else {
+            return;
+        };
+        let form = parked.form;
+        connection.state = State::Head;
+        let response = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| {
+            self.report(&Error::Panicked);
+            refusal(Status::INTERNAL_SERVER_ERROR, "the server failed to answer")
+        });
+        self.respond_checked(io, form, response);
+        self.process_rest(connection, io);
+    }
+
+    fn fail_handler(&mut self, io: &mut Io<'_>, form: Form, error: Error) {
         self.report(&error);
+        let form = Form {
+            keep_alive: false,
+            ..form
+        };
         self.respond(
             io,
-            Form::closing(),
+            form,
             &refusal(Status::INTERNAL_SERVER_ERROR, "the server failed to answer"),
         );
     }
 }
 
 /// Whether a request asks for a WebSocket where there is one.
-pub(super) fn opens_socket(head: &RequestHead<'_>, found: &Found) -> bool {
+fn opens_socket(head: &RequestHead<'_>, found: &Found) -> bool {
     match found {
         Found::WebSocket(_) => true,
-        Found::Channel(_) => head.method() == "GET" && handshake::is_upgrade(head),
+        Found::Channel(_) => asks_for_socket(head),
         _ => false,
     }
 }

@@ -1,5 +1,6 @@
 //! The server: what a program links.
 mod access;
+mod claim;
 mod connection;
 mod exchange;
 mod origin;
@@ -18,24 +19,27 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 pub use access::Access;
+pub(crate) use connection::Connection as Served;
 pub use reply::{EventStream, Later, Reply, Stream};
 pub use request::Request;
 pub use response::Response;
+pub(crate) use service::Service;
 pub use simulation::Simulation;
 pub use websocket::WebSocketRoute;
 
-use crate::command::{Publisher, Stopper};
+use crate::client::{ClientId, Clients, Connect, Error as ClientError, Subscribe, Update};
+use crate::command::{Command, Publisher, Stopper};
 use crate::error::{Error, Result};
 use crate::limits::{Limits, MAX_QUEUED};
 use crate::net::{self, Loop};
+use crate::program::Program;
 use crate::session::Socket;
 use crate::ws::Message;
 use router::Endpoint;
-use service::Service;
 
 /// A server: routes, channels and the loop that serves them.
 pub struct Server {
-    event_loop: Loop<Service>,
+    event_loop: Loop<Program>,
 }
 
 impl std::fmt::Debug for Server {
@@ -63,10 +67,13 @@ impl Server {
     /// The system gives no poll instance.
     pub fn unbound() -> Result<Server> {
         let limits = Limits::default();
-        let net = net_limits(&limits);
         let unix_ms = net::unix_ms();
-        let event_loop = Loop::new(net, MAX_QUEUED, |mailbox| {
-            Service::new(limits, mailbox, unix_ms)
+        let event_loop = Loop::new(limits.net_limits(), MAX_QUEUED, |mailbox| {
+            let service = Service::new(limits, mailbox.clone(), unix_ms);
+            Program {
+                service,
+                clients: Clients::new(mailbox),
+            }
         })?;
         Ok(Server { event_loop })
     }
@@ -88,7 +95,7 @@ impl Server {
 
     /// This server without sockets and a clock, for tests.
     pub fn simulate(self) -> Simulation {
-        Simulation::new(self.event_loop.into_protocol())
+        Simulation::new(self.event_loop.into_protocol().service)
     }
 
     /// The first address that it listens on.
@@ -201,7 +208,7 @@ impl Server {
 
     /// Sets the limits. Retention and counts hold from now on; what is already retained goes when it is due.
     pub fn limits(&mut self, limits: Limits) -> &mut Server {
-        self.event_loop.set_limits(net_limits(&limits));
+        self.event_loop.set_limits(limits.net_limits());
         let service = self.service();
         service.hub.set_limits(limits.channels);
         service.limits = limits;
@@ -251,6 +258,43 @@ impl Server {
         Ok(self.event_loop.turn(timeout)?)
     }
 
+    /// Follows a channel of another server on this one's loop, and hands every [`Update`] to `handler`: a bridge. See
+    /// [`Client`](crate::Client) for how names are looked up.
+    ///
+    /// # Errors
+    /// What was asked for makes no sense: the URL, or a field.
+    pub fn subscribe(
+        &mut self,
+        subscribe: Subscribe,
+        handler: impl FnMut(Update) + Send + 'static,
+    ) -> std::result::Result<ClientId, ClientError> {
+        self.event_loop
+            .protocol_mut()
+            .clients
+            .subscribe(subscribe, Box::new(handler))
+    }
+
+    /// Opens a WebSocket to another server on this one's loop, and hands every message that arrives to `on_message`.
+    ///
+    /// # Errors
+    /// What was asked for makes no sense: the URL, a field, or a subprotocol.
+    pub fn connect(
+        &mut self,
+        connect: Connect,
+        on_message: impl FnMut(&mut Socket<'_>, Message<'_>) + Send + 'static,
+    ) -> std::result::Result<ClientId, ClientError> {
+        self.event_loop
+            .protocol_mut()
+            .clients
+            .connect(connect, Box::new(on_message))
+    }
+
+    /// Ends a client of this loop.
+    pub fn close(&mut self, client: ClientId) {
+        // The mailbox is the way in for every thread, this one too; only an overloaded one turns away.
+        let _ = self.event_loop.mailbox().send(None, Command::Quit(client));
+    }
+
     fn check(&mut self) -> Result<()> {
         self.service()
             .router
@@ -260,16 +304,6 @@ impl Server {
     }
 
     fn service(&mut self) -> &mut Service {
-        self.event_loop.protocol_mut()
-    }
-}
-
-fn net_limits(limits: &Limits) -> net::Limits {
-    net::Limits {
-        connections: limits.connections,
-        high_water: limits.high_water,
-        backlog: limits.backlog,
-        stall_timeout: limits.stall_timeout,
-        drain_timeout: limits.drain_timeout,
+        &mut self.event_loop.protocol_mut().service
     }
 }

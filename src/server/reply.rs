@@ -1,6 +1,9 @@
 //! How a handler answers: at once, later, or piece by piece.
 
-use super::response::{Form, Response, refusal};
+use std::time::Duration;
+
+use super::claim::{Awaited, Claim};
+use super::response::{Extra, Form, Response, refusal};
 use crate::command::{Command, Promise};
 use crate::error::Error;
 use crate::http::{FieldValue, HttpDate, Status};
@@ -13,6 +16,7 @@ pub struct Reply<'a> {
     pub(super) out: &'a mut Vec<u8>,
     pub(super) date: &'a HttpDate,
     pub(super) form: Form,
+    pub(super) extra: Extra,
     pub(super) promise: Promise,
     pub(super) mailbox: &'a Mailbox<Command>,
     pub(super) answer: &'a mut Answer,
@@ -28,14 +32,45 @@ pub(super) enum Answer {
     /// It is written, but is not what the handler wanted.
     Failed(Error),
     /// It comes through the mailbox.
-    Promised,
+    Promised(Awaited, Option<Fallback>),
     /// Its head is written; pieces come through the mailbox. An event stream gets comments while it is silent.
-    Streamed { events: bool },
+    Streamed { awaited: Awaited, events: bool },
+}
+
+/// What is answered when a promise is not kept in time.
+pub(super) struct Fallback {
+    pub(super) time: Duration,
+    pub(super) make: Box<dyn FnOnce() -> Response + Send>,
+}
+
+impl std::fmt::Debug for Fallback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fallback")
+            .field("time", &self.time)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Reply<'a> {
+    /// One more field for the answer, whatever it will be: sent at once, later, or piece by piece. What is said of
+    /// [`Response::header`] holds here too.
+    ///
+    /// ```
+    /// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
+    /// server.get("/ticks", |_request, reply| {
+    ///     let events = reply.header("Access-Control-Allow-Origin", "*").events();
+    ///     // ...
+    /// });
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    pub fn header(mut self, name: &str, value: &str) -> Reply<'a> {
+        self.extra.add(name, value);
+        self
+    }
+
     /// Sends a response.
     pub fn send(self, response: Response) {
+        let response = response.with(self.extra);
         *self.answer = match response.problem {
             None => {
                 self.form.write(self.out, self.date, &response);
@@ -75,35 +110,68 @@ impl<'a> Reply<'a> {
     /// Promises the answer for later, from any thread. Until it comes, the connection waits, and further requests
     /// on it too. A promise that is dropped becomes a 500.
     pub fn later(self) -> Later {
-        *self.answer = Answer::Promised;
+        self.promise(None)
+    }
+
+    /// Promises the answer for later, but not for ever: a long poll. If it has not come within `time`, or when the
+    /// server is stopped, the client gets what `otherwise` makes. Who hangs up meanwhile is taken to have gone.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use barewire::{Later, Response, Server};
+    /// # let mut server = Server::bind("127.0.0.1:0")?;
+    /// let mut waiting: Vec<Later> = Vec::new();
+    /// server.get("/next", move |_request, reply| {
+    ///     waiting.retain(Later::is_awaited);
+    ///     waiting.push(reply.later_within(Duration::from_secs(30), Response::empty));
+    /// });
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    pub fn later_within(
+        self,
+        time: Duration,
+        otherwise: impl FnOnce() -> Response + Send + 'static,
+    ) -> Later {
+        let extra = self.extra.clone();
+        let make = Box::new(move || otherwise().with(extra));
+        self.promise(Some(Fallback { time, make }))
+    }
+
+    fn promise(self, fallback: Option<Fallback>) -> Later {
+        let claim = Claim::default();
+        *self.answer = Answer::Promised(Awaited(claim.clone()), fallback);
         Later {
-            mailbox: Some(self.mailbox.clone()),
+            mailbox: self.mailbox.clone(),
             promise: self.promise,
+            extra: self.extra,
+            claim,
         }
     }
 
     /// Begins an answer whose body comes piece by piece, from any thread: chunked in HTTP/1.1, until the end of the
     /// connection in HTTP/1.0. It ends when the stream is dropped.
     ///
-    /// A media type that can't be written gives the client a 500, and every write to the stream fails.
+    /// A media type or a field that can't be written gives the client a 500, and every write to the stream fails.
     pub fn stream(self, media_type: &str) -> Stream {
-        let mailbox = match FieldValue::new(media_type) {
+        let Extra { fields, problem } = self.extra;
+        let claim = Claim::default();
+        let awaited = Awaited(claim.clone());
+        let value = FieldValue::new(media_type);
+        *self.answer = match value.and_then(|value| problem.map_or(Ok(value), Err)) {
             Ok(value) => {
-                self.form.write_stream(self.out, self.date, value);
-                *self.answer = Answer::Streamed {
-                    events: media_type == sse::MEDIA_TYPE,
-                };
-                Some(self.mailbox.clone())
+                self.form.write_stream(self.out, self.date, value, &fields);
+                let events = media_type == sse::MEDIA_TYPE;
+                Answer::Streamed { awaited, events }
             }
             Err(error) => {
                 self.form.write(self.out, self.date, &broken());
-                *self.answer = Answer::Failed(Error::Field(error));
-                None
+                Answer::Failed(Error::Field(error))
             }
         };
         Stream {
-            mailbox,
+            mailbox: self.mailbox.clone(),
             promise: self.promise,
+            claim,
         }
     }
 
@@ -122,37 +190,49 @@ pub(super) fn broken() -> Response {
     )
 }
 
-/// An answer that was promised ([`Reply::later`]).
+/// An answer that was promised ([`Reply::later`], [`Reply::later_within`]).
 #[derive(Debug)]
 #[must_use = "a promise that is dropped becomes a 500"]
 pub struct Later {
-    mailbox: Option<Mailbox<Command>>,
+    mailbox: Mailbox<Command>,
     promise: Promise,
+    extra: Extra,
+    claim: Claim,
 }
 
 impl Later {
-    /// Keeps the promise. If the client has gone meanwhile, nothing happens.
+    /// Keeps the promise.
     ///
     /// # Errors
-    /// The server has ended or is overloaded.
+    /// [`Stopped::Gone`]: the client has left, or has got the other answer because the time was up. What it should
+    /// have got is still there to be kept for its next request. Or the server has ended or is overloaded.
     pub fn send(mut self, response: Response) -> Result<(), Stopped> {
         self.give(response)
     }
 
+    /// Whether the answer is still waited for: the client is there as far as anybody knows, and the time is not up.
+    pub fn is_awaited(&self) -> bool {
+        !self.claim.is_taken()
+    }
+
     fn give(&mut self, response: Response) -> Result<(), Stopped> {
-        match self.mailbox.take() {
-            Some(mailbox) => {
-                let command = Command::Answer(self.promise.serial, Box::new(response));
-                mailbox.send(Some(self.promise.id), command)
-            }
-            None => Ok(()),
+        if !self.claim.take() {
+            return Err(Stopped::Gone);
         }
+        let response = response.with(std::mem::take(&mut self.extra));
+        let command = Command::Answer(self.promise.serial, Box::new(response));
+        let sent = self.mailbox.send(Some(self.promise.id), command);
+        if sent.is_err() {
+            // It is not on its way, so that the other answer may still be given.
+            self.claim.give_back();
+        }
+        sent
     }
 }
 
 impl Drop for Later {
     fn drop(&mut self) {
-        if self.mailbox.is_some() {
+        if self.is_awaited() {
             let why = "the answer that was promised did not come";
             // If the server has ended there is nobody left to tell.
             let _ = self.give(refusal(Status::INTERNAL_SERVER_ERROR, why));
@@ -163,21 +243,28 @@ impl Drop for Later {
 /// A body that is written piece by piece ([`Reply::stream`]). Ends when it is dropped.
 #[derive(Debug)]
 pub struct Stream {
-    mailbox: Option<Mailbox<Command>>,
+    mailbox: Mailbox<Command>,
     promise: Promise,
+    claim: Claim,
 }
 
 impl Stream {
-    /// Sends a piece. If the client has gone, nothing happens.
+    /// Sends a piece.
     ///
     /// # Errors
-    /// The server has ended or is overloaded.
+    /// [`Stopped::Gone`]: the stream is over, because its client has left or the server shuts down. Or the server
+    /// has ended or is overloaded.
     pub fn write(&self, piece: impl Into<Vec<u8>>) -> Result<(), Stopped> {
-        let mailbox = self.mailbox.as_ref().ok_or(Stopped::Ended)?;
-        mailbox.send(
-            Some(self.promise.id),
-            Command::Piece(self.promise.serial, piece.into()),
-        )
+        if !self.is_open() {
+            return Err(Stopped::Gone);
+        }
+        let command = Command::Piece(self.promise.serial, piece.into());
+        self.mailbox.send(Some(self.promise.id), command)
+    }
+
+    /// Whether the client is still there, as far as anybody knows: one that was cut off is noticed by and by.
+    pub fn is_open(&self) -> bool {
+        !self.claim.is_taken()
     }
 
     /// The connection it goes over.
@@ -188,8 +275,10 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let Some(mailbox) = &self.mailbox {
-            let _ = mailbox.send(Some(self.promise.id), Command::End(self.promise.serial));
+        if self.is_open() {
+            let end = Command::End(self.promise.serial);
+            // If the server has ended, so has the stream.
+            let _ = self.mailbox.send(Some(self.promise.id), end);
         }
     }
 }
@@ -203,14 +292,23 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// Sends an event.
+    /// Sends an event. `streams.retain(|stream| stream.send(&event).is_ok())` sends it to many, and forgets those
+    /// who have gone.
     ///
     /// # Errors
-    /// The server has ended or is overloaded.
+    /// As [`Stream::write`].
     pub fn send(&self, event: &sse::Event<'_>) -> Result<(), Stopped> {
+        if !self.is_open() {
+            return Err(Stopped::Gone);
+        }
         let mut block = Vec::new();
         sse::write_event(&mut block, event);
         self.stream.write(block)
+    }
+
+    /// Whether the client is still there: see [`Stream::is_open`].
+    pub fn is_open(&self) -> bool {
+        self.stream.is_open()
     }
 
     /// The connection it goes over.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::route::Pattern;
-use crate::http::{Fields, RequestHead, query_value};
+use crate::http::{Error, Fields, RequestHead, query_value};
 
 /// A request: its head, the parameters of its path, and its body where it has one.
 ///
@@ -52,7 +52,12 @@ impl<'a> Request<'a> {
 
     /// The first value of `name` in the query, decoded; a `+` is a space.
     pub fn query(&self, name: &str) -> Option<Cow<'a, str>> {
-        query_value(self.head.uri().query()?, name)?.ok()
+        self.query_checked(name)?.ok()
+    }
+
+    /// As [`Request::query`], for who has to tell a value that can't be decoded from none.
+    pub(super) fn query_checked(&self, name: &str) -> Option<Result<Cow<'a, str>, Error>> {
+        query_value(self.head.uri().query()?, name)
     }
 
     /// The first field called `name` (in any case), if it is ASCII or UTF-8.

@@ -16,6 +16,9 @@ const CLOSE: FieldValue<'static> = FieldValue::from_static("close");
 const KEEP_ALIVE: FieldValue<'static> = FieldValue::from_static("keep-alive");
 const CHUNKED: FieldValue<'static> = FieldValue::from_static("chunked");
 
+/// A field that was checked when it was added.
+pub(super) type OwnedField = (Box<str>, Box<[u8]>);
+
 /// A whole response: a status, fields, and a body.
 ///
 /// ```
@@ -27,7 +30,7 @@ const CHUNKED: FieldValue<'static> = FieldValue::from_static("chunked");
 pub struct Response {
     pub(super) status: Status,
     pub(super) content_type: Option<&'static str>,
-    pub(super) fields: Vec<(Box<str>, Box<[u8]>)>,
+    pub(super) fields: Vec<OwnedField>,
     pub(super) body: Cow<'static, [u8]>,
     /// It tells the client to switch to WebSocket (RFC 9110 7.8).
     pub(super) upgrade: bool,
@@ -94,12 +97,34 @@ impl Response {
     ///
     /// `Content-Length`, `Transfer-Encoding`, `Connection`, `Upgrade` and `Date` are written by the server and
     /// refused here.
-    pub fn header(mut self, name: &str, value: &str) -> Response {
+    pub fn header(self, name: &str, value: &str) -> Response {
+        let mut extra = Extra::default();
+        extra.add(name, value);
+        self.with(extra)
+    }
+
+    /// The same with further fields, and their problem if they have one.
+    pub(super) fn with(mut self, extra: Extra) -> Response {
+        self.fields.extend(extra.fields);
+        self.problem = self.problem.or(extra.problem);
+        self
+    }
+}
+
+/// Fields for an answer that is not made yet.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Extra {
+    pub(super) fields: Vec<OwnedField>,
+    /// The first one that was refused.
+    pub(super) problem: Option<http::Error>,
+}
+
+impl Extra {
+    pub(super) fn add(&mut self, name: &str, value: &str) {
         match check(name, value) {
             Ok(()) => self.fields.push((name.into(), value.as_bytes().into())),
             Err(error) => self.problem = self.problem.or(Some(error)),
         }
-        self
     }
 }
 
@@ -184,12 +209,7 @@ impl Form {
         if let Some(media_type) = response.content_type {
             head = head.field(FieldName::CONTENT_TYPE, FieldValue::from_static(media_type));
         }
-        for (name, value) in &response.fields {
-            // They were checked when they were added.
-            if let (Ok(name), Ok(value)) = (FieldName::new(name), FieldValue::new(value)) {
-                head = head.field(name, value);
-            }
-        }
+        head = write_fields(head, &response.fields);
         if response.status == Status::NO_CONTENT || response.status == Status::NOT_MODIFIED {
             // Neither has a body, and 204 no Content-Length either (RFC 9110 8.6).
             return head.finish();
@@ -207,11 +227,13 @@ impl Form {
         out: &mut Vec<u8>,
         date: &HttpDate,
         media_type: FieldValue<'_>,
+        fields: &[OwnedField],
     ) {
         let head = self
             .in_pieces()
             .start(out, Status::OK, date)
             .field(FieldName::CONTENT_TYPE, media_type);
+        let head = write_fields(head, fields);
         let head = head.field(NO_STORE.0, NO_STORE.1);
         // nginx would otherwise hold back a stream until its buffer is full.
         let head = head.field(
@@ -240,6 +262,16 @@ impl Form {
             http::write_last_chunk(out);
         }
     }
+}
+
+fn write_fields<'o>(mut head: HeadWriter<'o>, fields: &[OwnedField]) -> HeadWriter<'o> {
+    for (name, value) in fields {
+        // They were checked when they were added.
+        if let (Ok(name), Ok(value)) = (FieldName::new(name), FieldValue::new(value)) {
+            head = head.field(name, value);
+        }
+    }
+    head
 }
 
 /// An answer that says in words what was wrong.
@@ -303,7 +335,7 @@ mod tests {
         for (form, field) in [(old, "Connection: close\r\n"), (KEPT, "chunked\r\n")] {
             let mut out = Vec::new();
             let media_type = FieldValue::from_static("text/plain");
-            form.write_stream(&mut out, &HttpDate::from_unix(0), media_type);
+            form.write_stream(&mut out, &HttpDate::from_unix(0), media_type, &[]);
             let head = String::from_utf8(out).unwrap();
             assert!(
                 head.contains(field) && !head.contains("keep-alive"),

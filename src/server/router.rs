@@ -4,7 +4,7 @@ use super::reply::Reply;
 use super::request::Request;
 use super::route::Pattern;
 use super::websocket::WebSocketRoute;
-use crate::http::RequestHead;
+use crate::http::{RequestHead, Version};
 use crate::ws::handshake;
 
 pub(super) type Handler = Box<dyn FnMut(&Request<'_>, Reply<'_>) + Send>;
@@ -110,13 +110,18 @@ impl Router {
     /// Which route a request is for.
     pub(super) fn find(&self, head: &RequestHead<'_>) -> Found {
         let (method, path) = (head.method(), head.uri().path());
-        if !METHODS.contains(&method) {
+        let is_known = METHODS.contains(&method)
+            || self
+                .routes
+                .iter()
+                .any(|route| matches!(&route.endpoint, Endpoint::Handler { method: own, .. } if **own == *method));
+        if !is_known {
             return Found::UnknownMethod;
         }
         if path == "*" {
             return Found::Options(METHODS[..7].join(", "));
         }
-        let upgrade = method == "GET" && handshake::is_upgrade(head);
+        let upgrade = asks_for_socket(head);
         let matching = || {
             let routes = self.order.iter().map(|&index| (index, &self.routes[index]));
             routes.filter(|(_, route)| route.pattern.matches(path))
@@ -156,16 +161,21 @@ impl Router {
             allowed.extend(["GET", "HEAD"]);
         }
         allowed.push("OPTIONS");
-        let allowed: Vec<&str> = METHODS
-            .into_iter()
-            .filter(|method| allowed.contains(method))
-            .collect();
+        // In the order of the methods that everybody knows, then those that only this program does.
+        let place = |method: &&str| METHODS.iter().position(|known| known == method);
+        allowed.sort_by_key(|method| (place(method).unwrap_or(METHODS.len()), *method));
+        allowed.dedup();
         match method {
             "OPTIONS" => Found::Options(allowed.join(", ")),
             "GET" | "HEAD" if sockets => Found::UpgradeRequired,
             _ => Found::MethodNotAllowed(allowed.join(", ")),
         }
     }
+}
+
+/// Whether a request offers to become a WebSocket. In HTTP/1.0 an upgrade is as if it were not there (RFC 9110 7.8).
+pub(super) fn asks_for_socket(head: &RequestHead<'_>) -> bool {
+    head.method() == "GET" && head.version() == Version::Http11 && handshake::is_upgrade(head)
 }
 
 /// A handler for GET serves HEAD too (RFC 9110 9.3.2).

@@ -29,6 +29,8 @@ pub(crate) struct Service {
     pub(super) on_error: Option<OnError>,
     pub(super) dates: DateCache,
     pub(super) mailbox: Mailbox<Command>,
+    /// Connections that went on answering would fill memory: they go on when their output is taken.
+    pub(super) crowded: Vec<u64>,
     /// The server shuts down: every answer is the last of its connection.
     pub(super) draining: bool,
     swept: u64,
@@ -45,13 +47,20 @@ impl Service {
             on_error: None,
             dates: DateCache::new(),
             mailbox,
+            crowded: Vec::new(),
             draining: false,
             swept: 0,
         }
     }
 
-    /// Answers a request of this connection. If the answer is its last, the connection closes behind it.
+    /// Answers a request of this connection. If the answer is its last, it says so and the connection closes behind
+    /// it.
     pub(super) fn respond(&mut self, io: &mut Io<'_>, form: Form, response: &Response) {
+        // The server may have begun to shut down since the request came.
+        let form = Form {
+            keep_alive: form.keep_alive && !self.draining,
+            ..form
+        };
         let date = self.dates.at(io.now.unix_ms / 1000);
         form.write(io.out.buffer(), date, response);
         self.end_answer(io, form);

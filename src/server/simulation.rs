@@ -230,7 +230,7 @@ impl Simulation {
         client.write(&sent);
         if client.flow.closing || client.flow.aborted {
             if let Some(connection) = client.connection.take() {
-                self.service.closed(client.id, connection);
+                self.service.closed(client.id, connection, self.now);
             }
         }
     }

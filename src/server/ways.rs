@@ -11,17 +11,18 @@
 //! They differ in how they wait and how they encode; where a reader begins, what it has missed and what it gets is
 //! the channel's to say, and the same for all.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::connection::{Connection, State};
 use super::request::Request;
 use super::response::{Form, NO_STORE, Response, refusal};
+use super::router::asks_for_socket;
 use super::service::Service;
 use crate::channel::{Batch, Data, Encoding, Id, Next, Reader, Start};
 use crate::http::{FieldValue, Status};
 use crate::net::Io;
 use crate::sse;
-use crate::ws::handshake;
 
 /// How long an EventSource waits before it reconnects, in milliseconds (WHATWG HTML 9.2.6, `retry`).
 const RETRY: u64 = 2_000;
@@ -66,7 +67,7 @@ impl Service {
         request: &Request<'_>,
         io: &Io<'_>,
     ) -> Result<Option<Response>, Response> {
-        let event = request.query("event");
+        let event = query(request, "event")?;
         let data = Data::new(request.body());
         match self
             .hub
@@ -94,11 +95,11 @@ impl Service {
             .hub
             .batch(name, start, &mut body)
             .map_err(channel_refusal)?;
-        let Some(wait) = wait.filter(|_| batch.is_empty() && !self.draining) else {
+        let Some(wait) = wait.filter(|_| batch.is_empty()) else {
             return Ok(Some(batch_response(&batch, body)));
         };
         let wait = wait.min(self.limits.wait);
-        if wait.is_zero() {
+        if wait.is_zero() || self.draining {
             return Ok(Some(nothing_new(batch.last_id)));
         }
         // Nothing can be published between the look and the wait: both are one step of one thread.
@@ -174,13 +175,14 @@ impl Service {
             io.out.buffer(),
             date,
             FieldValue::from_static(sse::MEDIA_TYPE),
+            &[],
         );
         let mut first = Vec::new();
         self.write_preamble(&reader, start, &mut first);
         form.piece(io.out.buffer(), &first);
         if form.head_only {
             self.hub.detach(reader);
-            self.end_answer(io, form);
+            self.end_answer(io, form.in_pieces());
             return Ok(None);
         }
         self.tell_gap(&mut reader, io);
@@ -228,7 +230,7 @@ enum Way {
 
 impl Way {
     fn of(request: &Request<'_>) -> Result<Way, Response> {
-        if request.method() == "GET" && handshake::is_upgrade(request.head()) {
+        if asks_for_socket(request.head()) {
             return Ok(Way::Socket);
         }
         if accepts_events(request) {
@@ -263,7 +265,7 @@ fn is_zero_weight(parameter: &[u8]) -> bool {
 /// How long a poll is to wait. A preference that makes no sense is no preference (RFC 7240 2); a query that makes
 /// none is an error.
 fn wait_of(request: &Request<'_>) -> Result<Option<Duration>, Response> {
-    if let Some(wait) = request.query("wait") {
+    if let Some(wait) = query(request, "wait")? {
         let seconds = seconds(&wait);
         return match seconds {
             Some(_) => Ok(seconds),
@@ -296,11 +298,13 @@ fn seconds(text: &str) -> Option<Duration> {
 /// Where a request wants to begin. The field wins over the query: an EventSource that reconnects keeps its URL and
 /// sends the newer id in the field.
 pub(super) fn start_of(request: &Request<'_>) -> Result<Start, Response> {
-    let given = request
-        .header("Last-Event-ID")
-        .map(Into::into)
-        .filter(|id: &std::borrow::Cow<'_, str>| !id.is_empty());
-    let given = given.or_else(|| request.query("last_event_id").filter(|id| !id.is_empty()));
+    let field = request.fields().get("Last-Event-ID");
+    // Bytes that are no text become one that is no id.
+    let field = field.map(String::from_utf8_lossy);
+    let given = match field.filter(|id| !id.is_empty()) {
+        Some(id) => Some(id),
+        None => query(request, "last_event_id")?.filter(|id| !id.is_empty()),
+    };
     if let Some(id) = given {
         return match id.parse() {
             Ok(id) => Ok(Start::After(id)),
@@ -310,7 +314,7 @@ pub(super) fn start_of(request: &Request<'_>) -> Result<Start, Response> {
             )),
         };
     }
-    match request.query("from").as_deref() {
+    match query(request, "from")?.as_deref() {
         None => Ok(Start::Oldest),
         Some("now") => Ok(Start::Now),
         Some(_) => Err(refusal(
@@ -318,6 +322,18 @@ pub(super) fn start_of(request: &Request<'_>) -> Result<Start, Response> {
             "from has only one value: ?from=now",
         )),
     }
+}
+
+/// The first value of `name` in the query. One that can't be decoded is refused: a cursor or an event name that was
+/// garbled on its way must not be taken for none.
+fn query<'r>(request: &Request<'r>, name: &str) -> Result<Option<Cow<'r, str>>, Response> {
+    let value = request.query_checked(name).transpose();
+    value.map_err(|error| {
+        refusal(
+            Status::BAD_REQUEST,
+            &format!("{name} in the query: {error}"),
+        )
+    })
 }
 
 fn batch_response(batch: &Batch, body: Vec<u8>) -> Response {

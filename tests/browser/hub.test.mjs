@@ -1,50 +1,17 @@
-// The hub's page in a real browser: the browser's own EventSource, WebSocket and fetch against the real server.
+// The hub's page in a real browser: the browser's own WebSocket and fetch, and barewire.js, against the real server.
 //
 // Each test opens the page on a channel of its own and then only waits for conditions; nothing here sleeps. Besides
 // what it asserts, every test fails on a console error, an uncaught error, or a request that failed without the page
-// having aborted it. The environment names the programs: HUB (the example's binary) and CHROMIUM.
+// having aborted it.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { createInterface } from "node:readline";
 import { after, afterEach, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { DEADLINE, ROOT, WAYS, publish, publishAll, startBrowser, startHub } from "./harness.mjs";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const HUB = process.env.HUB ?? `${ROOT}target/release/examples/hub`;
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const SCREENSHOTS = `${ROOT}target/screenshots`;
-const DEADLINE = 30_000; // milliseconds; generous, because it is only ever waited for when a test fails
-
-const WAYS = ["short-poll", "long-poll", "sse", "websocket"];
-const CHROMIUM_FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
-];
-
-// ------------------------------------------------------------------------------------------------------- the hub
-
-async function startHub(address = "127.0.0.1:0") {
-  const child = spawn(HUB, ["--listen", address], { stdio: ["ignore", "pipe", "inherit"] });
-  const exited = once(child, "exit");
-  const base = await new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("exit", (code) => reject(new Error(`${HUB} ended with ${code} before it listened`)));
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      const found = /^listening on (http:\/\/\S+)/.exec(line);
-      if (found) resolve(found[1]);
-    });
-  });
-  return {
-    base,
-    /** Sends the signal and resolves to [exit code, signal]. */
-    end(signal) { child.kill(signal); return exited; },
-  };
-}
 
 /** A wire between the browser and the hub that can be cut: then it drops what it has and what comes. */
 async function startWire(hub) {
@@ -67,19 +34,6 @@ async function startWire(hub) {
     mend() { cut = false; },
     close() { server.close(); this.cut(); },
   };
-}
-
-async function publish(hub, channel, body, event) {
-  const query = event ? `?event=${encodeURIComponent(event)}` : "";
-  const response = await fetch(`${hub.base}/channels/${channel}${query}`, { method: "POST", body });
-  assert.equal(response.status, 201);
-  return (await response.json()).id;
-}
-
-async function publishAll(hub, channel, bodies) {
-  const ids = [];
-  for (const body of bodies) ids.push(await publish(hub, channel, body));
-  return ids;
 }
 
 // ------------------------------------------------------------------------------------------------------ the page
@@ -173,7 +127,7 @@ describe("the hub's page", { timeout: 20 * DEADLINE }, () => {
   before(async () => {
     mkdirSync(SCREENSHOTS, { recursive: true });
     hub = await startHub();
-    browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: CHROMIUM_FLAGS });
+    browser = await startBrowser();
   });
 
   after(async () => {
@@ -238,7 +192,7 @@ describe("the hub's page", { timeout: 20 * DEADLINE }, () => {
     const ids = [await publish(hub, "names", "in the history", "past")];
     const page = await open("names");
     await allShow(page, ids);
-    // `error` and `open` are also the names of an EventSource's own events.
+    // `error` and `open` are also the names of a subscription's own events.
     for (const name of ["price", "message", "order", "error", "open", "price", "message"]) ids.push(await publish(hub, "names", `as ${name}`, name));
     ids.push(await publishFromPage(page, "from the page", "typed"));
     const found = await allShow(page, ids);
@@ -247,17 +201,20 @@ describe("the hub's page", { timeout: 20 * DEADLINE }, () => {
     }
   });
 
-  test("what the EventSource missed under an unknown name is put in its place when another way brings the name", async () => {
-    const page = await open("alone");
-    const others = WAYS.filter((way) => way !== "sse");
-    for (const way of others) await card(page, way).locator("[data-action=cut]").click();
-    const ids = await publishAll(hub, "alone", ["one"]);
-    await shows(page, "sse", ids);
-    const missed = await publish(hub, "alone", "two", "unheard-of");
-    const last = await publish(hub, "alone", "three");
-    await shows(page, "sse", [...ids, last]);
-    for (const way of others) await card(page, way).locator("[data-action=resume]").click();
-    await allShow(page, [...ids, missed, last]);
+  test("the line of text says which way a subscription chooses, and when it has none", async () => {
+    const wire = await startWire(hub);
+    try {
+      const page = await open("auto", { base: wire.base });
+      const isOn = (way) => page.waitForFunction((way) => document.querySelector("#auto b").textContent === way, way);
+      await isOn("websocket");
+      page.forgiven = /net::ERR_|WebSocket connection to/;
+      wire.cut();
+      await isOn("none");
+      wire.mend();
+      await page.waitForFunction(() => document.getElementById("auto").dataset.way !== "");
+    } finally {
+      wire.close();
+    }
   });
 
   test("data that is not UTF-8 is marked as binary by every way", async () => {
@@ -365,7 +322,7 @@ describe("the hub's page", { timeout: 20 * DEADLINE }, () => {
       const page = await open("network", { base: wire.base });
       const ids = await publishAll(hub, "network", ["one", "two"]);
       await allShow(page, ids);
-      // From here on the EventSource has an old cursor in its URL and, on reconnecting, a newer one in its header.
+      // Begun again by hand, then by itself: the cursor that counts is always the newest.
       await card(page, "sse").locator("[data-action=cut]").click();
       await card(page, "sse").locator("[data-action=resume]").click();
       await reading(page);

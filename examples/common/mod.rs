@@ -1,0 +1,149 @@
+//! What the examples share, so that each of them is about one thing: options, being stopped, and the time.
+#![allow(dead_code)] // None of them uses all of it.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use barewire::{Request, Response, Server};
+use serde_json::{Value, json};
+
+/// The options of a command line, each `--name value`.
+pub struct Options {
+    given: Vec<(String, String)>,
+}
+
+impl Options {
+    /// Reads the command line. The options are those that `help` describes, in lines that begin with `  --name`.
+    pub fn parse(help: &str) -> Result<Options, lexopt::Error> {
+        use lexopt::prelude::*;
+        let mut given = Vec::new();
+        let mut arguments = lexopt::Parser::from_env();
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                Long("help") | Short('h') => {
+                    println!("{help}");
+                    std::process::exit(0);
+                }
+                Long(name) if help.contains(&format!("\n  --{name} ")) => {
+                    let name = name.to_owned();
+                    given.push((name, arguments.value()?.string()?));
+                }
+                _ => return Err(argument.unexpected()),
+            }
+        }
+        Ok(Options { given })
+    }
+
+    /// Every value that was given for an option, in order.
+    pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
+        let given = self.given.iter().filter(move |(given, _)| given == name);
+        given.map(|(_, value)| value.as_str())
+    }
+
+    /// The value of an option: the last one that was given, or the default.
+    pub fn text<'a>(&'a self, name: &'a str, default: &'a str) -> &'a str {
+        self.all(name).next_back().unwrap_or(default)
+    }
+
+    /// The value of an option that is a number of seconds, such as `30` or `0.5`.
+    pub fn seconds(&self, name: &str, default: &str) -> Result<Duration, Box<dyn Error>> {
+        let seconds = self.text(name, default).parse()?;
+        Ok(Duration::try_from_secs_f64(seconds)?)
+    }
+}
+
+/// Serves until SIGINT or SIGTERM, and then until what is under way has ended.
+pub fn serve(mut server: Server) -> Result<(), Box<dyn Error>> {
+    let stopper = server.stopper();
+    ctrlc::set_handler(move || stopper.stop())?;
+    say_listening(server.local_addr()?)?;
+    Ok(server.run()?)
+}
+
+/// Tells whoever has started this program that it accepts.
+pub fn say_listening(address: std::net::SocketAddr) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")?;
+    out.flush()
+}
+
+/// The `message` of a JSON body, or the answer that says what is wrong.
+pub fn message_of(request: &Request<'_>) -> Result<Value, Response> {
+    let mut body = json_of(request)?;
+    match body.get_mut("message") {
+        Some(message) => Ok(message.take()),
+        None => Err(refuse(
+            400,
+            "send a message, as in {\"message\": \"hello\"}",
+        )),
+    }
+}
+
+/// A JSON body, or the answer that says what is wrong.
+pub fn json_of(request: &Request<'_>) -> Result<Value, Response> {
+    serde_json::from_slice(request.body()).map_err(|error| refuse(400, error))
+}
+
+/// A JSON answer. Caches leave it alone: it holds for this moment only.
+pub fn answer(json: &Value) -> Response {
+    Response::json(json.to_string()).header("Cache-Control", "no-store")
+}
+
+/// An answer that says in JSON what is wrong.
+pub fn refuse(status: u16, why: impl ToString) -> Response {
+    answer(&json!({"error": why.to_string()})).status(status)
+}
+
+/// Adds to a queue that is not to grow beyond `most`: the oldest goes.
+pub fn keep<T>(queue: &mut VecDeque<T>, value: T, most: usize) {
+    if queue.len() >= most {
+        queue.pop_front();
+    }
+    queue.push_back(value);
+}
+
+/// The time in UTC as ISO 8601 writes it, such as `2001-09-09T01:46:40.000Z`.
+pub fn iso_timestamp() -> String {
+    let since_1970 = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let (seconds, millis) = (since_1970.as_secs(), since_1970.subsec_millis());
+    let (year, month, day) = date(seconds / 86_400);
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// Year, month and day, from days since 1970.
+fn date(mut days: u64) -> (u64, u64, u64) {
+    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let mut year = 1970;
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [
+        31,
+        28 + u64::from(is_leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
+    let mut month = 1;
+    for length in lengths {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    (year, month, days + 1)
+}

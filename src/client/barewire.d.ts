@@ -1,0 +1,154 @@
+/** Types of barewire.js: a channel's reader and publisher for browsers, workers, and what else has fetch. */
+
+/** A way to read a channel, in the order in which `auto` tries them. */
+export type Transport = "websocket" | "sse" | "long-poll" | "short-poll";
+
+export interface SubscribeOptions {
+  /**
+   * `auto` (the default) begins with a WebSocket and goes on to the next way when one does not work here; any other
+   * value is the one way to use. A page cannot see why a WebSocket was refused, so `websocket` alone never ends with an
+   * error.
+   */
+  transport?: "auto" | Transport;
+  /** Begin after the event with this id, such as the `lastEventId` of an earlier subscription. */
+  lastEventId?: string | null;
+  /** Without `lastEventId`: begin with what is published from now on, not with the oldest event retained. */
+  from?: "now";
+  /** Closes the subscription when it aborts. */
+  signal?: AbortSignal;
+  /**
+   * Milliseconds. After n failures in a row it waits anything up to `initial * 2 ** n`, and never more than `max`, unless
+   * the server asks for more (Retry-After). `initial` is 500 or what an event stream said last in `retry:`; `max` is
+   * 30000.
+   */
+  backoff?: { initial?: number; max?: number };
+  /** Milliseconds between short polls: 2000. */
+  interval?: number;
+  /** Seconds that a long poll asks the server to wait: 25. */
+  wait?: number;
+  /** Milliseconds for a connection to open or an answer to come, beyond a long poll's wait: 10000. */
+  timeout?: number;
+  /**
+   * Milliseconds without a byte after which an event stream counts as lost: 40000, well over two heartbeats of the
+   * server's. `Infinity` for a server that sends none.
+   */
+  silence?: number;
+  /**
+   * Events that wait for the iterator: 1000. When so many do, the subscription stops reading until half of them are
+   * taken. It may run over by one batch of a poll or one piece of a stream.
+   */
+  buffer?: number;
+  /** Fields for every request but a WebSocket's, which a page can't add any to. */
+  headers?: HeadersInit;
+  /** For every request but a WebSocket's, as fetch takes it: "same-origin". */
+  credentials?: RequestCredentials;
+  /** Called with everything that goes over the wire, as far as a page sees it, before the events in it are handed over. */
+  activity?: (what: Activity) => void;
+  /** Another fetch, for instance one that adds a token that changes. */
+  fetch?: typeof fetch;
+  /** Another WebSocket, for instance where there is none built in. */
+  WebSocket?: typeof WebSocket;
+}
+
+export type Activity = { transport: Transport } & (
+  /** A request goes out. `headers` are those that were set here; null for a WebSocket. */
+  | { phase: "request"; url: string; headers: Headers | null }
+  /** The head of its answer has come. */
+  | { phase: "response"; status: number; headers: Headers | null }
+  /** A part of a body or a frame has come: its bytes without framing, and how many events it brings or completes. */
+  | { phase: "data"; bytes: number; events: number }
+);
+
+/**
+ * An event of the channel. It is dispatched under its own name and as `event`; but under `event` alone if its name is
+ * one of the subscription's own.
+ */
+export interface ChannelEvent extends MessageEvent<string> {
+  /** Its id; null if the server gave none. */
+  readonly id: string | null;
+  /** The name that it was published under: "message" by default, and "gap" for a gap. */
+  readonly event: string;
+  /** The text; of data that is not UTF-8, its base64. */
+  readonly data: string;
+  /** Data that is not UTF-8; null for text. */
+  readonly bytes: Uint8Array | null;
+}
+
+export interface SubscriptionEventMap {
+  /** Every event of the channel, whatever its name. */
+  event: ChannelEvent;
+  /** Events before the next one are missing: the server does not retain them any more, or has begun anew. */
+  gap: ChannelEvent;
+  /** A way is open. */
+  open: CustomEvent<{ transport: Transport }>;
+  /** A way was lost, or could not be opened; in `delay` milliseconds it goes on with `next`. */
+  lost: CustomEvent<{ transport: Transport; reason: string; delay: number; next: Transport }>;
+  /** It is over: it was closed, or the server said that there is no more. */
+  end: CustomEvent<null>;
+  /** It is over: refused for good. */
+  error: CustomEvent<Error>;
+}
+
+/**
+ * A reader of a channel: an EventTarget, and an async iterator that gives what `event` and `gap` listeners get. Leaving
+ * a `for await` closes it. Iterate at once or not at all: when the buffer is full before anybody iterates, it is given
+ * up, and iterating throws.
+ */
+export class Subscription extends EventTarget implements AsyncIterableIterator<ChannelEvent> {
+  constructor(url: string | URL, options?: SubscribeOptions);
+  /** The way that is open now, or null. */
+  readonly transport: Transport | null;
+  /** The cursor: a subscription that begins with it continues where this one stands. */
+  readonly lastEventId: string | null;
+  /** Ends it: no further request, and no further event. */
+  close(): void;
+  next(): Promise<IteratorResult<ChannelEvent, undefined>>;
+  return(value?: undefined): Promise<IteratorResult<ChannelEvent, undefined>>;
+  [Symbol.asyncIterator](): this;
+
+  addEventListener<K extends keyof SubscriptionEventMap>(
+    type: K, listener: (this: Subscription, event: SubscriptionEventMap[K]) => void, options?: boolean | AddEventListenerOptions): void;
+  /** Any other name is a channel's event of that name, such as `message`. */
+  addEventListener(
+    type: string, listener: ((this: Subscription, event: ChannelEvent) => void) | EventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<K extends keyof SubscriptionEventMap>(
+    type: K, listener: (this: Subscription, event: SubscriptionEventMap[K]) => void, options?: boolean | EventListenerOptions): void;
+  removeEventListener(
+    type: string, listener: ((this: Subscription, event: ChannelEvent) => void) | EventListenerObject | null, options?: boolean | EventListenerOptions): void;
+}
+
+/** Reads the channel at `url`, until it is closed or refused for good. */
+export function subscribe(url: string | URL, options?: SubscribeOptions): Subscription;
+
+export interface PublishOptions {
+  /** The event's name: "message" by default. */
+  event?: string;
+  headers?: HeadersInit;
+  credentials?: RequestCredentials;
+  signal?: AbortSignal;
+  fetch?: typeof fetch;
+}
+
+/** Publishes to the channel at `url`. Resolves to the event's id; rejects with a `Refusal` if the server refuses. */
+export function publish(url: string | URL, data: BodyInit, options?: PublishOptions): Promise<string>;
+
+/** The server said no; the message is what it said. */
+export class Refusal extends Error {
+  readonly status: number;
+  /** Milliseconds, if the server said when to come again. */
+  readonly retryAfter: number | undefined;
+}
+
+/** Decodes text/event-stream (WHATWG HTML 9.2.6), cut anywhere: bytes in, events out. */
+export class EventStreamDecoder {
+  constructor(lastEventId?: string);
+  /** The events that these bytes complete. */
+  decode(bytes: Uint8Array): { id: string; event: string; data: string }[];
+  /** The id that a reconnect would send: that of the last block. */
+  readonly lastEventId: string;
+  /** The last `retry:`, in milliseconds. */
+  readonly retry: number | undefined;
+}
+
+/** Milliseconds to wait after so many failures: at random up to `initial * 2 ** failures`, and never over `max`. */
+export function backoffDelay(failures: number, limits?: { initial?: number; max?: number }, random?: () => number): number;

@@ -1,0 +1,365 @@
+//! Clients for a program that waits: an iterator of events, and a WebSocket that is read like a file.
+//!
+//! Each owns a small loop and turns it while it waits. There is no thread but the one that looks up a name.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::error::Error;
+use super::looped::Client;
+use super::options::{Subscribe, Update};
+use super::websocket::{Connect, Over};
+use super::{ClientId, Event};
+use crate::command::Sender;
+use crate::limits::HIGH_WATER;
+use crate::ws::{CloseCode, Message};
+
+/// Follows a channel: every event from the oldest that is retained on, in order, whichever way the server lets
+/// through, for ever. See [`Subscribe`] for more.
+///
+/// ```no_run
+/// for event in barewire::subscribe("http://127.0.0.1:9000/channels/ticks")? {
+///     println!("{}", event?.data());
+/// }
+/// # Ok::<(), barewire::ClientError>(())
+/// ```
+///
+/// # Errors
+/// The URL is none.
+pub fn subscribe(url: &str) -> Result<Subscription, Error> {
+    Subscribe::to(url).open()
+}
+
+/// What a loop's handlers leave for the one who waits. Both are on the same thread, but a handler has to be [`Send`].
+type Queue<T> = Arc<Mutex<VecDeque<T>>>;
+
+fn lock<T>(queue: &Queue<T>) -> MutexGuard<'_, VecDeque<T>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn io(error: crate::Error) -> Error {
+    match error {
+        crate::Error::Io(error) => Error::Connection(error.kind()),
+        _ => Error::Connection(std::io::ErrorKind::Other),
+    }
+}
+
+/// Turns `client` once, for at most until `deadline`. Says whether there was time.
+fn turn_until(client: &mut Client, deadline: Option<Instant>) -> Result<bool, Error> {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    client.turn(left).map_err(io)?;
+    Ok(left != Some(Duration::ZERO))
+}
+
+impl Subscribe {
+    /// Begins it, as an iterator that waits for the next event.
+    ///
+    /// # Errors
+    /// What was asked for makes no sense, or the system gives no poll instance. A server that is not there is no
+    /// error: it is waited for.
+    pub fn open(self) -> Result<Subscription, Error> {
+        let mut client = Client::new().map_err(io)?;
+        let updates = Queue::default();
+        let into = Arc::clone(&updates);
+        client.subscribe(self, move |update| lock(&into).push_back(update))?;
+        Ok(Subscription {
+            client,
+            updates,
+            over: false,
+        })
+    }
+}
+
+/// A subscription that is waited for: an iterator of its events, without end unless the server or an error ends it.
+#[derive(Debug)]
+pub struct Subscription {
+    client: Client,
+    updates: Queue<Update>,
+    over: bool,
+}
+
+impl Subscription {
+    /// Waits for the next update: an event, or something that happened to the connection. `None` when it is over.
+    pub fn next_update(&mut self) -> Option<Update> {
+        self.wait(None)
+    }
+
+    /// As [`Subscription::next_update`], for at most this long. `None` is also that nothing came: see
+    /// [`Subscription::is_over`].
+    pub fn update_within(&mut self, time: Duration) -> Option<Update> {
+        self.wait(Instant::now().checked_add(time))
+    }
+
+    /// Whether nothing will come any more.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>) -> Option<Update> {
+        loop {
+            if let Some(update) = lock(&self.updates).pop_front() {
+                self.over = matches!(update, Update::Ended(_));
+                return Some(update);
+            }
+            if self.over {
+                return None;
+            }
+            match turn_until(&mut self.client, deadline) {
+                Ok(true) => {}
+                Ok(false) => return lock(&self.updates).pop_front(),
+                Err(error) => {
+                    self.over = true;
+                    return Some(Update::Ended(Some(error)));
+                }
+            }
+        }
+    }
+}
+
+impl Iterator for Subscription {
+    type Item = Result<Event, Error>;
+
+    fn next(&mut self) -> Option<Result<Event, Error>> {
+        loop {
+            match self.next_update()? {
+                Update::Event(event) => return Some(Ok(event)),
+                Update::Ended(error) => return error.map(Err),
+                Update::Connected(_) | Update::Lost(..) | Update::FellBack(..) => {}
+            }
+        }
+    }
+}
+
+/// A message that has come, owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// Text.
+    Text(String),
+    /// Bytes.
+    Binary(Vec<u8>),
+}
+
+impl Incoming {
+    /// The bytes of either kind.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Incoming::Text(text) => text.as_bytes(),
+            Incoming::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text, if it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Incoming::Text(text) => Some(text),
+            Incoming::Binary(_) => None,
+        }
+    }
+}
+
+impl From<Message<'_>> for Incoming {
+    fn from(message: Message<'_>) -> Incoming {
+        match message {
+            Message::Text(text) => Incoming::Text(text.to_owned()),
+            Message::Binary(bytes) => Incoming::Binary(bytes.to_owned()),
+        }
+    }
+}
+
+impl<'m> From<&'m Incoming> for Message<'m> {
+    fn from(incoming: &'m Incoming) -> Message<'m> {
+        match incoming {
+            Incoming::Text(text) => Message::Text(text),
+            Incoming::Binary(bytes) => Message::Binary(bytes),
+        }
+    }
+}
+
+enum Happening {
+    Opened(Sender, Option<String>),
+    Message(Incoming),
+    Over(Over),
+}
+
+impl Connect {
+    /// Opens it, and waits until it is open.
+    ///
+    /// # Errors
+    /// What was asked for makes no sense, or it could not be opened and is not to be tried again.
+    pub fn open(self) -> Result<WebSocket, Error> {
+        let mut client = Client::new().map_err(io)?;
+        let happenings = Queue::default();
+        let (opened, came, over) = (
+            Arc::clone(&happenings),
+            Arc::clone(&happenings),
+            Arc::clone(&happenings),
+        );
+        let connect = self
+            .on_open(move |socket| {
+                let protocol = socket.protocol().map(str::to_owned);
+                lock(&opened).push_back(Happening::Opened(socket.sender(), protocol));
+            })
+            .on_over(move |end| lock(&over).push_back(Happening::Over(end)));
+        let id = client.connect(connect, move |_, message| {
+            lock(&came).push_back(Happening::Message(message.into()));
+        })?;
+        let mut socket = WebSocket {
+            client,
+            id,
+            happenings,
+            sender: None,
+            protocol: None,
+            over: None,
+        };
+        while socket.sender.is_none() {
+            socket.step(None)?;
+            if let Some(over) = &socket.over {
+                return Err(over.error.clone().unwrap_or(Error::Ended));
+            }
+        }
+        Ok(socket)
+    }
+}
+
+/// A WebSocket that is waited for.
+#[derive(Debug)]
+pub struct WebSocket {
+    client: Client,
+    id: ClientId,
+    happenings: Queue<Happening>,
+    sender: Option<Sender>,
+    protocol: Option<String>,
+    over: Option<Over>,
+}
+
+impl std::fmt::Debug for Happening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Happening")
+    }
+}
+
+impl WebSocket {
+    /// Opens a WebSocket to this URL. See [`Connect`] for more.
+    ///
+    /// # Errors
+    /// As [`Connect::open`].
+    pub fn connect(url: &str) -> Result<WebSocket, Error> {
+        Connect::to(url).open()
+    }
+
+    /// The subprotocol that was agreed on.
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// Sends a message, and waits while the server takes less than it is sent.
+    ///
+    /// # Errors
+    /// The connection is over, or there is none at the moment.
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let sender = self.sender.as_ref().ok_or(Error::Ended)?;
+        sender.send(message).map_err(|_| Error::Ended)?;
+        turn_until(&mut self.client, Some(Instant::now()))?;
+        while self.client.event_loop.backlog() > HIGH_WATER {
+            turn_until(&mut self.client, None)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next message. `None` is the end: see [`WebSocket::close_code`]. With [`Connect::reconnect`], a
+    /// connection that is lost is waited for.
+    ///
+    /// # Errors
+    /// The connection ended without a closing handshake, and is not tried again.
+    pub fn receive(&mut self) -> Result<Option<Incoming>, Error> {
+        self.receive_until(None)
+    }
+
+    /// As [`WebSocket::receive`], for at most this long. `Ok(None)` is also that nothing came: see
+    /// [`WebSocket::is_over`].
+    ///
+    /// # Errors
+    /// As [`WebSocket::receive`].
+    pub fn receive_within(&mut self, time: Duration) -> Result<Option<Incoming>, Error> {
+        self.receive_until(Instant::now().checked_add(time))
+    }
+
+    fn receive_until(&mut self, deadline: Option<Instant>) -> Result<Option<Incoming>, Error> {
+        loop {
+            let happening = lock(&self.happenings).pop_front();
+            match happening {
+                Some(Happening::Message(message)) => return Ok(Some(message)),
+                Some(happening) => self.note(happening),
+                None => match &self.over {
+                    Some(over) => return over.error.clone().map_or(Ok(None), Err),
+                    None => {
+                        if !turn_until(&mut self.client, deadline)?
+                            && lock(&self.happenings).is_empty()
+                        {
+                            return Ok(None);
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Closes, and waits until the server has answered or its time is up. What still comes is dropped.
+    ///
+    /// # Errors
+    /// The connection broke before.
+    pub fn close(mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        if let Some(sender) = self.sender.take() {
+            sender.close(code, reason).map_err(|_| Error::Ended)?;
+        } else {
+            self.client.close(self.id);
+        }
+        while self.receive()?.is_some() {}
+        Ok(())
+    }
+
+    /// Whether nothing will come any more.
+    pub fn is_over(&self) -> bool {
+        self.over.is_some()
+    }
+
+    /// The code that the server closed with, if it did.
+    pub fn close_code(&self) -> Option<CloseCode> {
+        self.over.as_ref()?.close.as_ref().map(|(code, _)| *code)
+    }
+
+    /// Waits for what is no message.
+    fn step(&mut self, deadline: Option<Instant>) -> Result<(), Error> {
+        let happening = {
+            let mut happenings = lock(&self.happenings);
+            match happenings.front() {
+                Some(Happening::Message(_)) | None => None,
+                Some(_) => happenings.pop_front(),
+            }
+        };
+        match happening {
+            Some(happening) => self.note(happening),
+            None => {
+                turn_until(&mut self.client, deadline)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, happening: Happening) {
+        match happening {
+            Happening::Opened(sender, protocol) => {
+                self.sender = Some(sender);
+                self.protocol = protocol;
+            }
+            Happening::Over(over) => {
+                self.sender = None;
+                if over.retry.is_none() {
+                    self.over = Some(over);
+                }
+            }
+            Happening::Message(_) => {}
+        }
+    }
+}

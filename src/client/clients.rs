@@ -1,0 +1,328 @@
+//! The clients of a loop: looking up, connecting, waiting, and handing what arrives to each one's [`Talk`].
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+
+use super::error::Error;
+use super::talk::{Around, Next, PATIENCE, Talk};
+use crate::command::Command;
+use crate::net::{ConnectionId, Dial, Io, Mailbox, Now, Protocol, millis};
+use crate::random::Random;
+use crate::slab::Slab;
+
+/// Names one client of a loop for as long as it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientId {
+    index: u32,
+    generation: u32,
+}
+
+/// All clients of a loop.
+pub(crate) struct Clients {
+    clients: Slab<Client>,
+    mailbox: Mailbox<Command>,
+    random: Random,
+    dials: Vec<Dial<Dialed>>,
+    generation: u32,
+    draining: bool,
+}
+
+struct Client {
+    id: ClientId,
+    talk: Box<dyn Talk>,
+    phase: Phase,
+    /// Addresses of its host that were not tried yet.
+    addresses: VecDeque<SocketAddr>,
+    quit: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    LookingUp,
+    Connecting,
+    Connected(ConnectionId),
+    /// The next try comes at this time.
+    Waiting(u64),
+}
+
+/// What the loop keeps for a connection of a client's.
+#[derive(Debug)]
+pub(crate) struct Dialed {
+    client: ClientId,
+    peer: SocketAddr,
+    /// It stood at some time, so that its end is not a failure to connect.
+    stood: bool,
+    error: Option<ErrorKind>,
+}
+
+impl Clients {
+    pub(crate) fn new(mailbox: Mailbox<Command>) -> Clients {
+        Clients {
+            clients: Slab::new(),
+            mailbox,
+            random: Random::new(),
+            dials: Vec::new(),
+            generation: 0,
+            draining: false,
+        }
+    }
+
+    /// Begins a client at the next turn.
+    pub(super) fn begin(&mut self, talk: Box<dyn Talk>) -> ClientId {
+        self.generation = self.generation.wrapping_add(1);
+        let id = ClientId {
+            index: self.clients.next_index(),
+            generation: self.generation,
+        };
+        // It is due at once, whatever the time is.
+        let phase = Phase::Waiting(0);
+        self.clients.insert(Client {
+            id,
+            talk,
+            phase,
+            addresses: VecDeque::new(),
+            quit: false,
+        });
+        id
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    fn get(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.clients
+            .get_mut(id.index)
+            .filter(|client| client.id == id)
+    }
+
+    /// Finds out the addresses of a client's host. A name is looked up in a thread of its own, since the system's
+    /// way to do it blocks; it ends with the look-up.
+    fn look_up(&mut self, id: ClientId, now: Now) {
+        let Some(client) = self.get(id) else { return };
+        client.phase = Phase::LookingUp;
+        let (host, port) = (client.talk.url().host.clone(), client.talk.url().port);
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return self.looked_up(id, vec![SocketAddr::new(address, port)], now);
+        }
+        let mailbox = self.mailbox.clone();
+        let thread = std::thread::Builder::new().name("barewire-lookup".into());
+        let spawned = thread.spawn(move || {
+            let addresses = (host.as_str(), port)
+                .to_socket_addrs()
+                .map(Iterator::collect)
+                .unwrap_or_default();
+            // Without a loop there is nobody left to tell.
+            let _ = mailbox.send(None, Command::LookedUp(id, addresses));
+        });
+        if spawned.is_err() {
+            self.looked_up(id, Vec::new(), now);
+        }
+    }
+
+    pub(crate) fn looked_up(&mut self, id: ClientId, addresses: Vec<SocketAddr>, now: Now) {
+        let Some(client) = self.get(id) else { return };
+        if client.quit || addresses.is_empty() {
+            let error = Error::Lookup(client.talk.url().host.clone());
+            return self.over(id, Some(error), now);
+        }
+        client.addresses = addresses.into();
+        self.dial(id);
+    }
+
+    /// Connects to the next address. Says whether there was one.
+    fn dial(&mut self, id: ClientId) -> bool {
+        let Some(client) = self.get(id) else {
+            return false;
+        };
+        let Some(peer) = client.addresses.pop_front() else {
+            return false;
+        };
+        client.phase = Phase::Connecting;
+        let connection = Dialed {
+            client: id,
+            peer,
+            stood: false,
+            error: None,
+        };
+        self.dials.push(Dial {
+            address: peer,
+            timeout: PATIENCE,
+            connection,
+        });
+        true
+    }
+
+    fn over(&mut self, id: ClientId, error: Option<Error>, now: Now) {
+        let (random, draining) = (&mut self.random, self.draining);
+        let Some(client) = self
+            .clients
+            .get_mut(id.index)
+            .filter(|client| client.id == id)
+        else {
+            return;
+        };
+        match client.talk.over(error, random) {
+            Next::Connect(wait) if !client.quit && !draining => {
+                client.phase = Phase::Waiting(now.ms.saturating_add(millis(wait)));
+            }
+            _ => {
+                self.clients.remove(id.index);
+            }
+        }
+    }
+
+    /// Ends a client: politely if it is connected.
+    pub(crate) fn quit(&mut self, id: ClientId, now: Now) -> Option<ConnectionId> {
+        let client = self.get(id)?;
+        client.quit = true;
+        match client.phase {
+            Phase::Connected(connection) => return Some(connection),
+            Phase::Waiting(_) | Phase::LookingUp => {
+                client.talk.quit(None);
+                self.over(id, None, now);
+            }
+            // Its connection is let go when it is there.
+            Phase::Connecting => client.talk.quit(None),
+        }
+        None
+    }
+
+    /// Calls a connection's client.
+    fn call(&mut self, connection: &Dialed, call: impl FnOnce(&mut dyn Talk, &mut Around<'_>)) {
+        let id = connection.client;
+        let Some(client) = self
+            .clients
+            .get_mut(id.index)
+            .filter(|client| client.id == id)
+        else {
+            return;
+        };
+        let mut around = Around {
+            mailbox: &self.mailbox,
+            random: &mut self.random,
+            peer: connection.peer,
+        };
+        call(&mut *client.talk, &mut around);
+    }
+}
+
+impl Protocol for Clients {
+    type Connection = Dialed;
+    type Command = Command;
+
+    fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> Dialed {
+        // A loop of clients alone listens nowhere; whoever comes all the same is let go.
+        io.abort();
+        Dialed {
+            client: ClientId {
+                index: u32::MAX,
+                generation: 0,
+            },
+            peer,
+            stood: false,
+            error: None,
+        }
+    }
+
+    fn dialed(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
+        connection.stood = true;
+        match self.get(connection.client) {
+            Some(client) if !client.quit => client.phase = Phase::Connected(io.id),
+            _ => return io.abort(),
+        }
+        self.call(connection, |talk, around| talk.connected(io, around));
+    }
+
+    fn received(&mut self, connection: &mut Dialed, input: &mut [u8], io: &mut Io<'_>) {
+        self.call(connection, |talk, around| talk.received(input, io, around));
+    }
+
+    fn ended(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
+        self.call(connection, |talk, around| talk.ended(io, around));
+    }
+
+    fn expired(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
+        self.call(connection, |talk, around| talk.expired(io, around));
+    }
+
+    fn resumed(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
+        self.call(connection, |talk, _| talk.resumed(io));
+    }
+
+    fn drain(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
+        self.draining = true;
+        self.call(connection, |talk, _| talk.quit(Some(io)));
+    }
+
+    fn told(&mut self, connection: &mut Dialed, command: Command, io: &mut Io<'_>) {
+        self.call(connection, |talk, _| match command {
+            Command::Quit(_) => talk.quit(Some(io)),
+            command => talk.told(command, io),
+        });
+    }
+
+    fn ordered(&mut self, command: Command, now: Now) {
+        match command {
+            Command::LookedUp(id, addresses) => self.looked_up(id, addresses, now),
+            Command::Quit(id) => {
+                if let Some(connection) = self.quit(id, now) {
+                    // To the connection, which is what can say goodbye. A full mailbox leaves it to its peer.
+                    let _ = self.mailbox.send(Some(connection), Command::Quit(id));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn broke(&mut self, connection: &mut Dialed, error: ErrorKind) {
+        connection.error = Some(error);
+    }
+
+    fn closed(&mut self, _id: ConnectionId, connection: Dialed, now: Now) {
+        if !connection.stood && self.dial(connection.client) {
+            return;
+        }
+        let error = connection.error.map(Error::Connection);
+        self.over(connection.client, error, now);
+    }
+
+    fn shared(&self, _connection: &Dialed) -> &[u8] {
+        &[]
+    }
+
+    fn shared_sent(&mut self, _connection: &mut Dialed, _sent: usize) -> Option<bytes::Bytes> {
+        None
+    }
+
+    fn take_woken(&mut self, _woken: &mut Vec<u64>) {}
+
+    fn take_dials(&mut self, dials: &mut Vec<Dial<Dialed>>) {
+        dials.append(&mut self.dials);
+    }
+
+    fn due(&self) -> u64 {
+        let waits = self.clients.values().map(|client| match client.phase {
+            Phase::Waiting(until) => until,
+            _ => u64::MAX,
+        });
+        waits.min().unwrap_or(u64::MAX)
+    }
+
+    fn tick(&mut self, now: Now) {
+        let due =
+            |client: &&Client| matches!(client.phase, Phase::Waiting(until) if until <= now.ms);
+        let due: Vec<ClientId> = self
+            .clients
+            .values()
+            .filter(due)
+            .map(|client| client.id)
+            .collect();
+        for id in due {
+            self.look_up(id, now);
+        }
+    }
+
+    fn failed(&mut self, _error: std::io::Error) {}
+}

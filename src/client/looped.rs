@@ -1,0 +1,151 @@
+//! A loop of clients alone.
+
+use std::time::Duration;
+
+use super::clients::{ClientId, Clients};
+use super::error::Error;
+use super::options::{Subscribe, Update};
+use super::subscription::{Follower, Handler};
+use super::websocket::{Connect, Handlers, SocketClient};
+use crate::command::{Command, Stopper};
+use crate::error::Result;
+use crate::limits::{Limits, MAX_QUEUED};
+use crate::net::Loop;
+use crate::session::Socket;
+use crate::ws::Message;
+
+/// A loop for clients without a server: a game that connects to one, a bridge, a bot. In a program that serves too,
+/// [`Server::subscribe`](crate::Server::subscribe) and [`Server::connect`](crate::Server::connect) put them on the
+/// server's loop.
+///
+/// ```no_run
+/// use barewire::{Client, Connect, Subscribe, Update};
+///
+/// # fn main() -> barewire::Result<()> {
+/// let mut client = Client::new()?;
+/// client.subscribe(Subscribe::to("http://127.0.0.1:9000/channels/ticks"), |update| {
+///     if let Update::Event(event) = update {
+///         println!("{}", event.data());
+///     }
+/// })?;
+/// client.connect(Connect::to("ws://127.0.0.1:9001/"), |_socket, message| println!("{message:?}"))?;
+/// loop {
+///     client.turn(Some(std::time::Duration::ZERO))?; // does what is ready, never blocks
+///     // game.step();
+/// }
+/// # }
+/// ```
+///
+/// Names of hosts are looked up in a thread that lives as long as the look-up, since the system's way to do it blocks;
+/// for an address no thread is used. There is no other thread.
+#[derive(Debug)]
+pub struct Client {
+    pub(super) event_loop: Loop<Clients>,
+}
+
+impl Client {
+    /// A loop without clients yet.
+    ///
+    /// # Errors
+    /// The system gives no poll instance.
+    pub fn new() -> Result<Client> {
+        let event_loop = Loop::new(Limits::default().net_limits(), MAX_QUEUED, Clients::new)?;
+        Ok(Client { event_loop })
+    }
+
+    /// Follows a channel or an event stream, and hands every [`Update`] to `handler`.
+    ///
+    /// # Errors
+    /// What was asked for makes no sense: the URL, or a field.
+    pub fn subscribe(
+        &mut self,
+        subscribe: Subscribe,
+        handler: impl FnMut(Update) + Send + 'static,
+    ) -> std::result::Result<ClientId, Error> {
+        self.event_loop
+            .protocol_mut()
+            .subscribe(subscribe, Box::new(handler))
+    }
+
+    /// Opens a WebSocket, and hands every message that arrives to `on_message`. [`Connect::on_open`] and
+    /// [`Connect::on_over`] tell the rest.
+    ///
+    /// # Errors
+    /// What was asked for makes no sense: the URL, a field, or a subprotocol.
+    pub fn connect(
+        &mut self,
+        connect: Connect,
+        on_message: impl FnMut(&mut Socket<'_>, Message<'_>) + Send + 'static,
+    ) -> std::result::Result<ClientId, Error> {
+        self.event_loop
+            .protocol_mut()
+            .connect(connect, Box::new(on_message))
+    }
+
+    /// Ends a client.
+    pub fn close(&mut self, client: ClientId) {
+        // The mailbox is the way in for every thread, this one too. A full one is turned away from: try again later.
+        let _ = self.event_loop.mailbox().send(None, Command::Quit(client));
+    }
+
+    /// How many clients there are: those that wait for a connection too.
+    pub fn len(&self) -> usize {
+        self.event_loop.protocol().len()
+    }
+
+    /// There are no clients, or no more.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Stops this loop, from any thread.
+    pub fn stopper(&self) -> Stopper {
+        Stopper {
+            mailbox: self.event_loop.mailbox(),
+        }
+    }
+
+    /// Turns until there are no clients any more, or it is stopped.
+    ///
+    /// # Errors
+    /// The system's poll fails.
+    pub fn run(&mut self) -> Result<()> {
+        while !self.is_empty() && !self.event_loop.is_done() {
+            self.turn(None)?;
+        }
+        Ok(())
+    }
+
+    /// Does what is ready, after waiting for it for at most `timeout` (`None`: as long as it takes).
+    ///
+    /// # Errors
+    /// The system's poll fails.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<()> {
+        Ok(self.event_loop.turn(timeout)?)
+    }
+}
+
+impl Clients {
+    pub(crate) fn subscribe(
+        &mut self,
+        subscribe: Subscribe,
+        handler: Handler,
+    ) -> std::result::Result<ClientId, Error> {
+        let (url, options) = subscribe.check()?;
+        Ok(self.begin(Box::new(Follower::new(url, options, handler))))
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        connect: Connect,
+        on_message: super::websocket::OnMessage,
+    ) -> std::result::Result<ClientId, Error> {
+        let (url, options, on_open, on_over) = connect.check()?;
+        let handlers = Handlers {
+            on_open,
+            on_message,
+            on_over,
+        };
+        Ok(self.begin(Box::new(SocketClient::new(url, options, handlers))))
+    }
+}

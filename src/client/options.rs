@@ -1,0 +1,224 @@
+//! What a subscriber asks for, and what it is told.
+
+use std::time::Duration;
+
+use super::backoff::Backoff;
+use super::error::Error;
+use super::event::Event;
+use super::url::Url;
+use crate::http::{FieldName, FieldValue};
+
+/// How a channel is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// One upgrade, then a frame per message.
+    WebSocket,
+    /// One answer that never ends (text/event-stream).
+    EventStream,
+    /// A request that waits for the next message, again and again.
+    LongPoll,
+    /// A request now and then.
+    ShortPoll,
+}
+
+impl Transport {
+    /// All of them, in the order in which they are tried.
+    pub const ALL: [Transport; 4] = [
+        Transport::WebSocket,
+        Transport::EventStream,
+        Transport::LongPoll,
+        Transport::ShortPoll,
+    ];
+
+    /// Its name in lower case: `websocket`, `sse`, `long-poll`, `short-poll`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Transport::WebSocket => "websocket",
+            Transport::EventStream => "sse",
+            Transport::LongPoll => "long-poll",
+            Transport::ShortPoll => "short-poll",
+        }
+    }
+}
+
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What happens to a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Update {
+    /// It is read from now on, this way.
+    Connected(Transport),
+    /// An event has come.
+    Event(Event),
+    /// The connection was lost or refused; the next try comes after this time.
+    Lost(Error, Duration),
+    /// This way does not work here; another one is tried.
+    FellBack(Transport, Error),
+    /// It is over: because it was ended, because the server said so, or for a reason that will not pass.
+    Ended(Option<Error>),
+}
+
+/// How long short polling rests between two requests.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a long poll asks the server to wait.
+pub const POLL_WAIT: Duration = Duration::from_secs(30);
+/// How long the stream of a server that sends heartbeats may be silent: three of a hub's.
+pub const SILENCE: Duration = Duration::from_secs(45);
+
+/// A subscription to be: where to, how, and from where on. Begin with [`Subscribe::to`].
+///
+/// ```no_run
+/// use barewire::{Subscribe, Transport};
+///
+/// let events = Subscribe::to("http://127.0.0.1:9000/channels/ticks")
+///     .transport(Transport::EventStream)
+///     .after("1763709279000-0")
+///     .header("Authorization", "Bearer abc")
+///     .open()?;
+/// for event in events {
+///     println!("{}", event?.data());
+/// }
+/// # Ok::<(), barewire::ClientError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a subscription begins when it is opened or given to a loop"]
+pub struct Subscribe {
+    url: String,
+    options: Options,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) transport: Option<Transport>,
+    pub(super) cursor: Option<Box<str>>,
+    pub(super) from_now: bool,
+    pub(super) fields: Vec<(String, String)>,
+    pub(super) backoff: Backoff,
+    pub(super) interval: Duration,
+    pub(super) wait: Duration,
+    pub(super) silence: Option<Duration>,
+}
+
+impl Subscribe {
+    /// A subscription to a channel's URL (`http://` or `ws://`, which are the same), in whichever way works.
+    pub fn to(url: &str) -> Subscribe {
+        let options = Options {
+            transport: None,
+            cursor: None,
+            from_now: false,
+            fields: Vec::new(),
+            backoff: Backoff::default(),
+            interval: POLL_INTERVAL,
+            wait: POLL_WAIT,
+            silence: Some(SILENCE),
+        };
+        Subscribe {
+            url: url.to_owned(),
+            options,
+        }
+    }
+
+    /// Only this way. With [`Transport::EventStream`] the URL may be any event stream's, of any server; a stream that
+    /// is silent is then taken to have nothing to say, as nobody promises heartbeats: see [`Subscribe::silence`].
+    pub fn transport(mut self, transport: Transport) -> Subscribe {
+        if transport == Transport::EventStream && self.options.transport.is_none() {
+            self.options.silence = None;
+        }
+        self.options.transport = Some(transport);
+        self
+    }
+
+    /// Begins behind the event with this id.
+    pub fn after(mut self, id: &str) -> Subscribe {
+        self.options.cursor = (!id.is_empty()).then(|| id.into());
+        self
+    }
+
+    /// Begins with what is published from now on. Without it and [`Subscribe::after`], a subscription begins with
+    /// the oldest message that is retained.
+    pub fn from_now(mut self) -> Subscribe {
+        self.options.from_now = true;
+        self
+    }
+
+    /// Sends one more field with every request, such as `Authorization`.
+    pub fn header(mut self, name: &str, value: &str) -> Subscribe {
+        self.options
+            .fields
+            .push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// How long to wait before a new try.
+    pub fn backoff(mut self, backoff: Backoff) -> Subscribe {
+        self.options.backoff = backoff;
+        self
+    }
+
+    /// How long short polling rests between two requests ([`POLL_INTERVAL`]).
+    pub fn interval(mut self, interval: Duration) -> Subscribe {
+        self.options.interval = interval;
+        self
+    }
+
+    /// How long a long poll asks the server to wait, in whole seconds ([`POLL_WAIT`]).
+    pub fn wait(mut self, wait: Duration) -> Subscribe {
+        self.options.wait = wait;
+        self
+    }
+
+    /// How long an event stream may be silent until it is taken for lost ([`SILENCE`]); `None`: for ever.
+    pub fn silence(mut self, silence: Option<Duration>) -> Subscribe {
+        self.options.silence = silence;
+        self
+    }
+
+    /// What was asked for, checked.
+    pub(super) fn check(self) -> Result<(Url, Options), Error> {
+        let url = Url::parse(&self.url)?;
+        check_fields(&self.options.fields)?;
+        if let Some(cursor) = &self.options.cursor {
+            FieldValue::new(&**cursor).map_err(Error::Field)?;
+        }
+        Ok((url, self.options))
+    }
+}
+
+/// The fields that the client writes itself.
+const OURS: [&str; 9] = [
+    "host",
+    "connection",
+    "upgrade",
+    "content-length",
+    "transfer-encoding",
+    "last-event-id",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-protocol",
+];
+
+pub(super) fn check_fields(fields: &[(String, String)]) -> Result<(), Error> {
+    for (name, value) in fields {
+        FieldName::new(name).map_err(Error::Field)?;
+        FieldValue::new(value).map_err(Error::Field)?;
+        if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+            return Err(Error::Field(crate::http::Error::FieldName));
+        }
+    }
+    Ok(())
+}
+
+/// Fields as they are written. They were checked before.
+pub(super) fn written(fields: &[(String, String)]) -> Vec<(FieldName<'_>, FieldValue<'_>)> {
+    fields
+        .iter()
+        .filter_map(|(name, value)| {
+            Some((FieldName::new(name).ok()?, FieldValue::new(value).ok()?))
+        })
+        .collect()
+}

@@ -1,0 +1,140 @@
+//! What every client is to the loop: a machine that has one connection at a time, or waits for the next.
+//!
+//! ```text
+//!             ┌───────── wait ─────────┐
+//!             ▼                        │
+//!   look up ─► connect ─► connected ─► over ─► finished
+//! ```
+//!
+//! A [`Talk`] never sees a socket: bytes and time go in, bytes and deadlines come out through [`Io`], and when a
+//! connection is over it says what comes next. So its whole life, with every reconnection, is tested without one.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::error::Error;
+use super::url::Url;
+use crate::command::Command;
+use crate::http::{HeadFinder, HeadLimits, ResponseHead};
+use crate::net::{Io, Mailbox};
+use crate::random::Random;
+
+/// How long it may take to connect, and again to get an answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What of the loop a client needs besides [`Io`].
+pub(super) struct Around<'a> {
+    pub(super) mailbox: &'a Mailbox<Command>,
+    pub(super) random: &'a mut Random,
+    pub(super) peer: SocketAddr,
+}
+
+/// What a client does when a connection is over, or could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Connects again after this time.
+    Connect(Duration),
+    /// Nothing more: it has told its program so.
+    Finished,
+}
+
+/// A client.
+pub(super) trait Talk: Send {
+    /// Where its next connection goes.
+    fn url(&self) -> &Url;
+
+    /// A connection stands.
+    fn connected(&mut self, io: &mut Io<'_>, around: &mut Around<'_>);
+
+    /// Bytes have arrived.
+    fn received(&mut self, input: &mut [u8], io: &mut Io<'_>, around: &mut Around<'_>);
+
+    /// The peer will send nothing more.
+    fn ended(&mut self, io: &mut Io<'_>, around: &mut Around<'_>);
+
+    /// The deadline that was set has passed.
+    fn expired(&mut self, io: &mut Io<'_>, around: &mut Around<'_>);
+
+    /// The peer has taken all output.
+    fn resumed(&mut self, _io: &mut Io<'_>) {}
+
+    /// A command for the connection.
+    fn told(&mut self, _command: Command, _io: &mut Io<'_>) {}
+
+    /// The program wants it to end: what is polite is still sent, and [`Talk::over`] gives [`Next::Finished`].
+    fn quit(&mut self, io: Option<&mut Io<'_>>);
+
+    /// The connection is gone, or was never made. `error` is what the system said, if it did.
+    fn over(&mut self, error: Option<Error>, random: &mut Random) -> Next;
+}
+
+/// Reads the head of an answer.
+#[derive(Debug, Default)]
+pub(super) struct HeadReader {
+    rest: Vec<u8>,
+    finder: HeadFinder,
+}
+
+impl HeadReader {
+    /// Takes bytes from the front of `input` until the head is complete: says how many, and what `judge` makes of
+    /// it. `None` is: all of it, and more is needed. Informational answers are passed over (RFC 9110 15.2), but for
+    /// 101, which is final.
+    pub(super) fn read<V>(
+        &mut self,
+        input: &[u8],
+        judge: impl Fn(&ResponseHead<'_>) -> V,
+    ) -> Result<Option<(usize, V)>, crate::http::Error> {
+        let limits = HeadLimits::default();
+        let before = self.rest.len();
+        self.rest.extend_from_slice(input);
+        let mut start = 0;
+        loop {
+            let bytes = &self.rest[start..];
+            let Some(length) = self.finder.find(bytes, &limits)? else {
+                // Only what is not passed over is kept, so that the limit holds for one head.
+                self.rest.drain(..start);
+                return Ok(None);
+            };
+            let head = ResponseHead::parse(&bytes[..length], &limits)?;
+            self.finder = HeadFinder::default();
+            start += length;
+            if head.status() == 101 || head.status() >= 200 {
+                let verdict = judge(&head);
+                self.rest = Vec::new();
+                return Ok(Some((start - before, verdict)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_found_however_it_is_cut_and_what_follows_is_left() {
+        let bytes = b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nC: d\r\n\r\nrest";
+        for cut in 1..bytes.len() {
+            let mut reader = HeadReader::default();
+            let mut at = 0;
+            for piece in bytes.chunks(cut) {
+                match reader.read(piece, |head| head.status()).unwrap() {
+                    None => at += piece.len(),
+                    Some((used, status)) => {
+                        at += used;
+                        assert_eq!((status, &bytes[at..]), (200, &b"rest"[..]), "cut {cut}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_has_a_limit() {
+        let mut reader = HeadReader::default();
+        let line = [b"A: ", &[b'x'; 1000][..], b"\r\n"].concat();
+        reader.read(b"HTTP/1.1 200 OK\r\n", |_| ()).unwrap();
+        assert!((0..100).any(|_| reader.read(&line, |_| ()).is_err()));
+    }
+}

@@ -1,0 +1,367 @@
+//! A WebSocket client: the opening handshake of the other side, and reconnection as a choice.
+//!
+//! Redirects are not followed (RFC 6455 4.1 lets a client choose; a browser's doesn't), the accept key is checked, and
+//! every frame is masked with a key of its own from the system's randomness.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::backoff::Backoff;
+use super::error::Error;
+use super::options::{check_fields, written};
+use super::talk::{Around, HeadReader, Next, PATIENCE, Talk};
+use super::url::Url;
+use crate::command::Command;
+use crate::http::{ResponseHead, is_token};
+use crate::net::Io;
+use crate::random::Random;
+use crate::session::{Session, Socket};
+use crate::ws::handshake;
+use crate::ws::{self, CloseCode, Message};
+
+pub(super) type OnOpen = Box<dyn FnMut(&mut Socket<'_>) + Send>;
+pub(super) type OnMessage = Box<dyn FnMut(&mut Socket<'_>, Message<'_>) + Send>;
+pub(super) type OnOver = Box<dyn FnMut(Over) + Send>;
+
+/// A WebSocket of a client's is over, or could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// The code and reason of the server's close frame, if it sent one.
+    pub close: Option<(CloseCode, String)>,
+    /// What went wrong, if the end was not a closing handshake.
+    pub error: Option<Error>,
+    /// The next try comes after this time; `None` if there is none.
+    pub retry: Option<Duration>,
+}
+
+/// A WebSocket to be: where to, and how. Begin with [`Connect::to`].
+///
+/// ```no_run
+/// use barewire::Connect;
+///
+/// let mut socket = Connect::to("ws://127.0.0.1:9001/").header("Authorization", "Bearer abc").open()?;
+/// socket.send("hello")?;
+/// while let Some(message) = socket.receive()? {
+///     println!("{message:?}");
+/// }
+/// # Ok::<(), barewire::ClientError>(())
+/// ```
+#[must_use = "a WebSocket begins when it is opened or given to a loop"]
+pub struct Connect {
+    url: String,
+    options: Options,
+    on_open: OnOpen,
+    on_over: OnOver,
+}
+
+impl std::fmt::Debug for Connect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connect")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    fields: Vec<(String, String)>,
+    protocols: Vec<String>,
+    backoff: Option<Backoff>,
+    limits: ws::Limits,
+}
+
+impl Connect {
+    /// A WebSocket to this URL (`ws://`, or `http://`, which is the same).
+    pub fn to(url: &str) -> Connect {
+        let options = Options {
+            fields: Vec::new(),
+            protocols: Vec::new(),
+            backoff: None,
+            limits: ws::Limits::default(),
+        };
+        Connect {
+            url: url.to_owned(),
+            options,
+            on_open: Box::new(|_| {}),
+            on_over: Box::new(|_| {}),
+        }
+    }
+
+    /// Calls `handler` whenever the socket opens.
+    pub fn on_open(mut self, handler: impl FnMut(&mut Socket<'_>) + Send + 'static) -> Connect {
+        self.on_open = Box::new(handler);
+        self
+    }
+
+    /// Calls `handler` whenever the socket is over or could not be opened, and says whether it is tried again.
+    pub fn on_over(mut self, handler: impl FnMut(Over) + Send + 'static) -> Connect {
+        self.on_over = Box::new(handler);
+        self
+    }
+
+    /// Sends one more field with the handshake, such as `Authorization` or `Origin`.
+    pub fn header(mut self, name: &str, value: &str) -> Connect {
+        self.options
+            .fields
+            .push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Offers a subprotocol; the first that was offered is preferred (RFC 6455 1.9).
+    pub fn protocol(mut self, name: &str) -> Connect {
+        self.options.protocols.push(name.to_owned());
+        self
+    }
+
+    /// Connects again when the connection is lost or can't be made, after waits of this kind. Without it, a
+    /// WebSocket is opened once.
+    pub fn reconnect(mut self, backoff: Backoff) -> Connect {
+        self.options.backoff = Some(backoff);
+        self
+    }
+
+    /// What messages may come.
+    pub fn limits(mut self, limits: ws::Limits) -> Connect {
+        self.options.limits = limits;
+        self
+    }
+
+    pub(super) fn check(self) -> Result<(Url, Options, OnOpen, OnOver), Error> {
+        let url = Url::parse(&self.url)?;
+        check_fields(&self.options.fields)?;
+        if !self
+            .options
+            .protocols
+            .iter()
+            .all(|name| is_token(name.as_bytes()))
+        {
+            return Err(Error::Field(crate::http::Error::FieldValue));
+        }
+        Ok((url, self.options, self.on_open, self.on_over))
+    }
+}
+
+/// Whom a WebSocket calls.
+pub(super) struct Handlers {
+    pub(super) on_open: OnOpen,
+    pub(super) on_message: OnMessage,
+    pub(super) on_over: OnOver,
+}
+
+/// A WebSocket client as a machine.
+pub(super) struct SocketClient {
+    url: Url,
+    options: Options,
+    handlers: Handlers,
+    wire: Wire,
+    /// Which of the subprotocols was chosen.
+    protocol: Option<usize>,
+    peer: SocketAddr,
+    error: Option<Error>,
+    /// Failures in a row.
+    failures: u32,
+    quit: bool,
+}
+
+enum Wire {
+    None,
+    Head { reader: HeadReader, key: [u8; 16] },
+    Open(Box<Session>),
+}
+
+impl SocketClient {
+    pub(super) fn new(url: Url, options: Options, handlers: Handlers) -> SocketClient {
+        SocketClient {
+            url,
+            options,
+            handlers,
+            wire: Wire::None,
+            protocol: None,
+            peer: ([0, 0, 0, 0], 0).into(),
+            error: None,
+            failures: 0,
+            quit: false,
+        }
+    }
+
+    fn fail(&mut self, error: Error, io: &mut Io<'_>) {
+        self.error.get_or_insert(error);
+        io.close();
+    }
+
+    fn judge(&self, head: &ResponseHead<'_>, key: &[u8; 16]) -> Result<Option<usize>, Error> {
+        if head.status() != 101 {
+            return Err(Error::Status(head.status(), head.reason().to_owned()));
+        }
+        let offered: Vec<&str> = self.options.protocols.iter().map(String::as_str).collect();
+        let chosen = handshake::check_response(head, key, &offered).map_err(Error::Handshake)?;
+        Ok(chosen.and_then(|chosen| offered.iter().position(|offered| *offered == chosen)))
+    }
+
+    /// Takes the answer to the handshake. Says how much of the input that used.
+    fn take_head(&mut self, input: &[u8], io: &mut Io<'_>, around: &mut Around<'_>) -> usize {
+        let Wire::Head { mut reader, key } = std::mem::replace(&mut self.wire, Wire::None) else {
+            return 0;
+        };
+        match reader.read(input, |head| self.judge(head, &key)) {
+            Ok(None) => {
+                self.wire = Wire::Head { reader, key };
+                input.len()
+            }
+            Ok(Some((used, Ok(protocol)))) => {
+                self.protocol = protocol;
+                self.failures = 0;
+                let mut session = Box::new(Session::client());
+                io.set_deadline(super::SESSION.ping_interval);
+                let protocol = protocol.and_then(|chosen| self.options.protocols.get(chosen));
+                let protocol = protocol.map(String::as_str);
+                let mut socket = session.link.socket(self.peer, protocol, around.mailbox, io);
+                (self.handlers.on_open)(&mut socket);
+                session.await_close(&super::SESSION, io);
+                self.wire = Wire::Open(session);
+                used
+            }
+            Ok(Some((used, Err(error)))) => {
+                self.fail(error, io);
+                used
+            }
+            Err(error) => {
+                self.fail(Error::Http(error), io);
+                input.len()
+            }
+        }
+    }
+
+    fn write_request(&self, out: &mut Vec<u8>, key: &[u8; 16]) -> Result<(), Error> {
+        let protocols: Vec<&str> = self.options.protocols.iter().map(String::as_str).collect();
+        let fields = written(&self.options.fields);
+        let (host, target) = (self.url.authority(), &self.url.target);
+        handshake::write_request(out, &host, target, key, &protocols, &fields)
+            .map_err(Error::Handshake)
+    }
+}
+
+impl Talk for SocketClient {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn connected(&mut self, io: &mut Io<'_>, around: &mut Around<'_>) {
+        self.error = None;
+        let Ok(key) = around.random.bytes() else {
+            return self.fail(Error::Randomness, io);
+        };
+        if let Err(error) = self.write_request(io.out.buffer(), &key) {
+            return self.fail(error, io);
+        }
+        self.peer = around.peer;
+        self.wire = Wire::Head {
+            reader: HeadReader::default(),
+            key,
+        };
+        io.set_deadline(PATIENCE);
+    }
+
+    fn received(&mut self, input: &mut [u8], io: &mut Io<'_>, around: &mut Around<'_>) {
+        let mut at = 0;
+        if matches!(self.wire, Wire::Head { .. }) {
+            at = self.take_head(input, io, around);
+        }
+        let Wire::Open(session) = &mut self.wire else {
+            return;
+        };
+        if at == input.len() || io.is_closing() {
+            return;
+        }
+        let protocol = self
+            .protocol
+            .and_then(|chosen| self.options.protocols.get(chosen))
+            .map(String::as_str);
+        let (peer, on_message) = (self.peer, &mut self.handlers.on_message);
+        session.receive(
+            &mut input[at..],
+            &self.options.limits,
+            &super::SESSION,
+            io,
+            |link, message, io| {
+                on_message(
+                    &mut link.socket(peer, protocol, around.mailbox, io),
+                    message,
+                );
+            },
+        );
+    }
+
+    fn ended(&mut self, io: &mut Io<'_>, _around: &mut Around<'_>) {
+        io.close();
+    }
+
+    fn expired(&mut self, io: &mut Io<'_>, _around: &mut Around<'_>) {
+        match &mut self.wire {
+            Wire::Open(session) => session.tick(&super::SESSION, io),
+            Wire::Head { .. } | Wire::None => self.fail(Error::Timeout, io),
+        }
+    }
+
+    fn resumed(&mut self, io: &mut Io<'_>) {
+        if let Wire::Open(session) = &mut self.wire {
+            session.resume(io);
+        }
+    }
+
+    fn told(&mut self, command: Command, io: &mut Io<'_>) {
+        let Wire::Open(session) = &mut self.wire else {
+            return;
+        };
+        match command {
+            Command::Text(text) => session.send(Message::Text(&text), io),
+            Command::Binary(bytes) => session.send(Message::Binary(&bytes), io),
+            Command::Close(code, reason) => session.close(code, &reason, &super::SESSION, io),
+            _ => {}
+        }
+    }
+
+    fn quit(&mut self, io: Option<&mut Io<'_>>) {
+        self.quit = true;
+        if let Some(io) = io {
+            match &mut self.wire {
+                Wire::Open(session) => {
+                    session.close(CloseCode::GOING_AWAY, "", &super::SESSION, io)
+                }
+                _ => io.close(),
+            }
+        }
+    }
+
+    fn over(&mut self, error: Option<Error>, random: &mut Random) -> Next {
+        let (mut close, mut closing, mut came) = (None, false, false);
+        if let Wire::Open(session) = std::mem::replace(&mut self.wire, Wire::None) {
+            closing = session.is_closed();
+            came = session.closed.is_some();
+            let closed = session.closed.map(|closed| *closed);
+            close = closed
+                .and_then(|closed| closed.code.map(|code| (code, closed.reason.into_string())));
+        }
+        // Behind a complete closing handshake, how the connection ends is of no interest: some servers reset it.
+        let complete = closing && came;
+        let mut error = self.error.take().or(error).filter(|_| !complete);
+        if error.is_none() && !closing && !self.quit {
+            error = Some(Error::Ended);
+        }
+        let passing = error.as_ref().is_none_or(Error::is_passing);
+        let retry = self
+            .options
+            .backoff
+            .filter(|_| passing && !self.quit)
+            .map(|backoff| {
+                self.failures = self.failures.saturating_add(1);
+                backoff.wait(self.failures, random)
+            });
+        (self.handlers.on_over)(Over {
+            close,
+            error,
+            retry,
+        });
+        retry.map_or(Next::Finished, Next::Connect)
+    }
+}

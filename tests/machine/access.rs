@@ -1,0 +1,253 @@
+//! Who may come in: the authorisation hook, and the rule about pages of other origins.
+
+use barewire::Access;
+
+use crate::support::*;
+
+/// A hub with this hook.
+fn guarded(hook: impl FnMut(&barewire::Request<'_>) -> Access + Send + 'static) -> Simulation {
+    server(|server| {
+        routes(server);
+        server.authorize(hook);
+    })
+}
+
+/// One request for each thing that a server can do.
+fn everything() -> [String; 8] {
+    [
+        get("/"),
+        post("/", "x"),
+        post("/channels/a", "x"),
+        get("/channels/a"),
+        get("/channels/a?wait=1&from=now"),
+        request("GET /channels/a", "Accept: text/event-stream\r\n"),
+        upgrade("/channels/a", ""),
+        upgrade("/echo", ""),
+    ]
+}
+
+#[test]
+fn what_the_hook_forbids_is_403_and_never_happens() {
+    let mut server = guarded(|_| Access::Forbid);
+    for asked in everything() {
+        let answer = ask(&mut server, &asked);
+        assert_eq!(answer.status, 403, "{asked}");
+    }
+}
+
+#[test]
+fn what_the_hook_challenges_is_401_with_the_challenge() {
+    let mut server = guarded(|request| match request.header("Authorization") {
+        Some("Bearer secret") => Access::Allow,
+        _ => Access::Challenge("Bearer realm=\"hub\""),
+    });
+    for asked in everything() {
+        let answer = ask(&mut server, &asked);
+        let challenge = answer.field("WWW-Authenticate");
+        assert_eq!(
+            (answer.status, challenge.as_deref()),
+            (401, Some("Bearer realm=\"hub\""))
+        );
+    }
+    let allowed = request("GET /", "Authorization: Bearer secret\r\n");
+    assert_eq!(ask(&mut server, &allowed).text(), "home");
+}
+
+#[test]
+fn the_hook_is_asked_once_and_before_the_body() {
+    let asked = Shared::default();
+    let seen = asked.clone();
+    let mut server = guarded(move |request| {
+        seen.push(format!("{} {}", request.path(), request.body().len()));
+        Access::Allow
+    });
+    let client = server.connect();
+    let head = request("POST /channels/a", "Content-Length: 5\r\n");
+    server.send(client, head.as_bytes());
+    assert_eq!(asked.take(), ["/channels/a 0"]);
+    assert_eq!(talk(&mut server, client, b"hello")[0].status, 201);
+    assert_eq!(asked.take(), [""; 0]);
+}
+
+#[test]
+fn the_hook_is_asked_before_a_100_and_before_a_404() {
+    let mut server = guarded(|_| Access::Forbid);
+    let client = server.connect();
+    let head = request(
+        "POST /channels/a",
+        "Expect: 100-continue\r\nContent-Length: 5\r\n",
+    );
+    let answer = ask_on(&mut server, client, &head);
+    assert_eq!((answer.status, answer.closes()), (403, true));
+    assert!(!server.is_open(client));
+    assert_eq!(ask(&mut server, &get("/nowhere")).status, 403);
+}
+
+#[test]
+fn a_refusal_keeps_the_connection_where_no_body_follows() {
+    let mut server = guarded(|request| Access::from(request.path() != "/"));
+    let client = server.connect();
+    assert_eq!(ask_on(&mut server, client, &get("/")).status, 403);
+    assert_eq!(ask_on(&mut server, client, &get("/nowhere")).status, 404);
+    let answers = talk(
+        &mut server,
+        client,
+        (post("/", "x") + &get("/nowhere")).as_bytes(),
+    );
+    assert_eq!(
+        (answers.len(), answers[0].status, answers[0].closes()),
+        (1, 403, true)
+    );
+}
+
+#[test]
+fn the_hook_sees_the_parameters_of_the_route() {
+    let mut server = guarded(|request| match request.param("name").as_deref() {
+        Some("open space") => Access::Allow,
+        _ => Access::Forbid,
+    });
+    for asked in
+        ["/channels/open%20space", "/channels/a"].map(|path| (post(path, "x"), upgrade(path, "")))
+    {
+        let allowed = asked.0.contains("open");
+        let status = |answer: Answer| answer.status;
+        assert_eq!(
+            status(ask(&mut server, &asked.0)),
+            if allowed { 201 } else { 403 }
+        );
+        let client = server.connect();
+        server.send(client, asked.1.as_bytes());
+        let bytes = server.take(client);
+        assert_eq!(
+            answer(&bytes, false).0.status,
+            if allowed { 101 } else { 403 }
+        );
+    }
+}
+
+#[test]
+fn a_hook_that_panics_lets_nobody_in() {
+    quiet_panics();
+    let mut server = guarded(|_| panic!("on purpose"));
+    for asked in everything() {
+        assert_eq!(ask(&mut server, &asked).status, 500, "{asked}");
+    }
+}
+
+// Pages of other origins: RFC 6455 10.2, RFC 6454
+
+const FOREIGN: [&str; 8] = [
+    "http://evil.example",
+    "https://a",
+    "http://a:81",
+    "http://a.evil.example",
+    "http://evil.example/a",
+    "null",
+    "",
+    "a",
+];
+
+fn from(origin: &str) -> String {
+    format!("Origin: {origin}\r\n")
+}
+
+fn post_from(origin: &str) -> String {
+    let fields = from(origin) + "Content-Length: 1\r\n";
+    request("POST /channels/a", &fields) + "x"
+}
+
+/// The status of an upgrade, whatever follows its head.
+fn upgrade_status(server: &mut Simulation, path: &str, origin: &str) -> u16 {
+    let client = server.connect();
+    server.send(client, upgrade(path, &from(origin)).as_bytes());
+    answer(&server.take(client), false).0.status
+}
+
+#[test]
+fn pages_of_other_origins_may_not_publish_or_open_sockets() {
+    let mut server = hub();
+    for origin in FOREIGN {
+        assert_eq!(ask(&mut server, &post_from(origin)).status, 403, "{origin}");
+        for path in ["/channels/a", "/echo"] {
+            assert_eq!(upgrade_status(&mut server, path, origin), 403, "{origin}");
+        }
+    }
+    let seen = ask(&mut server, &get("/channels/a"));
+    assert!(seen.text().contains("\"events\":[]"));
+}
+
+#[test]
+fn a_foreign_publish_is_refused_before_its_body() {
+    let mut server = hub();
+    let client = server.connect();
+    let fields = from("null") + "Expect: 100-continue\r\nContent-Length: 5\r\n";
+    let answer = ask_on(&mut server, client, &request("POST /channels/a", &fields));
+    assert_eq!((answer.status, answer.closes()), (403, true));
+}
+
+#[test]
+fn pages_of_the_servers_own_origin_and_programs_without_one_may() {
+    let mut server = hub();
+    for origin in ["http://a", "HTTP://A:80"] {
+        assert_eq!(ask(&mut server, &post_from(origin)).status, 201, "{origin}");
+        for path in ["/channels/b", "/echo"] {
+            assert_eq!(upgrade_status(&mut server, path, origin), 101, "{origin}");
+        }
+    }
+    publish(&mut server, "a", "x");
+    open(&mut server, "/echo");
+}
+
+#[test]
+fn pages_of_other_origins_may_read_without_a_socket_as_the_browser_allows() {
+    let mut server = hub();
+    for path in ["/", "/channels/a", "/channels/a?wait=0"] {
+        let asked = request(&format!("GET {path}"), &from("http://evil.example"));
+        assert!(ask(&mut server, &asked).status < 300, "{path}");
+    }
+}
+
+#[test]
+fn an_origin_that_is_allowed_by_name_may() {
+    let mut server = server(|server| {
+        routes(server);
+        server.allow_origin("https://friend.example");
+    });
+    assert_eq!(
+        ask(&mut server, &post_from("https://friend.example")).status,
+        201
+    );
+    assert_eq!(
+        ask(&mut server, &post_from("https://FRIEND.example:443")).status,
+        201
+    );
+    for origin in FOREIGN
+        .iter()
+        .chain(&["http://friend.example", "https://friend.example.evil"])
+    {
+        assert_eq!(ask(&mut server, &post_from(origin)).status, 403, "{origin}");
+    }
+    assert_eq!(
+        upgrade_status(&mut server, "/echo", "https://friend.example"),
+        101
+    );
+}
+
+#[test]
+fn a_star_allows_every_origin() {
+    let mut server = server(|server| {
+        routes(server);
+        server.allow_origin("*");
+    });
+    for origin in FOREIGN {
+        assert_eq!(ask(&mut server, &post_from(origin)).status, 201, "{origin}");
+    }
+}
+
+#[test]
+fn a_handlers_own_post_is_the_handlers_to_judge() {
+    let mut server = hub();
+    let fields = from("http://evil.example") + "Content-Length: 1\r\n";
+    let asked = request("POST /", &fields) + "x";
+    assert_eq!(ask(&mut server, &asked).status, 200);
+}

@@ -1,0 +1,278 @@
+//! A channel as a WebSocket: what is published comes as frames, frames that come are published.
+
+use crate::support::*;
+
+const RAW: &str = "Sec-WebSocket-Protocol: raw\r\n";
+
+fn gap(id: &str) -> Frame {
+    // The event's data is an object, as JSON in a string.
+    text(&format!(
+        "{{\"id\":\"{id}\",\"event\":\"gap\",\"data\":\"{{\\\"after\\\":\\\"{id}\\\"}}\"}}"
+    ))
+}
+
+/// The ids of all messages in the channel, oldest first.
+fn ids(server: &mut Simulation, channel: &str) -> Vec<String> {
+    let all = ask(server, &get(&format!("/channels/{channel}")));
+    let ids = all.text().split("{\"id\":\"").skip(1);
+    ids.map(|rest| rest.split('"').next().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_socket_gets_what_is_retained_and_then_what_comes() {
+    let mut server = hub();
+    let one = publish(&mut server, "a", "one");
+    let (client, first) = open_with(&mut server, "/channels/a", "");
+    assert_eq!(first, [text(&object(&one, "one"))]);
+    let answer = ask(&mut server, &post("/channels/a?event=tick", "two"));
+    let two = &answer.text()[7..answer.text().len() - 2];
+    let expected = format!("{{\"id\":\"{two}\",\"event\":\"tick\",\"data\":\"two\"}}");
+    assert_eq!(frames(&server.take(client)), [text(&expected)]);
+}
+
+#[test]
+fn a_text_frame_is_published_and_its_sender_sees_it_too() {
+    let mut server = hub();
+    let (sender, reader) = (
+        open(&mut server, "/channels/a"),
+        open(&mut server, "/channels/a"),
+    );
+    let got = converse(
+        &mut server,
+        sender,
+        &[frame(TEXT, "hi"), frame(0x01, "th"), frame(0x80, "ere")].concat(),
+    );
+    let ids = ids(&mut server, "a");
+    let expected = [
+        text(&object(&ids[0], "hi")),
+        text(&object(&ids[1], "there")),
+    ];
+    assert_eq!(got, expected);
+    assert_eq!(frames(&server.take(reader)), expected);
+}
+
+#[test]
+fn a_binary_frame_is_published_as_bytes() {
+    let mut server = hub();
+    let json = open(&mut server, "/channels/a");
+    let (raw, _) = open_with(&mut server, "/channels/a", RAW);
+    let sent = [frame(BINARY, b"\xff\x00"), frame(BINARY, "text")].concat();
+    let got = converse(&mut server, json, &sent);
+    let ids = ids(&mut server, "a");
+    let base64 = format!(
+        "{{\"id\":\"{}\",\"event\":\"message\",\"data\":\"/wA=\",\"encoding\":\"base64\"}}",
+        ids[0]
+    );
+    assert_eq!(got, [text(&base64), text(&object(&ids[1], "text"))]);
+    assert_eq!(
+        frames(&server.take(raw)),
+        [(BINARY, b"\xff\x00".to_vec()), (BINARY, b"text".to_vec())]
+    );
+}
+
+#[test]
+fn the_raw_subprotocol_is_the_bare_data() {
+    let mut server = hub();
+    publish(&mut server, "a", "posted");
+    let client = server.connect();
+    server.send(client, upgrade("/channels/a", RAW).as_bytes());
+    let bytes = server.take(client);
+    let (answer, rest) = answer(&bytes, false);
+    assert_eq!(
+        answer.field("Sec-WebSocket-Protocol").as_deref(),
+        Some("raw")
+    );
+    assert_eq!(frames(rest), [text("posted")]);
+    let sent = [
+        frame(TEXT, "\u{1f331}"),
+        frame(BINARY, b"\xff"),
+        frame(TEXT, ""),
+    ]
+    .concat();
+    let got = converse(&mut server, client, &sent);
+    assert_eq!(
+        got,
+        [text("\u{1f331}"), (BINARY, b"\xff".to_vec()), text("")]
+    );
+}
+
+#[test]
+fn a_subprotocol_that_nobody_here_speaks_is_not_chosen() {
+    let mut server = hub();
+    for offered in [
+        "",
+        "Sec-WebSocket-Protocol: RAW\r\n",
+        "Sec-WebSocket-Protocol: chat, rawer\r\n",
+    ] {
+        let client = server.connect();
+        server.send(client, upgrade("/channels/a", offered).as_bytes());
+        let (answer, _) = answer(&server.take(client), false);
+        assert_eq!(
+            (answer.status, answer.field("Sec-WebSocket-Protocol")),
+            (101, None),
+            "{offered}"
+        );
+    }
+    let (_, _) = open_with(
+        &mut server,
+        "/channels/a",
+        "Sec-WebSocket-Protocol: chat, raw\r\n",
+    );
+}
+
+#[test]
+fn a_socket_resumes_as_every_other_reader_does() {
+    let mut server = hub();
+    let one = publish(&mut server, "a", "one");
+    let two = publish(&mut server, "a", "two");
+    let rest = [text(&object(&two, "two"))];
+    let field = format!("Last-Event-ID: {one}\r\n");
+    let query = format!("/channels/a?last_event_id={one}");
+    assert_eq!(open_with(&mut server, "/channels/a", &field).1, rest);
+    assert_eq!(open_with(&mut server, &query, "").1, rest);
+    let newer = format!("Last-Event-ID: {two}\r\n");
+    assert_eq!(open_with(&mut server, &query, &newer).1, []);
+    let (client, first) = open_with(&mut server, "/channels/a?from=now", "");
+    assert_eq!(first, []);
+    let three = publish(&mut server, "a", "three");
+    assert_eq!(
+        frames(&server.take(client)),
+        [text(&object(&three, "three"))]
+    );
+}
+
+#[test]
+fn a_gap_is_an_event_in_front_of_what_is_left() {
+    let mut server = retaining(2);
+    let ids: Vec<String> = ["1", "2", "3", "4"]
+        .map(|n| publish(&mut server, "a", n))
+        .into();
+    let field = format!("Last-Event-ID: {}\r\n", ids[0]);
+    let (_, got) = open_with(&mut server, "/channels/a", &field);
+    assert_eq!(
+        got,
+        [
+            gap(&ids[1]),
+            text(&object(&ids[2], "3")),
+            text(&object(&ids[3], "4"))
+        ]
+    );
+}
+
+#[test]
+fn a_raw_socket_has_no_words_for_a_gap_and_is_closed_with_1013() {
+    let mut server = retaining(2);
+    let ids: Vec<String> = ["1", "2", "3", "4"]
+        .map(|n| publish(&mut server, "a", n))
+        .into();
+    let field = format!("{RAW}Last-Event-ID: {}\r\n", ids[0]);
+    let (client, got) = open_with(&mut server, "/channels/a", &field);
+    assert_eq!(closed(&got).0, 1013);
+    assert!(!server.is_open(client));
+    let field = format!("{RAW}Last-Event-ID: {}\r\n", ids[1]);
+    assert_eq!(
+        open_with(&mut server, "/channels/a", &field).1,
+        [text("3"), text("4")]
+    );
+}
+
+#[test]
+fn a_slow_reader_gets_everything_in_order_once_it_reads() {
+    let mut server = hub();
+    let client = open(&mut server, "/channels/a");
+    for after in [0, 1, 17, 300] {
+        server.stall(client, after);
+        let expected: Vec<Frame> = (0..50)
+            .map(|n| {
+                let data = format!("message {n}");
+                let id = publish(&mut server, "a", &data);
+                text(&object(&id, &data))
+            })
+            .collect();
+        let mut got = server.take(client);
+        assert_eq!(got.len(), after);
+        server.resume(client);
+        got.extend(server.take(client));
+        assert_eq!(frames(&got), expected, "{after}");
+    }
+}
+
+#[test]
+fn a_reader_slower_than_retention_is_told_of_the_gap_and_goes_on_in_order() {
+    let mut server = retaining(3);
+    let client = open(&mut server, "/channels/a");
+    server.stall(client, 10);
+    let ids: Vec<String> = (0..20)
+        .map(|n| publish(&mut server, "a", &n.to_string()))
+        .collect();
+    let mut got = server.take(client);
+    server.resume(client);
+    got.extend(server.take(client));
+    let mut expected = vec![text(&object(&ids[0], "0")), gap(&ids[16])];
+    expected.extend((17..20).map(|n| text(&object(&ids[n], &n.to_string()))));
+    assert_eq!(frames(&got), expected);
+}
+
+#[test]
+fn a_raw_reader_slower_than_retention_is_closed_with_1013_behind_the_message_it_was_in() {
+    let mut server = retaining(3);
+    let (client, _) = open_with(&mut server, "/channels/a", RAW);
+    server.stall(client, 1);
+    for n in 0..20 {
+        publish(&mut server, "a", &n.to_string());
+    }
+    let mut got = server.take(client);
+    server.resume(client);
+    got.extend(server.take(client));
+    let got = frames(&got);
+    assert_eq!(got[0], text("0"));
+    assert_eq!(closed(&got[1..]).0, 1013);
+    assert!(!server.is_open(client));
+}
+
+#[test]
+fn control_frames_never_come_inside_a_message_that_was_cut() {
+    let mut server = hub();
+    let client = open(&mut server, "/channels/a");
+    server.stall(client, 3);
+    let one = publish(&mut server, "a", "one");
+    let two = publish(&mut server, "a", "two");
+    server.send(client, &frame(PING, "p"));
+    server.wait(seconds(31));
+    server.stop();
+    let mut got = server.take(client);
+    server.resume(client);
+    got.extend(server.take(client));
+    let got = frames(&got);
+    assert_eq!(got[0], text(&object(&one, "one")));
+    // The close went out before the second message could.
+    assert_eq!(closed(&got[1..]).0, 1001);
+    assert!(!got.contains(&text(&object(&two, "two"))));
+}
+
+#[test]
+fn nothing_is_delivered_behind_a_close() {
+    let mut server = hub();
+    let client = open(&mut server, "/channels/a");
+    server.stop();
+    assert_eq!(closed(&frames(&server.take(client))).0, 1001);
+    let other = server.connect();
+    server.send(other, post("/channels/a", "late").as_bytes());
+    assert_eq!(server.take(client), b"");
+}
+
+#[test]
+fn a_closing_socket_publishes_what_it_sent_before_and_nothing_after() {
+    let mut server = hub();
+    let client = open(&mut server, "/channels/a");
+    let sent = [
+        frame(TEXT, "before"),
+        close_frame(1000, ""),
+        frame(TEXT, "after"),
+    ]
+    .concat();
+    server.send(client, &sent);
+    assert!(!server.is_open(client));
+    assert_eq!(ids(&mut server, "a").len(), 1);
+}

@@ -1,0 +1,21 @@
+//! A server's connection as a machine: bytes and time go in, bytes come out, and no socket is near.
+//!
+//! Each module is about one part of what a client meets; tests are grouped by the section of the RFC that asks for
+//! the behaviour, or by the part of the design, and the bytes are written out.
+
+mod access;
+mod channel_sockets;
+mod conversations;
+mod deadlines;
+mod handlers;
+mod hostile;
+mod http;
+mod limits;
+mod pipelining;
+mod polls;
+mod publishing;
+mod shutdown;
+mod socket_handlers;
+mod sockets;
+mod streams;
+mod support;

@@ -1,0 +1,199 @@
+//! Publishing: POST, frames, and other threads. What is published is in the channel once, in order, and nothing
+//! that is refused is.
+
+use crate::support::*;
+
+#[test]
+fn a_post_is_201_with_the_id() {
+    let mut server = hub();
+    let client = server.connect();
+    server.send(client, post("/channels/a", "hello").as_bytes());
+    let answer = dateless(&server.take(client));
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert_eq!(
+        head,
+        format!(
+            "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: {}",
+            body.len()
+        )
+    );
+    let id = body
+        .strip_prefix("{\"id\":\"")
+        .unwrap()
+        .strip_suffix("\"}")
+        .unwrap();
+    assert_eq!(
+        ask(&mut server, &get("/channels/a")).text(),
+        batch(&[(id, "hello")], id)
+    );
+}
+
+#[test]
+fn ids_grow_also_within_a_millisecond() {
+    let mut server = hub();
+    let ids: Vec<barewire::channel::Id> = (0..20)
+        .map(|n| {
+            if n % 5 == 0 {
+                server.wait(ONE_MS);
+            }
+            publish(&mut server, "a", "x").parse().unwrap()
+        })
+        .collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+    assert!(ids.iter().any(|id| id.seq > 0));
+}
+
+#[test]
+fn the_query_names_the_event() {
+    let mut server = hub();
+    for (query, event) in [
+        ("?event=tick", "tick"),
+        ("?event=a%20b+c", "a b c"),
+        ("?event=%F0%9F%8C%B1", "\u{1f331}"),
+        ("?event=message", "message"),
+        ("?event=", "message"),
+        ("?other=x", "message"),
+    ] {
+        let path = format!("/channels/a{query}");
+        assert_eq!(ask(&mut server, &post(&path, "x")).status, 201, "{query}");
+        let seen = ask(&mut server, &get("/channels/a"));
+        let last = seen.text().rsplit("\"event\":\"").next().unwrap();
+        assert!(
+            last.starts_with(&format!("{event}\",\"data\":\"x\"}}]")),
+            "{query}: {last}"
+        );
+    }
+}
+
+#[test]
+fn an_event_name_that_could_inject_a_line_or_is_taken_is_400_and_nothing_is_published() {
+    let mut server = hub();
+    let long = "x".repeat(257);
+    for event in [
+        "a%0Ab", "a%0Db", "a%00b", "%0a", "gap", &long, "%zz", "%ff", "a%",
+    ] {
+        let client = server.connect();
+        let answer = ask_on(
+            &mut server,
+            client,
+            &post(&format!("/channels/a?event={event}"), "x"),
+        );
+        assert_eq!(answer.status, 400, "{event}");
+        assert!(server.is_open(client));
+    }
+    let seen = ask(&mut server, &get("/channels/a"));
+    assert!(seen.text().starts_with("{\"events\":[],"));
+}
+
+#[test]
+fn whatever_is_published_arrives_as_it_was() {
+    let mut server = hub();
+    let data = "\"quoted\" \\ \r\n\t\u{0}\u{1f}\u{7f} gr\u{fc}n \u{1f331} </script>";
+    publish(&mut server, "a", data);
+    let seen = ask(&mut server, &get("/channels/a"));
+    let expected =
+        "\"\\\"quoted\\\" \\\\ \\r\\n\\t\\u0000\\u001f\u{7f} gr\u{fc}n \u{1f331} </script>\"";
+    assert!(seen.text().contains(expected), "{}", seen.text());
+}
+
+#[test]
+fn an_empty_body_is_a_message_too() {
+    let mut server = hub();
+    let id = publish(&mut server, "a", "");
+    let client = server.connect();
+    let bare = "POST /channels/a HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(ask_on(&mut server, client, bare).status, 201);
+    let seen = ask(&mut server, &get("/channels/a"));
+    assert!(seen.text().contains(&object(&id, "")));
+    assert_eq!(seen.text().matches("\"data\":\"\"").count(), 2);
+}
+
+#[test]
+fn bytes_that_are_not_utf8_travel_as_base64() {
+    let mut server = hub();
+    let client = server.connect();
+    let sent = [
+        request("POST /channels/a", "Content-Length: 2\r\n").as_bytes(),
+        b"\xff\x00",
+    ]
+    .concat();
+    let published = talk(&mut server, client, &sent);
+    let id = &published[0].text()[7..][..published[0].text().len() - 9];
+    let envelope = format!(
+        "{{\"id\":\"{id}\",\"event\":\"message\",\"data\":\"/wA=\",\"encoding\":\"base64\"}}"
+    );
+    let poll = ask(&mut server, &get("/channels/a"));
+    assert_eq!(
+        poll.text(),
+        format!("{{\"events\":[{envelope}],\"last_id\":\"{id}\"}}")
+    );
+    let (_, stream) = listen(&mut server, "/channels/a", "");
+    assert_eq!(
+        stream,
+        format!("retry: 2000\n\nid: {id}\ndata: {envelope}\n\n")
+    );
+    let (_, frames) = open_with(&mut server, "/channels/a", "");
+    assert_eq!(frames, [text(&envelope)]);
+    let (_, frames) = open_with(
+        &mut server,
+        "/channels/a",
+        "Sec-WebSocket-Protocol: raw\r\n",
+    );
+    assert_eq!(frames, [(BINARY, b"\xff\x00".to_vec())]);
+}
+
+#[test]
+fn channels_are_apart() {
+    let mut server = hub();
+    let a = publish(&mut server, "a", "one");
+    let b = publish(&mut server, "b", "two");
+    assert_eq!(
+        ask(&mut server, &get("/channels/a")).text(),
+        batch(&[(&a, "one")], &a)
+    );
+    assert_eq!(
+        ask(&mut server, &get("/channels/b")).text(),
+        batch(&[(&b, "two")], &b)
+    );
+}
+
+#[test]
+fn a_channel_is_the_same_at_every_url_that_spells_its_name() {
+    let mut server = hub();
+    let id = publish(&mut server, "%61%2d", "x");
+    assert_eq!(
+        ask(&mut server, &get("/channels/a-")).text(),
+        batch(&[(&id, "x")], &id)
+    );
+}
+
+#[test]
+fn a_program_publishes_from_other_threads_in_order() {
+    let mut publisher = None;
+    let errors = Shared::default();
+    let hook = errors.clone();
+    let mut server = server(|server| {
+        routes(server);
+        publisher = Some(server.publisher());
+        server.on_error(move |error| hook.push(error.to_string()));
+    });
+    let publisher = publisher.unwrap();
+    let client = server.connect();
+    server.send(client, get("/channels/a?wait=60").as_bytes());
+    let thread = std::thread::spawn(move || {
+        publisher.publish("a", "one").unwrap();
+        publisher.publish_event("a", "tick", b"two").unwrap();
+        publisher.publish_event("a", "gap", "no").unwrap();
+        publisher.publish("", "no").unwrap();
+    });
+    thread.join().unwrap();
+    server.wait(ONE_MS);
+    let answers = answers(&server.take(client));
+    let body = answers[0].text();
+    assert!(body.contains("\"data\":\"one\"},{\"id\""), "{body}");
+    assert!(
+        body.contains("\"event\":\"tick\",\"data\":\"two\"}],"),
+        "{body}"
+    );
+    assert_eq!(errors.take().len(), 2);
+}

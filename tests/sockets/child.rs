@@ -1,0 +1,243 @@
+//! Servers in processes of their own, where a test looks at what the process uses or takes away what it may use.
+//!
+//! The process is this test binary once more, running the one test of this module that is a server.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use barewire::{Error, Server};
+
+use crate::support::{connect, get, usual};
+
+const VARIABLE: &str = "BAREWIRE_TEST_SERVER";
+
+#[test]
+#[ignore = "a server for other tests"]
+fn serve() {
+    if std::env::var_os(VARIABLE).is_none() {
+        return;
+    }
+    let mut server = Server::bind("127.0.0.1:0").unwrap();
+    usual(&mut server);
+    server.get("/", |_, reply| reply.text("here"));
+    server.on_error(|error| match error {
+        Error::Io(error) => println!("failed: {error}"),
+        error => panic!("{error}"),
+    });
+    // Behind what the test harness has written to this line.
+    println!("\nlistening on {}", server.local_addr().unwrap());
+    server.run().unwrap();
+}
+
+struct Serving {
+    address: SocketAddr,
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Serving {
+    /// Starts a server under the limits that `shell` sets.
+    fn start(shell: &str) -> Serving {
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{shell} exec \"$0\" \"$@\"")])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "child::serve", "--nocapture"])
+            .env(VARIABLE, "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = loop {
+            let line = lines.next().expect("the server starts").unwrap();
+            if let Some(address) = line.strip_prefix("listening on ") {
+                break address.parse().unwrap();
+            }
+        };
+        Serving {
+            address,
+            child,
+            lines,
+        }
+    }
+
+    /// Waits until the server has told of something that failed.
+    fn await_failure(&mut self) -> String {
+        let mut lines = self.lines.by_ref().map(Result::unwrap);
+        let failure = lines.find_map(|line| Some(line.strip_prefix("failed: ")?.to_owned()));
+        failure.expect("the server lives")
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The processor time that a process has used, in clock ticks (usually of 10 ms).
+#[cfg(target_os = "linux")]
+fn processor_ticks(id: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+    // utime and stime are the fields 14 and 15; the second, in parentheses, may hold anything.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// The resident memory of a process in MiB, for pages of 4 KiB.
+#[cfg(target_os = "linux")]
+fn resident_mib(id: u32) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{id}/statm")).unwrap();
+    let pages: u64 = statm.split_whitespace().nth(1).unwrap().parse().unwrap();
+    pages * 4 / 1024
+}
+
+#[test]
+fn out_of_descriptors_accepting_pauses_and_recovers() {
+    let mut server = Serving::start("ulimit -n 64;");
+    // The system takes connections into the listener's queue whether or not the server can accept them.
+    let mut clients: Vec<TcpStream> = (0..120).map(|_| connect(server.address)).collect();
+    let failure = server.await_failure();
+    assert!(failure.contains("open files"), "{failure}");
+
+    #[cfg(target_os = "linux")]
+    {
+        let id = server.child.id();
+        let before = processor_ticks(id);
+        // The time is the point here: how much of it does a server use that can do nothing?
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let used = processor_ticks(id) - before;
+        eprintln!("{used} ticks of processor time in a second without descriptors");
+        assert!(used < 30, "{used} ticks");
+    }
+
+    // Those that it has are served meanwhile.
+    assert_eq!(get(&mut clients[0], "/", "").unwrap().body, "here");
+    // The first ones go; the last, which it has never seen, are served.
+    clients.drain(..90);
+    for client in &mut clients {
+        assert_eq!(get(client, "/", "").unwrap().body, "here");
+    }
+    assert_eq!(
+        get(&mut connect(server.address), "/", "").unwrap().body,
+        "here"
+    );
+}
+
+#[cfg(target_os = "linux")]
+mod memory {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
+    use tungstenite::Message;
+
+    use super::{Serving, resident_mib};
+    use crate::slow::{PAYLOAD, number_of, payload};
+    use crate::support::{PATIENCE, connect, is_patience, open_websocket, post, websocket};
+
+    /// Above what the loop, the retained messages in each encoding (16 MiB each) and a debug build need, and far
+    /// below what a queue for each slow reader would.
+    const ROOM: u64 = 200;
+
+    #[test]
+    fn readers_that_do_not_read_cost_no_memory_and_no_time_of_others() {
+        const READERS: usize = 20;
+        let server = Serving::start("");
+        let address = server.address;
+        let slow: Vec<_> = (0..READERS)
+            .map(|_| websocket(address, "/channels/flood"))
+            .collect();
+        let messages = 32 * 1024 * 1024 / PAYLOAD;
+        let seen = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let mut fast = websocket(address, "/channels/flood");
+            let seen = &seen;
+            scope.spawn(move || {
+                for number in 0..messages {
+                    let message = fast.read().unwrap().into_text().unwrap();
+                    assert_eq!(number_of(message.as_str()), Some(number));
+                    seen.store(number + 1, Ordering::Release);
+                }
+            });
+            let mut publisher = connect(address);
+            let began = Instant::now();
+            for number in 0..messages {
+                // The fast reader stays within what is retained.
+                while number > seen.load(Ordering::Acquire) + 500 {
+                    assert!(began.elapsed() < 4 * PATIENCE);
+                    std::thread::yield_now();
+                }
+                let posted = post(&mut publisher, "/channels/flood", &payload(number)).unwrap();
+                assert_eq!(posted.status, 201);
+            }
+        });
+        let resident = resident_mib(server.child.id());
+        eprintln!("{resident} MiB resident with {READERS} readers 32 MiB behind");
+        assert!(resident < ROOM, "{resident} MiB");
+
+        // A slow one gets what the system had taken for it, then either the rest or a gap and what is retained.
+        for mut slow in slow.into_iter().take(3) {
+            let (mut next, mut gaps) = (0, 0);
+            while next < messages {
+                let message = slow.read().unwrap().into_text().unwrap();
+                match number_of(message.as_str()) {
+                    None => gaps += 1,
+                    Some(number) if gaps > 0 => {
+                        assert!(number >= next, "{number} after {next}");
+                        next = number + 1;
+                        gaps = -1;
+                    }
+                    Some(number) => {
+                        assert_eq!(number, next);
+                        next += 1;
+                    }
+                }
+            }
+            assert_eq!(gaps, -1, "one gap");
+        }
+    }
+
+    #[test]
+    fn a_peer_that_sends_without_reading_is_not_read_from_without_bound() {
+        let server = Serving::start("");
+        let mut greedy = connect(server.address);
+        open_websocket(&mut greedy, "/echo", "");
+        greedy
+            .set_write_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        // A binary message of 64 KiB, masked with zeros.
+        let mut message = vec![0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        message.resize(message.len() + 64 * 1024, 7);
+        let limit = 256 * 1024 * 1024;
+        let mut sent = 0;
+        let blocked = loop {
+            match greedy.write(&message[sent % message.len()..]) {
+                Ok(count) => sent += count,
+                Err(error) => break error,
+            }
+            assert!(sent < limit, "it is read from although it does not read");
+        };
+        assert!(is_patience(&blocked), "{blocked}");
+        let resident = resident_mib(server.child.id());
+        eprintln!("took {} KiB, {resident} MiB resident", sent / 1024);
+        assert!(resident < ROOM, "{resident} MiB");
+
+        let mut other = websocket(server.address, "/echo");
+        other.send(Message::text("meanwhile")).unwrap();
+        assert_eq!(other.read().unwrap(), Message::text("meanwhile"));
+
+        // It begins to read, and everything comes: a header of 10 bytes instead of 14 before each message.
+        let whole = sent / message.len();
+        let mut left = whole * (message.len() - 4);
+        let mut buffer = vec![0; 64 * 1024];
+        while left > 0 {
+            let end = buffer.len().min(left);
+            let count = std::io::Read::read(&mut greedy, &mut buffer[..end]).unwrap();
+            assert!(count > 0);
+            left -= count;
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Very many connections.
+
+use std::process::Command;
+
+use tungstenite::Message;
+
+use crate::support::{Running, connect, get, websocket};
+
+/// How many descriptors this process may have.
+fn descriptors() -> usize {
+    let limit = Command::new("sh").args(["-c", "ulimit -n"]).output();
+    let limit = String::from_utf8(limit.unwrap().stdout).unwrap();
+    limit.trim().parse().unwrap_or(usize::MAX)
+}
+
+#[test]
+fn two_thousand_idle_connections_do_not_bother_one_that_works() {
+    // Both ends of each are in this process, and other tests have theirs.
+    let crowd = (descriptors().saturating_sub(1_500) / 2).min(2_000);
+    eprintln!("{crowd} idle connections");
+    let server = Running::start(|server| {
+        crate::support::usual(server);
+        server.get("/", |_, reply| reply.text("here"));
+    });
+    let mut silent: Vec<_> = (0..crowd / 2).map(|_| connect(server.address)).collect();
+    let mut sockets: Vec<_> = (0..crowd / 2)
+        .map(|_| websocket(server.address, "/channels/crowd"))
+        .collect();
+    let mut active = websocket(server.address, "/echo");
+    for number in 0..1_000 {
+        let message = Message::text(number.to_string());
+        active.send(message.clone()).unwrap();
+        assert_eq!(active.read().unwrap(), message);
+    }
+    server.publisher.publish("crowd", "wake up").unwrap();
+    for socket in &mut sockets {
+        let message = socket.read().unwrap().into_text().unwrap();
+        assert!(message.as_str().contains("wake up"));
+    }
+    for stream in &mut silent {
+        assert_eq!(get(stream, "/", "").unwrap().body, "here");
+    }
+}
