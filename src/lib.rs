@@ -18,6 +18,10 @@
 //! - **To serve**: [`Server`]. Its handlers get a [`Request`] and a [`Reply`], or a [`Socket`] and a [`Message`].
 //! - **To serve inside a loop of your own** (a game, a GUI): [`Server::turn`]. Other threads publish through a
 //!   [`Publisher`], send through a [`Sender`], answer through a [`Later`], and stop it through a [`Stopper`].
+//! - **To follow a channel**, or any event stream: [`subscribe`], or [`Subscribe`] for more. To talk to a WebSocket:
+//!   [`WebSocket`], or [`Connect`] for more. Both wait for you; on a loop they call you: [`Client`], or the server's
+//!   own ([`Server::subscribe`], [`Server::connect`]).
+//! - **In a browser**: [`client::JAVASCRIPT`], an ES module without a build step.
 //! - **To test** what you serve, without ports, threads or sleeps: [`Server::simulate`].
 //! - **To speak a protocol of your own** on the loop: [`net`].
 //! - **To encode and decode** only: [`http`], [`ws`] and [`sse`], which need neither the loop nor the server
@@ -26,7 +30,7 @@
 //! # The layers, from the top
 //!
 //! ```text
-//!      server        routes, handlers, the four ways; a connection is a machine without I/O
+//!  server  client    routes, handlers, the four ways; subscribers. A connection is a machine without I/O
 //!        │
 //!     channel        one log, many cursors; each message encoded once per encoding
 //!        │
@@ -35,7 +39,7 @@
 //!  http   ws   sse   the codecs: bytes in, events out. No sockets, no clock, no randomness
 //! ```
 //!
-//! Imports go downwards only, and every layer is public except the server's insides. A WebSocket message goes
+//! Imports go downwards only, and every layer is public except the insides of server and client. A WebSocket message goes
 //! `net` → `server` → [`ws::Decoder`] (unmasked where it was read) → handler → [`net::Output`] → one write. A
 //! published message goes `server` → [`channel::Log`] → once into each [`channel::Encoding`] in use → one write per
 //! reader, straight from there.

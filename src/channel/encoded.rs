@@ -59,15 +59,20 @@ impl Encoding {
     /// assert_eq!(out, b"id: 7-0\ndata: hi\n\n");
     /// ```
     pub fn write(self, out: &mut Vec<u8>, record: &Record) {
+        self.write_with(out, record, &mut Vec::new());
+    }
+
+    /// As [`Encoding::write`], with a place for what has to be written before its length can be.
+    fn write_with(self, out: &mut Vec<u8>, record: &Record, scratch: &mut Vec<u8>) {
+        scratch.clear();
         match self {
             Encoding::Json => {
                 write_json(out, record);
                 out.push(b',');
             }
             Encoding::SocketJson => {
-                let mut object = Vec::with_capacity(record.data.as_bytes().len() + 96);
-                write_json(&mut object, record);
-                write_frame(out, ws::Opcode::Text, &object);
+                write_json(scratch, record);
+                write_frame(out, ws::Opcode::Text, scratch);
             }
             Encoding::SocketRaw => match &record.data {
                 Data::Text(text) => write_frame(out, ws::Opcode::Text, text.as_bytes()),
@@ -75,9 +80,8 @@ impl Encoding {
             },
             Encoding::EventStream => write_block(out, record),
             Encoding::EventChunks => {
-                let mut block = Vec::with_capacity(record.data.as_bytes().len() + 96);
-                write_block(&mut block, record);
-                http::write_chunk(out, &block);
+                write_block(scratch, record);
+                http::write_chunk(out, scratch);
             }
         }
     }
@@ -148,6 +152,7 @@ const COPY: usize = 16 * 1024;
 pub(super) struct Run {
     encoding: Encoding,
     segments: VecDeque<Segment>,
+    scratch: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -191,6 +196,7 @@ impl Run {
         Run {
             encoding,
             segments: VecDeque::new(),
+            scratch: Vec::new(),
         }
     }
 
@@ -202,20 +208,24 @@ impl Run {
                 || last.bytes.len() + record.data.as_bytes().len() < SEGMENT
             {
                 if let Some(bytes) = Arc::get_mut(&mut last.bytes) {
-                    self.encoding.write(bytes, record);
+                    self.encoding.write_with(bytes, record, &mut self.scratch);
                     last.ends.push(bytes.len());
                     return;
                 }
             }
         }
         let mut bytes = Vec::new();
-        self.encoding.write(&mut bytes, record);
+        self.encoding
+            .write_with(&mut bytes, record, &mut self.scratch);
         let ends = vec![bytes.len()];
         self.segments.push_back(Segment {
             first: index,
             ends,
             bytes: Arc::new(bytes),
         });
+        if self.scratch.capacity() > SEGMENT {
+            self.scratch = Vec::new();
+        }
     }
 
     /// Forgets the segments that hold nothing from `first` on.

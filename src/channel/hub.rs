@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::encoded::{Encoding, Run};
+use super::encoded::Encoding;
+use super::entry::Channel;
 use super::error::Error;
 use super::id::Id;
-use super::log::{Data, Log, Position, Retention, Start};
-use super::reader::{BATCH_BYTES, BATCH_MESSAGES, Batch, Reader};
+use super::log::{Data, Position, Retention, Start};
+use super::reader::{BATCH_BYTES, BATCH_MESSAGES, Reader};
 use crate::slab::Slab;
 use crate::sse;
 
@@ -51,98 +52,13 @@ impl Default for Limits {
 /// neither.
 #[derive(Debug)]
 pub struct Hub {
-    limits: Limits,
-    names: HashMap<Box<str>, u32>,
-    channels: Slab<Channel>,
+    pub(super) limits: Limits,
+    pub(super) names: HashMap<Box<str>, u32>,
+    pub(super) channels: Slab<Channel>,
     /// Below every id that any channel that begins from now on will give.
-    floor: Id,
+    pub(super) floor: Id,
     woken: Vec<u32>,
     swept: u32,
-}
-
-#[derive(Debug)]
-pub(super) struct Channel {
-    name: Box<str>,
-    pub(super) log: Log,
-    runs: [Option<Box<Run>>; Encoding::COUNT],
-    /// The readers of each encoding. An encoding that nobody reads any more is given back by the next but one sweep.
-    read: [Usage; Encoding::COUNT],
-    readers: Slab<u64>,
-    woken: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Usage {
-    readers: usize,
-    lately: bool,
-}
-
-impl Channel {
-    fn new(name: &str, floor: Id) -> Channel {
-        Channel {
-            name: name.into(),
-            log: Log::new(floor),
-            runs: Default::default(),
-            read: Default::default(),
-            readers: Slab::new(),
-            woken: false,
-        }
-    }
-
-    pub(super) fn run(&self, encoding: Encoding) -> Option<&Run> {
-        self.runs[encoding.index()].as_deref()
-    }
-
-    /// Begins to keep an encoding, from the oldest message retained.
-    fn encode(&mut self, encoding: Encoding) {
-        self.read[encoding.index()].lately = true;
-        let run = &mut self.runs[encoding.index()];
-        if run.is_none() {
-            let mut new = Run::new(encoding);
-            for (index, record) in (self.log.first()..).zip(self.log.records()) {
-                new.push(index, record);
-            }
-            *run = Some(Box::new(new));
-        }
-    }
-
-    fn append(
-        &mut self,
-        event: Option<Box<str>>,
-        data: Data,
-        unix_ms: u64,
-        retention: &Retention,
-    ) -> Id {
-        let index = self.log.next();
-        let id = self.log.append(event, data, unix_ms);
-        if let Some(record) = self.log.get(index) {
-            for run in self.runs.iter_mut().flatten() {
-                run.push(index, record);
-            }
-        }
-        self.evict(retention, unix_ms);
-        id
-    }
-
-    fn evict(&mut self, retention: &Retention, unix_ms: u64) {
-        let before = self.log.first();
-        self.log.evict(retention, unix_ms);
-        if self.log.first() != before {
-            for run in self.runs.iter_mut().flatten() {
-                run.evict(self.log.first());
-            }
-        }
-    }
-
-    /// Gives back the encodings that nobody reads.
-    fn rest(&mut self) {
-        for (run, usage) in self.runs.iter_mut().zip(&mut self.read) {
-            if usage.readers == 0 && !usage.lately {
-                *run = None;
-            }
-            usage.lately = false;
-        }
-    }
 }
 
 impl Hub {
@@ -244,69 +160,6 @@ impl Hub {
         }
     }
 
-    /// Appends what a poll of the channel `name` gets, without waiting. A channel that does not exist has nothing,
-    /// and does not begin by being asked.
-    ///
-    /// # Errors
-    /// The name is refused.
-    pub fn batch(&mut self, name: &str, start: Start, out: &mut Vec<u8>) -> Result<Batch, Error> {
-        check_name(name)?;
-        if let Some(&index) = self.names.get(name) {
-            if let Some(channel) = self.channels.get_mut(index) {
-                channel.encode(Encoding::Json);
-                let position = channel.log.locate(start);
-                if let Some(batch) = self.write_batch(index, position, out) {
-                    return Ok(batch);
-                }
-            }
-        }
-        let gap = matches!(start, Start::After(id) if id != self.floor);
-        let batch = Batch {
-            messages: 0,
-            last_id: self.floor,
-            gap,
-            more: false,
-        };
-        Batch::write_start(out);
-        batch.write_end(out);
-        Ok(batch)
-    }
-
-    pub(super) fn write_batch(
-        &self,
-        channel: u32,
-        position: Position,
-        out: &mut Vec<u8>,
-    ) -> Option<Batch> {
-        let log = &self.channel(channel)?.log;
-        let run = self.channel(channel)?.run(Encoding::Json)?;
-        let first = position.next.max(log.first());
-        let gap = position.gap || position.next < first;
-        Batch::write_start(out);
-        let (mut next, start) = (first, out.len());
-        while next < log.next() && next - first < self.limits.batch_messages as u64 {
-            let message = run.message(next);
-            if next > first && out.len() - start + message.len() > self.limits.batch_bytes {
-                break;
-            }
-            out.extend_from_slice(message);
-            next += 1;
-        }
-        if next > first {
-            // Each message in this encoding ends with the comma that separates it from the next.
-            out.pop();
-        }
-        let messages = usize::try_from(next - first).unwrap_or(usize::MAX);
-        let batch = Batch {
-            messages,
-            last_id: log.cursor(next),
-            gap,
-            more: next < log.next(),
-        };
-        batch.write_end(out);
-        Some(batch)
-    }
-
     /// Names the waiters of all readers that have something new to read since the last call, once for each reader.
     pub fn take_woken(&mut self, waiters: &mut Vec<u64>) {
         for index in self.woken.drain(..) {
@@ -380,7 +233,7 @@ impl Hub {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
     if name.is_empty() || name.len() > MAX_NAME {
         Err(Error::InvalidName)
     } else {

@@ -9,8 +9,10 @@
 //! | `id` | message ids and cursors, `<ms>-<seq>` |
 //! | `log` | what is retained, and where a cursor stands |
 //! | `encoded` | the log in the encodings of its readers, each message encoded once |
-//! | `reader` | a cursor, what it may read next, and a poll's batch |
+//! | `reader` | a cursor, and what it may be given |
+//! | `entry` | one channel: its log, in the encodings of its readers |
 //! | `hub` | all channels of a server, under limits |
+//! | `read` | what a reader or a poll gets from a hub |
 //!
 //! Nothing here does I/O or knows a clock: the time of a publish is an argument, and readers are woken by name
 //! ([`Hub::take_woken`]).
@@ -30,10 +32,12 @@
 //! ```
 
 mod encoded;
+mod entry;
 mod error;
 mod hub;
 mod id;
 mod log;
+mod read;
 mod reader;
 
 pub use encoded::Encoding;

@@ -1,11 +1,7 @@
-//! A reader: a cursor into one channel, and what it gets next.
+//! A reader: a cursor into one channel, and what it may be given.
 
-use bytes::Bytes;
-
+use super::Id;
 use super::encoded::Encoding;
-use super::hub::Hub;
-use super::log::{Data, Position, Record};
-use super::{Error, GAP_EVENT, Id};
 use crate::json;
 
 /// The most messages that a poll gets at once.
@@ -72,80 +68,5 @@ impl Batch {
             out.extend_from_slice(b",\"more\":true");
         }
         out.push(b'}');
-    }
-}
-
-impl Hub {
-    /// What `reader` gets next.
-    pub fn next(&self, reader: &Reader) -> Next<'_> {
-        let Some(channel) = self.channel(reader.channel) else {
-            return Next::Nothing;
-        };
-        if reader.gap || reader.next < channel.log.first() {
-            return Next::Gap;
-        }
-        match channel
-            .run(reader.encoding)
-            .map(|run| run.read(reader.next))
-        {
-            None | Some([]) => Next::Nothing,
-            Some(bytes) => Next::Bytes(bytes),
-        }
-    }
-
-    /// Moves `reader` on after `sent` of the bytes that [`Hub::next`] gave have gone out. If they end inside a
-    /// message, the reader is behind that message and its rest is returned: it has to go out before anything else.
-    pub fn advance(&self, reader: &mut Reader, sent: usize) -> Option<Bytes> {
-        let run = self.channel(reader.channel)?.run(reader.encoding)?;
-        let (next, rest) = run.advance(reader.next, sent);
-        reader.next = next;
-        rest
-    }
-
-    /// Appends a `gap` event in the reader's encoding and moves the reader to the oldest message retained.
-    ///
-    /// The event's id is the cursor in front of that message, so that a reader that is cut off now comes back
-    /// without a second gap. Its data is a JSON object that says which messages come next: `{"after":"<id>"}`.
-    pub fn take_gap(&self, reader: &mut Reader, out: &mut Vec<u8>) {
-        reader.gap = false;
-        let Some(channel) = self.channel(reader.channel) else {
-            return;
-        };
-        reader.next = reader.next.max(channel.log.first());
-        let id = channel.log.cursor(reader.next);
-        let data = format!("{{\"after\":\"{id}\"}}");
-        let record = Record {
-            id,
-            event: Some(GAP_EVENT.into()),
-            data: Data::Text(data.into()),
-        };
-        reader.encoding.write(out, &record);
-    }
-
-    /// Appends what a poll gets that waits as `reader`.
-    pub fn batch_of(&self, reader: &Reader, out: &mut Vec<u8>) -> Option<Batch> {
-        let position = Position {
-            next: reader.next,
-            gap: reader.gap,
-        };
-        self.write_batch(reader.channel, position, out)
-    }
-
-    /// Publishes to the channel that `reader` reads, at the time `unix_ms`, under the default event name.
-    ///
-    /// # Errors
-    /// As [`Hub::publish`].
-    pub fn publish_beside(
-        &mut self,
-        reader: &Reader,
-        data: Data,
-        unix_ms: u64,
-    ) -> Result<Id, Error> {
-        self.publish_at(reader.channel, None, data, unix_ms)
-    }
-
-    /// The cursor of a reader: the id of the last message that it has had.
-    pub fn cursor(&self, reader: &Reader) -> Option<Id> {
-        Some(self.channel(reader.channel)?.log.cursor(reader.next))
     }
 }

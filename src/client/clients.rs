@@ -114,7 +114,7 @@ impl Clients {
                 .map(Iterator::collect)
                 .unwrap_or_default();
             // Without a loop there is nobody left to tell.
-            let _ = mailbox.send(None, Command::LookedUp(id, addresses));
+            let _ = mailbox.send_last(None, Command::LookedUp(id, addresses));
         });
         if spawned.is_err() {
             self.looked_up(id, Vec::new(), now);
@@ -268,8 +268,8 @@ impl Protocol for Clients {
             Command::LookedUp(id, addresses) => self.looked_up(id, addresses, now),
             Command::Quit(id) => {
                 if let Some(connection) = self.quit(id, now) {
-                    // To the connection, which is what can say goodbye. A full mailbox leaves it to its peer.
-                    let _ = self.mailbox.send(Some(connection), Command::Quit(id));
+                    // To the connection, which is what can say goodbye. The loop is there: it has just asked.
+                    let _ = self.mailbox.send_last(Some(connection), Command::Quit(id));
                 }
             }
             _ => {}

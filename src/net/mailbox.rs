@@ -90,12 +90,25 @@ impl<C> Mailbox<C> {
     /// # Errors
     /// The loop has ended, or the queue is full.
     pub fn send(&self, to: Option<ConnectionId>, command: C) -> Result<(), Stopped> {
+        self.push(to, command, self.shared.limit)
+    }
+
+    /// As [`Mailbox::send`], however full the queue is: for what ends something, of which there is at most one for
+    /// each thing that began.
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub fn send_last(&self, to: Option<ConnectionId>, command: C) -> Result<(), Stopped> {
+        self.push(to, command, usize::MAX)
+    }
+
+    fn push(&self, to: Option<ConnectionId>, command: C, limit: usize) -> Result<(), Stopped> {
         if self.shared.closed.load(Ordering::Acquire) {
             return Err(Stopped::Ended);
         }
         {
             let mut queue = self.queue();
-            if queue.len() >= self.shared.limit {
+            if queue.len() >= limit {
                 return Err(Stopped::Full);
             }
             queue.push(Letter { to, command });

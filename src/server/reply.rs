@@ -205,7 +205,7 @@ impl Later {
     ///
     /// # Errors
     /// [`Stopped::Gone`]: the client has left, or has got the other answer because the time was up. What it should
-    /// have got is still there to be kept for its next request. Or the server has ended or is overloaded.
+    /// have got is still there to be kept for its next request. Or the server has ended.
     pub fn send(mut self, response: Response) -> Result<(), Stopped> {
         self.give(response)
     }
@@ -221,7 +221,7 @@ impl Later {
         }
         let response = response.with(std::mem::take(&mut self.extra));
         let command = Command::Answer(self.promise.serial, Box::new(response));
-        let sent = self.mailbox.send(Some(self.promise.id), command);
+        let sent = self.mailbox.send_last(Some(self.promise.id), command);
         if sent.is_err() {
             // It is not on its way, so that the other answer may still be given.
             self.claim.give_back();
@@ -278,7 +278,7 @@ impl Drop for Stream {
         if self.is_open() {
             let end = Command::End(self.promise.serial);
             // If the server has ended, so has the stream.
-            let _ = self.mailbox.send(Some(self.promise.id), end);
+            let _ = self.mailbox.send_last(Some(self.promise.id), end);
         }
     }
 }

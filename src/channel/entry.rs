@@ -1,0 +1,92 @@
+//! One channel of a hub: its log, in the encodings of its readers, and whom to wake.
+
+use super::encoded::{Encoding, Run};
+use super::id::Id;
+use super::log::{Data, Log, Retention};
+use crate::slab::Slab;
+
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) name: Box<str>,
+    pub(super) log: Log,
+    runs: [Option<Box<Run>>; Encoding::COUNT],
+    /// The readers of each encoding. An encoding that nobody reads any more is given back by the next but one sweep.
+    pub(super) read: [Usage; Encoding::COUNT],
+    pub(super) readers: Slab<u64>,
+    /// It is in the hub's list of channels whose readers are to be woken.
+    pub(super) woken: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    pub(super) readers: usize,
+    lately: bool,
+}
+
+impl Channel {
+    pub(super) fn new(name: &str, floor: Id) -> Channel {
+        Channel {
+            name: name.into(),
+            log: Log::new(floor),
+            runs: Default::default(),
+            read: Default::default(),
+            readers: Slab::new(),
+            woken: false,
+        }
+    }
+
+    pub(super) fn run(&self, encoding: Encoding) -> Option<&Run> {
+        self.runs[encoding.index()].as_deref()
+    }
+
+    /// Begins to keep an encoding, from the oldest message retained.
+    pub(super) fn encode(&mut self, encoding: Encoding) {
+        self.read[encoding.index()].lately = true;
+        let run = &mut self.runs[encoding.index()];
+        if run.is_none() {
+            let mut new = Run::new(encoding);
+            for (index, record) in (self.log.first()..).zip(self.log.records()) {
+                new.push(index, record);
+            }
+            *run = Some(Box::new(new));
+        }
+    }
+
+    pub(super) fn append(
+        &mut self,
+        event: Option<Box<str>>,
+        data: Data,
+        unix_ms: u64,
+        retention: &Retention,
+    ) -> Id {
+        let index = self.log.next();
+        let id = self.log.append(event, data, unix_ms);
+        if let Some(record) = self.log.get(index) {
+            for run in self.runs.iter_mut().flatten() {
+                run.push(index, record);
+            }
+        }
+        self.evict(retention, unix_ms);
+        id
+    }
+
+    pub(super) fn evict(&mut self, retention: &Retention, unix_ms: u64) {
+        let before = self.log.first();
+        self.log.evict(retention, unix_ms);
+        if self.log.first() != before {
+            for run in self.runs.iter_mut().flatten() {
+                run.evict(self.log.first());
+            }
+        }
+    }
+
+    /// Gives back the encodings that nobody reads.
+    pub(super) fn rest(&mut self) {
+        for (run, usage) in self.runs.iter_mut().zip(&mut self.read) {
+            if usage.readers == 0 && !usage.lately {
+                *run = None;
+            }
+            usage.lately = false;
+        }
+    }
+}
