@@ -9,7 +9,7 @@ pub const BATCH_MESSAGES: usize = 1_000;
 /// The most bytes that a poll's messages take at once, unless the first alone takes more.
 pub const BATCH_BYTES: usize = 1024 * 1024;
 
-/// A cursor that waits at a channel. Given by [`Hub::attach`], ended by [`Hub::detach`].
+/// A cursor that waits at a channel. Given by [`Hub::attach`](super::Hub::attach), ended by [`Hub::detach`](super::Hub::detach).
 ///
 /// It belongs to the hub that gave it; another hub has nothing for it to read.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub struct Reader {
 pub enum Next<'h> {
     /// It has read everything.
     Nothing,
-    /// Messages are missing: [`Hub::take_gap`] says it in the reader's encoding and moves on.
+    /// Messages are missing: [`Hub::take_gap`](super::Hub::take_gap) says it in the reader's encoding and moves on.
     Gap,
     /// Encoded messages, as many as lie in one piece.
     Bytes(&'h [u8]),
