@@ -193,7 +193,10 @@ impl Simulation {
     }
 
     fn set_time(&mut self, ms: u64) {
-        self.now.unix_ms += ms - self.now.ms;
+        self.now.unix_ms = self
+            .now
+            .unix_ms
+            .saturating_add(ms.saturating_sub(self.now.ms));
         self.now.ms = ms;
     }
 
