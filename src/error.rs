@@ -9,10 +9,14 @@ use std::io;
 pub enum Error {
     /// The system refused: an address that is taken, no descriptors, no poll instance.
     Io(io::Error),
+    /// An address can't be listened on. Says which, and what the system said.
+    Listen(String, io::Error),
     /// A path given to the server is no pattern that it understands. Says which and why.
     Route(String),
     /// A field of a reply holds what no field may hold (a line break, most often). The client got a 500.
     Field(crate::http::Error),
+    /// An event's name holds what no name may hold.
+    EventName(crate::sse::Error),
     /// A channel refused a publish that came from another thread.
     Channel(crate::channel::Error),
     /// A client was asked for something that makes no sense, or failed.
@@ -32,8 +36,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Io(error) => write!(f, "{error}"),
+            Error::Listen(address, error) => write!(f, "can't listen on {address}: {error}"),
             Error::Route(why) => write!(f, "invalid route: {why}"),
             Error::Field(error) => write!(f, "invalid field in a reply: {error}"),
+            Error::EventName(error) => write!(f, "{error}"),
             Error::Channel(error) => write!(f, "{error}"),
             Error::Client(error) => write!(f, "{error}"),
             Error::Unreachable(error) => write!(f, "{error}"),
@@ -46,8 +52,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Io(error) => Some(error),
+            Error::Io(error) | Error::Listen(_, error) => Some(error),
             Error::Field(error) => Some(error),
+            Error::EventName(error) => Some(error),
             Error::Channel(error) => Some(error),
             Error::Client(error) => Some(error),
             Error::Unreachable(error) => Some(error),

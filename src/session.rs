@@ -25,7 +25,7 @@ pub struct Socket<'a> {
 }
 
 impl Socket<'_> {
-    /// Sends a message. Behind a close nothing is sent.
+    /// Sends a message: `&str`, `&String`, `&[u8]`, or what a handler was given. Behind a close nothing is sent.
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) {
         self.link.send(self.out, message.into());
     }

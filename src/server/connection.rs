@@ -60,7 +60,12 @@ pub(super) enum State {
     /// Inside a request's body.
     Body(Box<Upload>),
     /// A long poll waits for its channel.
-    Waiting { reader: Reader, form: Form },
+    Waiting {
+        reader: Reader,
+        form: Form,
+        /// The page of another origin that may read the answer.
+        origin: Option<Box<str>>,
+    },
     /// A handler has promised its answer.
     Promised(Box<Parked>),
     /// A handler sends its answer piece by piece.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::access::Access;
 use super::connection::{Connection, Parked, State};
+use super::cors;
 use super::reply::{Answer, Fallback, Reply, broken};
 use super::request::Request;
 use super::response::{Extra, Form, Response, refusal};
@@ -126,6 +127,11 @@ impl Service {
         head: &RequestHead<'_>,
         found: &Found,
     ) -> Option<Response> {
+        if matches!(found, Found::Options { channel: true, .. }) {
+            if let Some(response) = cors::preflight(&self.origins, head) {
+                return Some(response);
+            }
+        }
         if let Some(authorize) = &mut self.authorize {
             let mut request = Request::new(*head, b"", connection.peer);
             if let Found::Handler(index) | Found::Channel(index) | Found::WebSocket(index) = found {
@@ -365,7 +371,7 @@ fn unanswerable(found: &Found, head: &RequestHead<'_>) -> Option<Response> {
     let path = head.uri().path();
     Some(match found {
         Found::Handler(_) | Found::Channel(_) | Found::WebSocket(_) => return None,
-        Found::Options(allowed) => Response::empty().header("Allow", allowed),
+        Found::Options { allowed, .. } => Response::empty().header("Allow", allowed),
         Found::UpgradeRequired => refusal(Status::UPGRADE_REQUIRED, "this is a WebSocket endpoint")
             .header("Sec-WebSocket-Version", "13")
             .upgrade(),

@@ -2,6 +2,7 @@
 mod access;
 mod claim;
 mod connection;
+mod cors;
 mod exchange;
 mod origin;
 mod reply;
@@ -85,7 +86,8 @@ impl Server {
     pub fn listen(&mut self, address: impl ToSocketAddrs) -> Result<&mut Server> {
         let mut bound = Err(Error::Io(std::io::ErrorKind::AddrNotAvailable.into()));
         for address in address.to_socket_addrs()? {
-            bound = self.event_loop.listen(address).map_err(Error::Io);
+            let refused = |error| Error::Listen(address.to_string(), error);
+            bound = self.event_loop.listen(address).map_err(refused);
             if bound.is_ok() {
                 break;
             }
@@ -172,7 +174,8 @@ impl Server {
     }
 
     /// Asks `hook` about every request when its head has come, before its body is read, its upgrade is accepted or
-    /// its route is called. It sees the parameters of the route that the request is for.
+    /// its route is called. It sees the parameters of the route that the request is for. A `bool` is an answer too:
+    /// allow, or forbid.
     ///
     /// ```
     /// use barewire::Access;
@@ -184,16 +187,17 @@ impl Server {
     /// });
     /// # Ok::<(), barewire::Error>(())
     /// ```
-    pub fn authorize(
+    pub fn authorize<A: Into<Access>>(
         &mut self,
-        hook: impl FnMut(&Request<'_>) -> Access + Send + 'static,
+        mut hook: impl FnMut(&Request<'_>) -> A + Send + 'static,
     ) -> &mut Server {
-        self.service().authorize = Some(Box::new(hook));
+        self.service().authorize = Some(Box::new(move |request| hook(request).into()));
         self
     }
 
-    /// Lets pages of one more origin, such as `https://example.com`, open WebSockets and publish. Pages of the
-    /// server's own origin always may; `*` lets those of every origin.
+    /// Lets pages of one more origin, such as `https://example.com`, open WebSockets, and publish to and read channels
+    /// (CORS, preflights included; without cookies). Pages of the server's own origin always may; `*` lets those of
+    /// every origin.
     pub fn allow_origin(&mut self, origin: &str) -> &mut Server {
         self.service().origins.allow(origin);
         self
@@ -296,11 +300,11 @@ impl Server {
     }
 
     fn check(&mut self) -> Result<()> {
-        self.service()
-            .router
-            .problem
-            .take()
-            .map_or(Ok(()), |why| Err(Error::Route(why)))
+        // It stays: a server that lacks a route is not to be served by trying again.
+        match &self.service().router.problem {
+            Some(why) => Err(Error::Route(why.clone())),
+            None => Ok(()),
+        }
     }
 
     fn service(&mut self) -> &mut Service {

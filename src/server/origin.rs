@@ -36,21 +36,22 @@ impl Origins {
         origins.all(|origin| self.admits(origin, host))
     }
 
+    /// Whether this origin is allowed by name.
+    pub(super) fn names(&self, origin: &str) -> bool {
+        let named = |origin| {
+            self.allowed
+                .iter()
+                .any(|allowed| Origin::parse(allowed) == Some(origin))
+        };
+        self.any || Origin::parse(origin).is_some_and(named)
+    }
+
     fn admits(&self, origin: &[u8], host: Option<&str>) -> bool {
-        if self.any {
-            return true;
-        }
         let Ok(origin) = std::str::from_utf8(origin) else {
-            return false;
+            return self.any;
         };
-        let Some(origin) = Origin::parse(origin) else {
-            return false;
-        };
-        let own = host.is_some_and(|host| origin.is_of("http", host));
-        own || self
-            .allowed
-            .iter()
-            .any(|allowed| Origin::parse(allowed) == Some(origin))
+        let own = |origin: Origin<'_>| host.is_some_and(|host| origin.is_of("http", host));
+        self.names(origin) || Origin::parse(origin).is_some_and(own)
     }
 }
 

@@ -292,6 +292,18 @@ pub struct EventStream {
 }
 
 impl EventStream {
+    /// Sends data under an event name; `message` is the default one of a browser.
+    ///
+    /// # Errors
+    /// As [`Stream::write`]. A name that could inject a line is none: [`Error::EventName`].
+    pub fn send_event(&self, name: &str, data: &str) -> crate::Result<()> {
+        let name = sse::EventName::new(name).map_err(Error::EventName)?;
+        Ok(self.send(&sse::Event {
+            name: Some(name),
+            ..sse::Event::message(data)
+        })?)
+    }
+
     /// Sends an event. `streams.retain(|stream| stream.send(&event).is_ok())` sends it to many, and forgets those
     /// who have gone.
     ///

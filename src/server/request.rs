@@ -45,7 +45,8 @@ impl<'a> Request<'a> {
         self.head.uri().path()
     }
 
-    /// The parameter `name` of the route's pattern, decoded.
+    /// The parameter `name` of the route's pattern, decoded. For a name that the pattern has, it is there unless the
+    /// client encoded it badly, so that `.unwrap_or_default()` does for most.
     pub fn param(&self, name: &str) -> Option<Cow<'a, str>> {
         self.pattern?.parameter(self.path(), name)
     }

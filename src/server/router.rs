@@ -50,7 +50,10 @@ pub(super) enum Found {
     WebSocket(usize),
     Channel(usize),
     /// OPTIONS: the methods that the path answers to.
-    Options(String),
+    Options {
+        allowed: String,
+        channel: bool,
+    },
     /// The path is only there as a WebSocket.
     UpgradeRequired,
     /// The path is there, but not for this method; these are the ones it answers to.
@@ -69,6 +72,10 @@ impl Router {
                 "{path:?} has to have one parameter: the channel's name"
             )),
             _ => Ok(pattern),
+        });
+        let pattern = pattern.and_then(|pattern| match self.has(&pattern, &endpoint) {
+            true => Err(format!("{path:?} is there twice for the same requests")),
+            false => Ok(pattern),
         });
         let pattern = pattern.unwrap_or_else(|why| {
             self.problem.get_or_insert(why);
@@ -99,6 +106,21 @@ impl Router {
         self.sockets.get_mut(index)
     }
 
+    /// Whether a route takes all that another one of this pattern would.
+    fn has(&self, pattern: &Pattern, endpoint: &Endpoint) -> bool {
+        self.routes.iter().any(|route| {
+            let same = match (&route.endpoint, endpoint) {
+                (Endpoint::Handler { method: a, .. }, Endpoint::Handler { method: b, .. }) => {
+                    a == b
+                }
+                (Endpoint::WebSocket(_), Endpoint::WebSocket(_)) => true,
+                (Endpoint::Channels, Endpoint::Channels) => true,
+                _ => false,
+            };
+            same && route.pattern == *pattern
+        })
+    }
+
     pub(super) fn get(&self, index: usize) -> Option<&Route> {
         self.routes.get(index)
     }
@@ -119,7 +141,10 @@ impl Router {
             return Found::UnknownMethod;
         }
         if path == "*" {
-            return Found::Options(METHODS[..7].join(", "));
+            return Found::Options {
+                allowed: METHODS[..7].join(", "),
+                channel: false,
+            };
         }
         let upgrade = asks_for_socket(head);
         let matching = || {
@@ -146,12 +171,16 @@ impl Router {
             }
         }
         let (mut allowed, mut sockets, mut found) = (Vec::new(), false, false);
+        let mut channel = false;
         for (_, route) in matching() {
             found = true;
             match &route.endpoint {
                 Endpoint::Handler { method, .. } => allowed.push(&**method),
                 Endpoint::WebSocket(_) => sockets = true,
-                Endpoint::Channels => allowed.extend(CHANNEL_METHODS),
+                Endpoint::Channels => {
+                    channel = true;
+                    allowed.extend(CHANNEL_METHODS);
+                }
             }
         }
         if !found {
@@ -166,7 +195,10 @@ impl Router {
         allowed.sort_by_key(|method| (place(method).unwrap_or(METHODS.len()), *method));
         allowed.dedup();
         match method {
-            "OPTIONS" => Found::Options(allowed.join(", ")),
+            "OPTIONS" => Found::Options {
+                allowed: allowed.join(", "),
+                channel,
+            },
             "GET" | "HEAD" if sockets => Found::UpgradeRequired,
             _ => Found::MethodNotAllowed(allowed.join(", ")),
         }
@@ -248,8 +280,19 @@ mod tests {
             find("DELETE /channels/a"),
             Found::MethodNotAllowed("GET, HEAD, POST, OPTIONS".into())
         );
-        assert_eq!(find("OPTIONS /x"), Found::Options("DELETE, OPTIONS".into()));
-        assert!(matches!(find("OPTIONS *"), Found::Options(_)));
+        let allowed = "DELETE, OPTIONS".into();
+        assert_eq!(
+            find("OPTIONS /x"),
+            Found::Options {
+                allowed,
+                channel: false
+            }
+        );
+        assert!(matches!(
+            find("OPTIONS /channels/a"),
+            Found::Options { channel: true, .. }
+        ));
+        assert!(matches!(find("OPTIONS *"), Found::Options { .. }));
     }
 
     #[test]
@@ -266,11 +309,34 @@ mod tests {
         let mut router = router();
         router.add("/channels", Endpoint::Channels);
         router.add("nonsense", Endpoint::Channels);
+        router.add("/channels/{name}", Endpoint::Channels);
         assert!(
             router
                 .problem
                 .unwrap()
                 .contains("\"/channels\" has to have one parameter")
         );
+    }
+
+    #[test]
+    fn a_route_that_is_there_twice_is_a_problem_and_another_method_is_not() {
+        let mut router = router();
+        let handler = || -> Handler { Box::new(|_, reply| reply.status(204)) };
+        router.add(
+            "/x",
+            Endpoint::Handler {
+                method: "GET".into(),
+                handler: handler(),
+            },
+        );
+        assert_eq!(router.problem, None);
+        router.add(
+            "/x",
+            Endpoint::Handler {
+                method: "GET".into(),
+                handler: handler(),
+            },
+        );
+        assert!(router.problem.unwrap().contains("twice"));
     }
 }

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::connection::{Connection, State};
+use super::cors;
 use super::request::Request;
 use super::response::{Form, NO_STORE, Response, refusal};
 use super::router::asks_for_socket;
@@ -55,7 +56,11 @@ impl Service {
             },
         };
         match result {
-            Ok(Some(response)) | Err(response) => self.respond(io, form, &response),
+            Ok(Some(mut response)) | Err(mut response) => {
+                let origin = cors::reader(&self.origins, request.head());
+                response.fields.extend(cors::fields(origin.as_deref()));
+                self.respond(io, form, &response);
+            }
             // The connection has become something else, or waits.
             Ok(None) => {}
         }
@@ -108,7 +113,12 @@ impl Service {
             .hub
             .attach(name, Encoding::Json, start, io.id.to_u64())
             .map_err(channel_refusal)?;
-        connection.state = State::Waiting { reader, form };
+        let origin = cors::reader(&self.origins, request.head());
+        connection.state = State::Waiting {
+            reader,
+            form,
+            origin,
+        };
         io.set_deadline(wait);
         Ok(None)
     }
@@ -140,11 +150,17 @@ impl Service {
         io: &mut Io<'_>,
     ) {
         match std::mem::replace(&mut connection.state, State::Head) {
-            State::Waiting { reader, form } => {
+            State::Waiting {
+                reader,
+                form,
+                origin,
+            } => {
                 let cursor = self.hub.cursor(&reader);
                 self.hub.detach(reader);
                 // A reader's channel lives as long as the reader, so there is a cursor.
-                self.respond(io, form, &response(cursor.unwrap_or(Id { ms: 0, seq: 0 })));
+                let mut response = response(cursor.unwrap_or(Id { ms: 0, seq: 0 }));
+                response.fields.extend(cors::fields(origin.as_deref()));
+                self.respond(io, form, &response);
                 self.process_rest(connection, io);
             }
             other => connection.state = other,
@@ -170,12 +186,13 @@ impl Service {
             .hub
             .attach(name, encoding, start, io.id.to_u64())
             .map_err(channel_refusal)?;
+        let origin = cors::reader(&self.origins, request.head());
         let date = self.dates.at(io.now.unix_ms / 1000);
         form.write_stream(
             io.out.buffer(),
             date,
             FieldValue::from_static(sse::MEDIA_TYPE),
-            &[],
+            &cors::fields(origin.as_deref()),
         );
         let mut first = Vec::new();
         self.write_preamble(&reader, start, &mut first);

@@ -1,5 +1,7 @@
 //! Who may come in: the authorisation hook, and the rule about pages of other origins.
 
+use std::time::Duration;
+
 use barewire::Access;
 
 use crate::support::*;
@@ -231,6 +233,85 @@ fn an_origin_that_is_allowed_by_name_may() {
         upgrade_status(&mut server, "/echo", "https://friend.example"),
         101
     );
+}
+
+#[test]
+fn a_page_of_an_allowed_origin_may_read_every_way_without_a_socket() {
+    const FRIEND: &str = "https://friend.example";
+    let mut server = server(|server| {
+        routes(server);
+        server.allow_origin(FRIEND);
+        server.authorize(|request| request.method() != "OPTIONS");
+    });
+    let readable = [
+        ("Access-Control-Allow-Origin", FRIEND),
+        (
+            "Access-Control-Expose-Headers",
+            "Last-Event-ID, Retry-After",
+        ),
+        ("Vary", "Origin"),
+    ];
+    let published = ask(&mut server, &post_from(FRIEND));
+    let poll = ask(&mut server, &request("GET /channels/a", &from(FRIEND)));
+    let parked = ask(
+        &mut server,
+        &request("GET /channels/a?from=now&wait=0", &from(FRIEND)),
+    );
+    let refused = ask(
+        &mut server,
+        &request("GET /channels/a?from=then", &from(FRIEND)),
+    );
+    // A page of the server's own, and one that is not allowed, are told nothing.
+    for origin in ["http://a", "https://evil.example"] {
+        let answer = ask(&mut server, &request("GET /channels/a", &from(origin)));
+        assert_eq!(answer.field("Access-Control-Allow-Origin"), None);
+    }
+    let client = server.connect();
+    let asked = request("GET /channels/a?from=now&wait=5", &from(FRIEND));
+    server.send(client, asked.as_bytes());
+    server.wait(Duration::from_secs(5));
+    let waited = answer(&server.take(client), false).0;
+    let events = from(FRIEND) + "Accept: text/event-stream\r\n";
+    server.send(client, request("GET /channels/a", &events).as_bytes());
+    server.stop();
+    let stream = answer(&server.take(client), false).0;
+    for answer in [published, poll, parked, refused, waited, stream] {
+        for (name, value) in readable {
+            assert_eq!(answer.field(name).as_deref(), Some(value), "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn a_preflight_of_an_allowed_origin_is_answered_before_the_hook_is_asked() {
+    const FRIEND: &str = "https://friend.example";
+    let mut server = server(|server| {
+        routes(server);
+        server.allow_origin(FRIEND);
+        server.authorize(|_| false);
+    });
+    let preflight = |origin: &str, path: &str| {
+        let fields = from(origin)
+            + "Access-Control-Request-Method: POST\r\n\
+               Access-Control-Request-Headers: last-event-id,prefer\r\n";
+        request(&format!("OPTIONS {path}"), &fields)
+    };
+    let answer = ask(&mut server, &preflight(FRIEND, "/channels/a"));
+    assert_eq!(answer.status, 204);
+    for (name, value) in [
+        ("Access-Control-Allow-Origin", FRIEND),
+        ("Access-Control-Allow-Methods", "GET, POST"),
+        ("Access-Control-Allow-Headers", "last-event-id,prefer"),
+    ] {
+        assert_eq!(answer.field(name).as_deref(), Some(value));
+    }
+    for (origin, path) in [("https://evil.example", "/channels/a"), (FRIEND, "/")] {
+        assert_eq!(
+            ask(&mut server, &preflight(origin, path)).status,
+            403,
+            "{origin} {path}"
+        );
+    }
 }
 
 #[test]
