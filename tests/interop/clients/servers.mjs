@@ -11,7 +11,8 @@ const listen = (server) =>
 
 // ---- WebSocket
 
-let closedWith = "nothing";
+// What the connection before was closed with, when it is.
+let closedWith = Promise.resolve("nothing");
 const SUPPORTED = ["v2.example", "v1.example"];
 
 const paths = {
@@ -33,9 +34,10 @@ const paths = {
   "/close"(socket, url) {
     socket.close(Number(url.searchParams.get("code")), "because \u20ac");
   },
-  "/closed"(socket) {
-    socket.send(closedWith);
-    socket.on("close", (code, reason) => (closedWith = `${code} ${reason}`));
+  async "/closed"(socket) {
+    const before = closedWith;
+    closedWith = new Promise((resolve) => socket.on("close", (code, reason) => resolve(`${code} ${reason}`)));
+    socket.send(await before);
   },
   "/vanish"(socket) {
     socket.on("message", () => socket.terminate());
@@ -71,7 +73,8 @@ webSocket.on("upgrade", (request, socket, head) => {
 
 // ---- Event streams, by hand
 
-const busy = new Set();
+let busy = true;
+let reset = false;
 
 const plain = createServer(async (request, response) => {
   const url = new URL(request.url, "http://here");
@@ -93,6 +96,11 @@ const plain = createServer(async (request, response) => {
       return response.write(
         `data: ${request.headers.accept}|${request.headers["cache-control"]}|${request.headers["last-event-id"] ?? ""}\n\n`,
       );
+    case "/reset":
+      stream();
+      if (reset) return response.write(`data: ${request.headers["last-event-id"] ? "kept" : "forgotten"}\n\n`);
+      reset = true;
+      return response.end("retry: 50\nid: 7\ndata: seven\n\nid\ndata: none\n\n");
     case "/redirect":
       return response.writeHead(Number(url.searchParams.get("status")), { Location: "numbers" }).end("elsewhere");
     case "/loop":
@@ -100,8 +108,8 @@ const plain = createServer(async (request, response) => {
     case "/html":
       return response.writeHead(200, { "Content-Type": "text/html" }).end("<p>hello");
     case "/busy":
-      if (busy.size === 0) {
-        busy.add(url.search);
+      if (busy) {
+        busy = false;
         return response.writeHead(503, { "Retry-After": "1" }).end("busy");
       }
       stream();
@@ -119,15 +127,15 @@ const STREAM =
 // ---- Event streams of better-sse
 
 const better = createServer(async (request, response) => {
-  const session = await createSession(request, response, { retry: 50, serializer: String });
+  const session = await createSession(request, response, { retry: 50 });
   if (request.url === "/numbers") {
     const last = Number(session.lastId || 0);
-    session.push(`${last + 1}`, "number", `${last + 1}`);
-    session.push(`${last + 2}\nand a line`, "number", `${last + 2}`);
+    session.push(last + 1, "number", `${last + 1}`);
+    session.push(last + 2, "number", `${last + 2}`);
     setImmediate(() => response.end());
   } else {
     session.push("plain");
-    session.push({ toString: () => "\u20ac\n\nthree lines" }, "named", "a b");
+    session.push({ text: "\u20ac\n\nthree lines" }, "named", "a b");
   }
 });
 

@@ -18,6 +18,7 @@ Event streams:
     /stream     one of everything, in small pieces; stays open
     /numbers    retry: 50, the two numbers behind Last-Event-ID, half an event, the end; 204 behind 6
     /fields     says what Accept, Cache-Control and Last-Event-ID held; stays open
+    /reset      id 7, then an id of nothing, and the end; the second time what Last-Event-ID held; stays open
     /redirect   ?status= to numbers     /loop   302 to itself
     /html       200, but no event stream
     /busy       503 with Retry-After: 1, and the second time a stream
@@ -37,6 +38,7 @@ class WebSockets:
 
     def __init__(self):
         self.closed_with = "nothing"
+        self.one_at_a_time = threading.Lock()
         self.server = serve(
             self.handle,
             "127.0.0.1",
@@ -87,12 +89,13 @@ class WebSockets:
         connection.close(int(query["code"][0]), "because \u20ac")
 
     def closed(self, connection, _):
-        connection.send(self.closed_with)
-        try:
-            connection.recv()
-        except ConnectionClosed as closed:
-            if closed.rcvd:
-                self.closed_with = f"{closed.rcvd.code} {closed.rcvd.reason}"
+        with self.one_at_a_time:
+            connection.send(self.closed_with)
+            try:
+                connection.recv()
+            except ConnectionClosed as closed:
+                if closed.rcvd:
+                    self.closed_with = f"{closed.rcvd.code} {closed.rcvd.reason}"
 
     def vanish(self, connection, _):
         connection.recv()
@@ -124,6 +127,7 @@ class EventStreams:
     def __init__(self):
         streams = self
         self.busy = True
+        self.reset = False
         self.stopped = threading.Event()
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -173,6 +177,12 @@ class EventStreams:
             case "/fields":
                 fields = request.headers["Accept"], request.headers["Cache-Control"], last or ""
                 stay_open(f"data: {'|'.join(fields)}\n\n".encode())
+            case "/reset" if not self.reset:
+                self.reset = True
+                head(200, Content_Type="text/event-stream")
+                request.wfile.write(b"retry: 50\nid: 7\ndata: seven\n\nid\ndata: none\n\n")
+            case "/reset":
+                stay_open(f"data: {'kept' if last else 'forgotten'}\n\n".encode())
             case "/redirect":
                 head(int(parse_qs(url.query)["status"][0]), Location="numbers")
             case "/loop":
