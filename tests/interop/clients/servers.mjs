@@ -101,6 +101,10 @@ const plain = createServer(async (request, response) => {
       if (reset) return response.write(`data: ${request.headers["last-event-id"] ? "kept" : "forgotten"}\n\n`);
       reset = true;
       return response.end("retry: 50\nid: 7\ndata: seven\n\nid\ndata: none\n\n");
+    case "/inherit":
+      stream();
+      response.write("id: 1-0\ndata: one\n\ndata: no id\n\n");
+      return response.write("data: nor this\n\nid: 2-0\ndata: two\n\n");
     case "/redirect":
       return response.writeHead(Number(url.searchParams.get("status")), { Location: "numbers" }).end("elsewhere");
     case "/loop":

@@ -19,6 +19,7 @@ Event streams:
     /numbers    retry: 50, the two numbers behind Last-Event-ID, half an event, the end; 204 behind 6
     /fields     says what Accept, Cache-Control and Last-Event-ID held; stays open
     /reset      id 7, then an id of nothing, and the end; the second time what Last-Event-ID held; stays open
+    /inherit    ids as a hub's, and between them events without one; stays open
     /redirect   ?status= to numbers     /loop   302 to itself
     /html       200, but no event stream
     /busy       503 with Retry-After: 1, and the second time a stream
@@ -183,6 +184,8 @@ class EventStreams:
                 request.wfile.write(b"retry: 50\nid: 7\ndata: seven\n\nid\ndata: none\n\n")
             case "/reset":
                 stay_open(f"data: {'kept' if last else 'forgotten'}\n\n".encode())
+            case "/inherit":
+                stay_open(b"id: 1-0\ndata: one\n\ndata: no id\n\n", b"data: nor this\n\nid: 2-0\ndata: two\n\n")
             case "/redirect":
                 head(int(parse_qs(url.query)["status"][0]), Location="numbers")
             case "/loop":
