@@ -497,9 +497,7 @@ impl Follower {
     fn take_events(&mut self, events: &mut sse::Decoder, data: &[u8], io: &mut Io<'_>) {
         let mut at = 0;
         while at < data.len() {
-            // Behind the event that had the cursor as its id, one without an id inherits it: that is no repetition.
             let stood = !events.last_event_id().is_empty();
-            let seen = stood && self.cursor.as_deref() == Some(events.last_event_id());
             let event = match events.decode(&data[at..]) {
                 Ok((used, event)) => {
                     at += used;
@@ -509,14 +507,8 @@ impl Follower {
                 }
                 Err(error) => return self.fail(Error::EventStream(error), io),
             };
-            match event {
-                Some(event)
-                    if seen && !event.is_gap() && self.cursor.as_deref() == Some(event.id()) =>
-                {
-                    self.tell(Update::Event(event));
-                }
-                Some(event) => self.hand_on(event),
-                None => {}
+            if let Some(event) = event {
+                self.hand_on(event);
             }
             if stood && events.last_event_id().is_empty() {
                 // An id of nothing takes the place back (WHATWG HTML 9.2.6, the field "id").

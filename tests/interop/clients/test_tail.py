@@ -51,8 +51,8 @@ class Tail(ClientTest):
         self.hub.publish(channel, "old")
         tail = self.tail(self.hub.url + channel, "--transport", way, "--from-now", "--count", "1")
         tail.says("connected")
-        self.hub.publish(channel, "new")
-        self.assert_event(tail, data="new")
+        new = self.hub.publish(channel, "new")
+        self.assert_event(tail, id=new, data="new")
 
     def test_without_json_it_prints_the_data(self):
         channel = self.channel()
