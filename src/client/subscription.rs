@@ -223,7 +223,7 @@ impl Follower {
             reader: HeadReader::default(),
             key,
         };
-        let wait = if self.transport() == Transport::LongPoll {
+        let wait = if self.transport() == Transport::LongPoll && !self.seeks_its_place() {
             self.options.wait
         } else {
             Duration::ZERO
@@ -233,9 +233,15 @@ impl Follower {
         io.set_deadline(PATIENCE.saturating_add(wait));
     }
 
+    /// Whether it begins with what comes from now on, and does not know yet where that is. A long poll does not wait
+    /// then: what is published meanwhile would be lost with its connection.
+    fn seeks_its_place(&self) -> bool {
+        self.options.from_now && self.cursor.is_none()
+    }
+
     fn write_request(&self, out: &mut Vec<u8>, key: &[u8; 16]) -> Result<(), Error> {
         let mut target = self.url.target.clone();
-        if self.options.from_now && self.cursor.is_none() {
+        if self.seeks_its_place() {
             target.push_str(if target.contains('?') {
                 "&from=now"
             } else {
@@ -271,7 +277,7 @@ impl Follower {
                 FieldValue::from_static(sse::MEDIA_TYPE)
             }
             transport => {
-                if transport == Transport::LongPoll {
+                if transport == Transport::LongPoll && !self.seeks_its_place() {
                     fields.push((
                         FieldName::PREFER,
                         FieldValue::new(&wait).map_err(Error::Field)?,
@@ -635,7 +641,8 @@ impl Follower {
         self.answered(None);
         let long = self.transport() == Transport::LongPoll;
         let empty = batch.events.is_empty() && !batch.gap;
-        if long && empty && self.is_early(io) && self.options.transport.is_none() {
+        let sought = long && self.seeks_its_place();
+        if long && empty && !sought && self.is_early(io) && self.options.transport.is_none() {
             return self.fail(Error::NoWait, io);
         }
         self.works();
@@ -652,7 +659,8 @@ impl Follower {
         // A server that has nothing new, whatever it says, is not asked again at once.
         let waited = long && !self.is_early(io);
         let news = !empty && self.cursor != before;
-        let at_once = news && (batch.more || long) || waited;
+        let found = sought && self.cursor.is_some();
+        let at_once = news && (batch.more || long) || waited || found;
         self.rest(!at_once, keep_alive, io);
     }
 
@@ -871,7 +879,7 @@ impl Talk for Follower {
         // The server closed just when it was asked once more (RFC 9112 9.3.1: a GET may be sent again).
         let crossed =
             self.asked > 1 && matches!(&wire, Wire::Head { reader, .. } if reader.is_empty());
-        let rested = self.proved && matches!(wire, Wire::Idle);
+        let rested = self.reached && self.proved && matches!(wire, Wire::Idle);
         let next = match self.plan.take().or_else(|| wire.meaning()) {
             Some(Plan::End) => self.end(None),
             Some(Plan::Again(wait)) => Next::Connect(wait),

@@ -110,6 +110,11 @@ class Hub:
         if self.process.line() != f"listening on {self.url}":
             raise AssertionError("the hub does not listen")
 
+    def revive(self):
+        """Starts it again if a test that failed has left it dead."""
+        if self.process.process.poll() is not None:
+            self.start()
+
     def kill(self):
         self.process.stop(signal.SIGKILL)
 

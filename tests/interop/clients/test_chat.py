@@ -11,6 +11,9 @@ class Chat(ClientTest):
     def setUpClass(cls):
         cls.hub = start(cls, Hub)
 
+    def setUp(self):
+        self.hub.revive()
+
     def chat(self, channel, name):
         chat = self.run_program(program("chat"), self.hub.url + channel, "--name", name, stdin=subprocess.PIPE)
         chat.says("connected: websocket")

@@ -11,6 +11,9 @@ class Proxied(ClientTest):
         cls.hub = start(cls, Hub)
         cls.nginx = start(cls, Nginx, cls.hub)
 
+    def setUp(self):
+        self.hub.revive()
+
     def follow(self, base, way, connected):
         """Reads what was published before and while it reads."""
         channel = self.channel()

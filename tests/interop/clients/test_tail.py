@@ -15,6 +15,7 @@ def each_way(test):
     def run(self):
         for way in WAYS:
             with self.subTest(way):
+                self.hub.revive()
                 test(self, way, self.channel())
 
     return run
@@ -24,6 +25,9 @@ class Tail(ClientTest):
     @classmethod
     def setUpClass(cls):
         cls.hub = start(cls, Hub)
+
+    def setUp(self):
+        self.hub.revive()
 
     @each_way
     def test_events_come_in_order_with_everything_they_carry(self, way, channel):
