@@ -19,7 +19,7 @@ Usage: tail URL [--transport auto|websocket|sse|long-poll|short-poll] [--last-ev
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse()?;
-    let mut subscription = arguments.subscribe.open()?;
+    let mut subscription = arguments.subscribe.open().map_err(|why| why.to_string())?;
     let mut left = arguments.count;
     while left != Some(0) {
         match subscription.next_update() {
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 eprintln!("lost: {why}; again in {:.1} s", wait.as_secs_f64())
             }
             Some(Update::FellBack(from, why)) => eprintln!("{from} does not work here: {why}"),
-            Some(Update::Ended(Some(why))) => return Err(why.into()),
+            Some(Update::Ended(Some(why))) => return Err(why.to_string().into()),
             Some(Update::Ended(None)) | None => break,
             Some(_) => {}
         }

@@ -64,6 +64,10 @@ impl Protocol for Program {
         either!(self, connection, half, inner => half.resumed(inner, io));
     }
 
+    fn draining(&mut self, now: Now) {
+        self.clients.draining(now);
+    }
+
     fn drain(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         either!(self, connection, half, inner => half.drain(inner, io));
     }

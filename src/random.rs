@@ -8,6 +8,9 @@ const POOL: usize = 256;
 pub(crate) struct Random {
     pool: [u8; POOL],
     used: usize,
+    /// The system gives no more.
+    #[cfg(test)]
+    is_dry: bool,
 }
 
 impl std::fmt::Debug for Random {
@@ -22,6 +25,17 @@ impl Random {
         Random {
             pool: [0; POOL],
             used: POOL,
+            #[cfg(test)]
+            is_dry: false,
+        }
+    }
+
+    /// A pool that can't be filled.
+    #[cfg(test)]
+    pub(crate) const fn dry() -> Random {
+        Random {
+            is_dry: true,
+            ..Random::new()
         }
     }
 
@@ -31,6 +45,10 @@ impl Random {
     /// The system has no randomness to give; nothing that needs some may go on then.
     pub(crate) fn bytes<const N: usize>(&mut self) -> std::io::Result<[u8; N]> {
         const { assert!(N <= POOL) };
+        #[cfg(test)]
+        if self.is_dry {
+            return Err(std::io::ErrorKind::Unsupported.into());
+        }
         if self.used + N > POOL {
             getrandom::fill(&mut self.pool).map_err(|_| std::io::ErrorKind::Unsupported)?;
             self.used = 0;

@@ -75,6 +75,8 @@ fn fitting(code: CloseCode, reason: &str) -> Close<'_> {
 pub(crate) struct Link {
     /// Our close frame is out: nothing may follow it (RFC 6455 5.5.1).
     closed: bool,
+    /// A frame could not be sent for want of a masking key, and none can be any more.
+    keyless: bool,
     parts: Option<Box<Fragmenter>>,
     /// Where a client's masking keys come from; a server has none (5.1).
     masks: Option<Box<Random>>,
@@ -92,8 +94,10 @@ impl Link {
             return;
         }
         if self.masks.is_some() {
-            let mask = self.mask();
-            return ws::write_message(out.buffer(), message, mask);
+            if let Some(mask) = self.mask() {
+                ws::write_message(out.buffer(), message, mask);
+            }
+            return;
         }
         let opcode = if message.is_text() {
             ws::Opcode::Text
@@ -109,25 +113,29 @@ impl Link {
         out.send(payload);
     }
 
-    /// A fresh key for the next frame, if frames are masked. A client without randomness sends no more: a key that
-    /// can be guessed is none (RFC 6455 10.3).
-    fn mask(&mut self) -> Option<[u8; 4]> {
-        let key = self.masks.as_mut()?.bytes();
-        self.closed |= key.is_err();
-        Some(key.unwrap_or_default())
+    /// How the next frame is masked: a server's not at all, a client's with a fresh key. `None` is that it may not be
+    /// sent: a client without randomness says no more, as a key that can be guessed is none (RFC 6455 10.3).
+    fn mask(&mut self) -> Option<Option<[u8; 4]>> {
+        let Some(masks) = &mut self.masks else {
+            return Some(None);
+        };
+        let key = masks.bytes().ok();
+        self.keyless |= key.is_none();
+        self.closed |= self.keyless;
+        key.filter(|_| !self.keyless).map(Some)
     }
 
     fn send_part(&mut self, out: &mut Output, part: Message<'_>, last: bool) {
         if self.closed {
             return;
         }
-        let mask = self.mask();
-        let parts = self
-            .parts
-            .get_or_insert_with(|| Box::new(Fragmenter::start(part.kind())));
+        let begin = || Box::new(Fragmenter::start(part.kind()));
         if last {
+            self.parts.get_or_insert_with(begin);
             return self.finish_parts(out, part.as_bytes());
         }
+        let Some(mask) = self.mask() else { return };
+        let parts = self.parts.get_or_insert_with(begin);
         if parts.write(out.buffer(), part.as_bytes(), mask).is_err() {
             self.close(out, Some(fitting(CloseCode::INTERNAL_ERROR, NOT_TEXT)));
         }
@@ -137,23 +145,30 @@ impl Link {
         let Some(parts) = self.parts.take() else {
             return;
         };
-        let mask = self.mask();
-        if !self.closed && parts.finish(out.buffer(), part, mask).is_err() {
+        if self.closed {
+            return;
+        }
+        let Some(mask) = self.mask() else { return };
+        if parts.finish(out.buffer(), part, mask).is_err() {
             self.close(out, Some(fitting(CloseCode::INTERNAL_ERROR, NOT_TEXT)));
         }
     }
 
     fn close(&mut self, out: &mut Output, close: Option<Close<'_>>) {
-        if !self.closed {
-            let mask = self.mask();
-            self.closed = true;
+        if self.closed {
+            return;
+        }
+        if let Some(mask) = self.mask() {
             ws::write_close(out.buffer(), close, mask);
         }
+        self.closed = true;
     }
 
     fn pong(&mut self, out: &mut Output, payload: &[u8]) {
-        if !self.closed {
-            let mask = self.mask();
+        if self.closed {
+            return;
+        }
+        if let Some(mask) = self.mask() {
             // The codec gives no ping longer than a pong may be.
             let _ = ws::write_pong(out.buffer(), payload, mask);
         }
@@ -209,6 +224,10 @@ pub(crate) struct Session {
     pong: Option<Box<[u8]>>,
     /// What the peer's close frame said, once it has come.
     pub(crate) closed: Option<Box<Closed>>,
+    /// How the peer broke the rules, if it did.
+    pub(crate) violation: Option<ws::Error>,
+    /// The peer's close frame came before ours went.
+    yielded: bool,
     /// Ping intervals since the peer was last heard.
     silent: u8,
     /// The peer's time to answer our close has begun.
@@ -221,13 +240,15 @@ impl Session {
     }
 
     pub(crate) fn client() -> Session {
-        Session::new(
-            Role::Client,
-            Link {
-                masks: Some(Box::new(Random::new())),
-                ..Link::default()
-            },
-        )
+        Session::client_with(Random::new())
+    }
+
+    fn client_with(random: Random) -> Session {
+        let link = Link {
+            masks: Some(Box::new(random)),
+            ..Link::default()
+        };
+        Session::new(Role::Client, link)
     }
 
     fn new(role: Role, link: Link) -> Session {
@@ -236,6 +257,8 @@ impl Session {
             link,
             pong: None,
             closed: None,
+            violation: None,
+            yielded: false,
             silent: 0,
             closing: false,
         }
@@ -244,6 +267,16 @@ impl Session {
     /// Whether our close frame is out.
     pub(crate) fn is_closed(&self) -> bool {
         self.link.closed
+    }
+
+    /// Whether it was our side that wanted it to end, and not because of what the peer did.
+    pub(crate) fn is_ended_by_us(&self) -> bool {
+        self.link.closed && !self.yielded && self.violation.is_none() && !self.link.keyless
+    }
+
+    /// Whether it had to end because there is no randomness to mask frames with.
+    pub(crate) fn is_keyless(&self) -> bool {
+        self.link.keyless
     }
 
     /// Takes what arrived and hands each message to `deliver`.
@@ -260,6 +293,8 @@ impl Session {
             link,
             pong,
             closed,
+            violation,
+            yielded,
             silent,
             ..
         } = self;
@@ -268,7 +303,10 @@ impl Session {
         loop {
             let decoded = match decoder.decode(&mut input[at..], limits) {
                 Ok(decoded) => decoded,
-                Err(error) => return link.fail(error.close_code(), &error.to_string(), io),
+                Err(error) => {
+                    *violation = Some(error);
+                    return link.fail(error.close_code(), &error.to_string(), io);
+                }
             };
             at += decoded.used;
             match decoded.event {
@@ -278,6 +316,7 @@ impl Session {
                 Some(Event::Ping(payload)) => *pong = Some(payload.into()),
                 Some(Event::Message(_) | Event::Pong(_)) => {}
                 Some(Event::Close(close)) => {
+                    *yielded = !link.closed;
                     let code = close.map(|close| close.code);
                     let reason = close.map_or("", |close| close.reason).into();
                     *closed = Some(Box::new(Closed { code, reason }));
@@ -299,26 +338,38 @@ impl Session {
     pub(crate) fn resume(&mut self, io: &mut Io<'_>) {
         if let Some(payload) = self.pong.take() {
             self.link.pong(io.out, &payload);
+            self.end_if_keyless(io);
         }
     }
 
-    /// A ping interval has passed, or the time for the peer to answer our close.
+    /// A ping interval has passed, or the time for the peer to answer our close: the peer gets one
+    /// more ping, or is given up.
     pub(crate) fn tick(&mut self, patience: &Patience, io: &mut Io<'_>) {
         self.silent = self.silent.saturating_add(1);
         if self.link.closed || self.silent > 2 {
             return io.abort();
         }
         if io.backlog == 0 {
-            let mask = self.link.mask();
-            // An empty ping is always short enough.
-            let _ = ws::write_ping(io.out.buffer(), b"", mask);
+            if let Some(mask) = self.link.mask() {
+                // An empty ping is always short enough.
+                let _ = ws::write_ping(io.out.buffer(), b"", mask);
+            }
         }
         io.set_deadline(patience.ping_interval);
+        self.end_if_keyless(io);
     }
 
     /// Sends a message that came from elsewhere.
     pub(crate) fn send(&mut self, message: Message<'_>, io: &mut Io<'_>) {
         self.link.send(io.out, message);
+        self.end_if_keyless(io);
+    }
+
+    /// A connection that can't be spoken on is of no use, and can't be told so.
+    fn end_if_keyless(&self, io: &mut Io<'_>) {
+        if self.link.keyless {
+            io.abort();
+        }
     }
 
     /// Begins the closing handshake.
@@ -335,6 +386,7 @@ impl Session {
 
     /// Gives the peer its time to answer, once our close frame is out. What else it sends gives it no more.
     pub(crate) fn await_close(&mut self, patience: &Patience, io: &mut Io<'_>) {
+        self.end_if_keyless(io);
         if self.link.closed && !self.closing && !io.is_closing() {
             self.closing = true;
             io.set_deadline(patience.close_timeout);

@@ -3,6 +3,7 @@
 //! Each owns a small loop and turns it while it waits. There is no thread but the one that looks up a name.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,7 @@ impl Subscription {
                 self.over = matches!(update, Update::Ended(_));
                 return Some(update);
             }
+            self.over |= self.client.is_empty();
             if self.over {
                 return None;
             }
@@ -187,7 +189,7 @@ impl Connect {
     ///
     /// # Errors
     /// What was asked for makes no sense, or it could not be opened and is not to be tried again.
-    pub fn open(self) -> Result<WebSocket, Error> {
+    pub fn open(mut self) -> Result<WebSocket, Error> {
         let mut client = Client::new().map_err(io)?;
         let happenings = Queue::default();
         let (opened, came, over) = (
@@ -195,12 +197,22 @@ impl Connect {
             Arc::clone(&happenings),
             Arc::clone(&happenings),
         );
+        let is_open = Arc::new(AtomicBool::new(false));
+        let (opens, closes) = (Arc::clone(&is_open), Arc::clone(&is_open));
+        // Whoever asked to be told is told.
+        let (mut on_open, mut on_over) = self.take_handlers();
         let connect = self
             .on_open(move |socket| {
+                opens.store(true, Ordering::Relaxed);
                 let protocol = socket.protocol().map(str::to_owned);
                 lock(&opened).push_back(Happening::Opened(socket.sender(), protocol));
+                on_open(socket);
             })
-            .on_over(move |end| lock(&over).push_back(Happening::Over(end)));
+            .on_over(move |end| {
+                closes.store(false, Ordering::Relaxed);
+                lock(&over).push_back(Happening::Over(end.clone()));
+                on_over(end);
+            });
         let id = client.connect(connect, move |_, message| {
             lock(&came).push_back(Happening::Message(message.into()));
         })?;
@@ -208,6 +220,7 @@ impl Connect {
             client,
             id,
             happenings,
+            is_open,
             sender: None,
             protocol: None,
             over: None,
@@ -228,6 +241,8 @@ pub struct WebSocket {
     client: Client,
     id: ClientId,
     happenings: Queue<Happening>,
+    /// Whether it is open, however much of what happened before was not looked at yet.
+    is_open: Arc<AtomicBool>,
     sender: Option<Sender>,
     protocol: Option<String>,
     over: Option<Over>,
@@ -253,18 +268,43 @@ impl WebSocket {
         self.protocol.as_deref()
     }
 
-    /// Sends a message, and waits while the server takes less than it is sent.
+    /// Sends a message, and waits while the server takes less than it is sent. Messages that come meanwhile are kept
+    /// for [`WebSocket::receive`], however many: who sends without end has to receive too.
     ///
     /// # Errors
-    /// The connection is over, or there is none at the moment.
+    /// The connection is over, or there is none at the moment. What was sent before may not have arrived.
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        self.catch_up();
         let sender = self.sender.as_ref().ok_or(Error::Ended)?;
         sender.send(message).map_err(|_| Error::Ended)?;
         turn_until(&mut self.client, Some(Instant::now()))?;
         while self.client.event_loop.backlog() > HIGH_WATER {
             turn_until(&mut self.client, None)?;
         }
-        Ok(())
+        if self.is_open.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            Err(Error::Ended)
+        }
+    }
+
+    /// Finds the way to the connection that stands, if another has taken the place of the one that was last looked at.
+    fn catch_up(&mut self) {
+        if !self.is_open.load(Ordering::Relaxed) {
+            self.sender = None;
+            return;
+        }
+        let happenings = lock(&self.happenings);
+        let last = happenings
+            .iter()
+            .rev()
+            .find_map(|happening| match happening {
+                Happening::Opened(sender, _) => Some(sender.clone()),
+                _ => None,
+            });
+        if last.is_some() {
+            self.sender = last;
+        }
     }
 
     /// Waits for the next message. `None` is the end: see [`WebSocket::close_code`]. With [`Connect::reconnect`], a
@@ -305,16 +345,18 @@ impl WebSocket {
         }
     }
 
-    /// Closes, and waits until the server has answered or its time is up. What still comes is dropped.
+    /// Closes, and waits until the server has answered or its time is up
+    /// ([`CLOSE_TIMEOUT`](crate::limits::CLOSE_TIMEOUT)). What still comes is dropped. It is not opened again.
     ///
     /// # Errors
-    /// The connection broke before.
+    /// The connection broke before, or the server did not answer.
     pub fn close(mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.catch_up();
         if let Some(sender) = self.sender.take() {
             sender.close(code, reason).map_err(|_| Error::Ended)?;
-        } else {
-            self.client.close(self.id);
         }
+        // Behind the close frame this says no more, but that there is to be no other connection.
+        self.client.close(self.id);
         while self.receive()?.is_some() {}
         Ok(())
     }

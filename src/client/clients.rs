@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use super::error::Error;
 use super::talk::{Around, Next, PATIENCE, Talk};
@@ -10,6 +11,9 @@ use crate::command::Command;
 use crate::net::{ConnectionId, Dial, Io, Mailbox, Now, Protocol, millis};
 use crate::random::Random;
 use crate::slab::Slab;
+
+/// How long looking up a name may take. The system's own limit is sooner; this one is for an answer that was lost.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Names one client of a loop for as long as it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,7 +43,8 @@ struct Client {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    LookingUp,
+    /// Until this time.
+    LookingUp(u64),
     Connecting,
     Connected(ConnectionId),
     /// The next try comes at this time.
@@ -101,7 +106,7 @@ impl Clients {
     /// way to do it blocks; it ends with the look-up.
     fn look_up(&mut self, id: ClientId, now: Now) {
         let Some(client) = self.get(id) else { return };
-        client.phase = Phase::LookingUp;
+        client.phase = Phase::LookingUp(now.ms.saturating_add(millis(LOOKUP_TIMEOUT)));
         let (host, port) = (client.talk.url().host.clone(), client.talk.url().port);
         if let Ok(address) = host.parse::<IpAddr>() {
             return self.looked_up(id, vec![SocketAddr::new(address, port)], now);
@@ -123,7 +128,10 @@ impl Clients {
 
     pub(crate) fn looked_up(&mut self, id: ClientId, addresses: Vec<SocketAddr>, now: Now) {
         let Some(client) = self.get(id) else { return };
-        if client.quit || addresses.is_empty() {
+        if !matches!(client.phase, Phase::LookingUp(_)) {
+            return;
+        }
+        if addresses.is_empty() {
             let error = Error::Lookup(client.talk.url().host.clone());
             return self.over(id, Some(error), now);
         }
@@ -179,12 +187,11 @@ impl Clients {
         client.quit = true;
         match client.phase {
             Phase::Connected(connection) => return Some(connection),
-            Phase::Waiting(_) | Phase::LookingUp => {
+            // A connection that is on its way is let go when it is there.
+            Phase::Waiting(_) | Phase::LookingUp(_) | Phase::Connecting => {
                 client.talk.quit(None);
                 self.over(id, None, now);
             }
-            // Its connection is let go when it is there.
-            Phase::Connecting => client.talk.quit(None),
         }
         None
     }
@@ -251,8 +258,16 @@ impl Protocol for Clients {
         self.call(connection, |talk, _| talk.resumed(io));
     }
 
-    fn drain(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
+    fn draining(&mut self, now: Now) {
         self.draining = true;
+        let ids: Vec<ClientId> = self.clients.values().map(|client| client.id).collect();
+        for id in ids {
+            // Those that are connected say goodbye in `drain`.
+            self.quit(id, now);
+        }
+    }
+
+    fn drain(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
         self.call(connection, |talk, _| talk.quit(Some(io)));
     }
 
@@ -304,23 +319,33 @@ impl Protocol for Clients {
 
     fn due(&self) -> u64 {
         let waits = self.clients.values().map(|client| match client.phase {
-            Phase::Waiting(until) => until,
+            Phase::Waiting(until) | Phase::LookingUp(until) => until,
             _ => u64::MAX,
         });
-        waits.min().unwrap_or(u64::MAX)
+        if self.dials.is_empty() {
+            waits.min().unwrap_or(u64::MAX)
+        } else {
+            0
+        }
     }
 
     fn tick(&mut self, now: Now) {
-        let due =
-            |client: &&Client| matches!(client.phase, Phase::Waiting(until) if until <= now.ms);
-        let due: Vec<ClientId> = self
+        let due = |client: &&Client| match client.phase {
+            Phase::Waiting(until) | Phase::LookingUp(until) => until <= now.ms,
+            _ => false,
+        };
+        let due: Vec<(ClientId, Phase)> = self
             .clients
             .values()
             .filter(due)
-            .map(|client| client.id)
+            .map(|client| (client.id, client.phase))
             .collect();
-        for id in due {
-            self.look_up(id, now);
+        for (id, phase) in due {
+            if let Phase::Waiting(_) = phase {
+                self.look_up(id, now);
+            } else {
+                self.looked_up(id, Vec::new(), now);
+            }
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Error {
     Status(u16, String),
     /// The server answered 200 with another media type than was asked for.
     MediaType(String),
+    /// The server answers a long poll at once although it has nothing new.
+    NoWait,
     /// More redirects than are followed.
     Redirects,
     /// The answer to the opening handshake was wrong.
@@ -56,7 +58,7 @@ impl Error {
             Error::Status(code, _) => matches!(code, 408 | 425 | 429 | 500..=599),
             // A server that is in the middle of a restart, or a proxy in front of one, says anything.
             Error::Http(_) | Error::WebSocket(_) | Error::EventStream(_) | Error::Envelope => true,
-            Error::Handshake(_) | Error::MediaType(_) | Error::Redirects => false,
+            Error::Handshake(_) | Error::MediaType(_) | Error::NoWait | Error::Redirects => false,
             Error::Url(_) | Error::Field(_) | Error::Randomness => false,
         }
     }
@@ -78,6 +80,7 @@ impl fmt::Display for Error {
                 f,
                 "the server answered with {given}, which was not asked for"
             ),
+            Error::NoWait => f.write_str("the server does not wait when it has nothing new"),
             Error::Redirects => f.write_str("the server redirects too often"),
             Error::Handshake(error) => write!(f, "the opening handshake failed: {error}"),
             Error::WebSocket(error) => {

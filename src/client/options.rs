@@ -57,7 +57,7 @@ pub enum Update {
     Event(Event),
     /// The connection was lost or refused; the next try comes after this time.
     Lost(Error, Duration),
-    /// This way does not work here; another one is tried.
+    /// This way does not work here; the next one of [`Transport::ALL`] is tried, and after the last the first.
     FellBack(Transport, Error),
     /// It is over: because it was ended, because the server said so, or for a reason that will not pass.
     Ended(Option<Error>),
@@ -146,7 +146,8 @@ impl Subscribe {
         self
     }
 
-    /// Sends one more field with every request, such as `Authorization`.
+    /// Sends one more field with every request, such as `Authorization`. A server of another origin that a redirect
+    /// leads to is not told it.
     pub fn header(mut self, name: &str, value: &str) -> Subscribe {
         self.options
             .fields
@@ -190,13 +191,16 @@ impl Subscribe {
 }
 
 /// The fields that the client writes itself.
-const OURS: [&str; 9] = [
+const OURS: [&str; 12] = [
+    "accept",
     "host",
     "connection",
     "upgrade",
     "content-length",
     "transfer-encoding",
     "last-event-id",
+    "prefer",
+    "sec-websocket-extensions",
     "sec-websocket-key",
     "sec-websocket-version",
     "sec-websocket-protocol",

@@ -12,6 +12,9 @@
 //! As an EventSource (WHATWG HTML 9.2.3) the client of SSE checks the media type, sends the last event ID again,
 //! heeds `retry`, ends at 204, follows redirects within a bound, and fails at every other status; beyond it, a status
 //! that passes (408, 425, 429, 5xx) is waited out, as `Retry-After` says where it does.
+//!
+//! No answer makes it spin: every connection that failed costs a backoff on top of what the server asks for, and a
+//! poll that was answered at once without anything new is followed by a rest.
 
 use std::time::Duration;
 
@@ -24,7 +27,7 @@ use crate::channel::Id;
 use crate::http::{
     BodyDecoder, FieldName, FieldValue, HeadWriter, Piece, ResponseHead, response_body_length,
 };
-use crate::net::Io;
+use crate::net::{Io, millis};
 use crate::random::Random;
 use crate::session::Session;
 use crate::sse;
@@ -39,6 +42,14 @@ const MAX_SAID: usize = 200;
 const MAX_REDIRECTS: u8 = 20;
 /// How often a way may fail in a row, with the server there, until the next one is tried.
 const WAY_FAILURES: u32 = 2;
+/// The same for a way that has worked before: a server behind a proxy may be restarted in the meantime.
+const PROVEN_FAILURES: u32 = 8;
+/// The longest wait that a server may ask for, by `retry` or by `Retry-After`.
+const MAX_ASKED: Duration = Duration::from_secs(60 * 60);
+/// A poll that is answered sooner did not wait.
+const EARLY: Duration = Duration::from_secs(1);
+/// How many bytes of a batch have to come in a millisecond for the server to be waited for on and on.
+const SLOWEST: usize = 1;
 
 pub(super) type Handler = Box<dyn FnMut(Update) + Send>;
 
@@ -50,6 +61,8 @@ pub(super) struct Follower {
     options: Options,
     /// Which of [`Transport::ALL`] is in use.
     way: usize,
+    /// Which of them have worked.
+    proven: [bool; Transport::ALL.len()],
     /// Failures of this way in a row, with the server there.
     way_failures: u32,
     /// Failures of any kind in a row.
@@ -65,8 +78,15 @@ pub(super) struct Follower {
     plan: Option<Plan>,
     /// The program was told that it is connected, and not yet that it is no more.
     stands: bool,
+    /// The connection stands or stood, so that the server is there.
+    reached: bool,
     /// The way has shown on this connection that it works.
     proved: bool,
+    /// Requests on this connection.
+    asked: u32,
+    /// When the last of them was sent, and when the next one is due, in milliseconds of the loop.
+    asked_at: u64,
+    due: u64,
     handler: Handler,
 }
 
@@ -88,6 +108,8 @@ enum Wire {
         body: BodyDecoder,
         bytes: Vec<u8>,
         keep_alive: bool,
+        /// When it began, in milliseconds of the loop.
+        since: u64,
     },
     /// What a refusal says.
     Refusal {
@@ -96,6 +118,24 @@ enum Wire {
         status: u16,
         retry_after: Option<Duration>,
     },
+}
+
+impl Wire {
+    /// What an answer comes to whose end is no more of interest: only a refusal has said enough by then.
+    fn meaning(self) -> Option<Plan> {
+        match self {
+            Wire::Refusal {
+                said,
+                status,
+                retry_after,
+                ..
+            } => {
+                let said = String::from_utf8_lossy(&said).trim().to_owned();
+                Some(Plan::Failed(Error::Status(status, said), retry_after))
+            }
+            _ => None,
+        }
+    }
 }
 
 enum Plan {
@@ -140,6 +180,7 @@ impl Follower {
             home: url.clone(),
             url,
             way: chosen.unwrap_or(0),
+            proven: [false; Transport::ALL.len()],
             way_failures: 0,
             failures: 0,
             redirects: 0,
@@ -149,7 +190,11 @@ impl Follower {
             wire: Wire::Idle,
             plan: None,
             stands: false,
+            reached: false,
             proved: false,
+            asked: 0,
+            asked_at: 0,
+            due: 0,
             options,
             handler,
         }
@@ -178,17 +223,25 @@ impl Follower {
             reader: HeadReader::default(),
             key,
         };
-        let wait = if self.transport() == Transport::LongPoll {
+        let wait = if self.transport() == Transport::LongPoll && !self.seeks_its_place() {
             self.options.wait
         } else {
             Duration::ZERO
         };
-        io.set_deadline(PATIENCE + wait);
+        self.asked = self.asked.saturating_add(1);
+        self.asked_at = io.now.ms;
+        io.set_deadline(PATIENCE.saturating_add(wait));
+    }
+
+    /// Whether it begins with what comes from now on, and does not know yet where that is. A long poll does not wait
+    /// then: what is published meanwhile would be lost with its connection.
+    fn seeks_its_place(&self) -> bool {
+        self.options.from_now && self.cursor.is_none()
     }
 
     fn write_request(&self, out: &mut Vec<u8>, key: &[u8; 16]) -> Result<(), Error> {
         let mut target = self.url.target.clone();
-        if self.options.from_now && self.cursor.is_none() {
+        if self.seeks_its_place() {
             target.push_str(if target.contains('?') {
                 "&from=now"
             } else {
@@ -196,11 +249,18 @@ impl Follower {
             });
         }
         let host = self.url.authority();
-        let mut fields = super::options::written(&self.options.fields);
+        // What the program sends to one server, such as a token, is nothing to tell another that it redirects to.
+        let mut fields = if self.url.is_same_origin(&self.home) {
+            super::options::written(&self.options.fields)
+        } else {
+            Vec::new()
+        };
         if let Some(cursor) = &self.cursor {
+            // White space around a field's value is none of it (RFC 9110 5.5).
+            let cursor = cursor.trim_matches([' ', '\t']);
             fields.push((
                 FieldName::LAST_EVENT_ID,
-                FieldValue::new(&**cursor).map_err(Error::Field)?,
+                FieldValue::new(cursor).map_err(Error::Field)?,
             ));
         }
         if self.transport() == Transport::WebSocket {
@@ -217,7 +277,7 @@ impl Follower {
                 FieldValue::from_static(sse::MEDIA_TYPE)
             }
             transport => {
-                if transport == Transport::LongPoll {
+                if transport == Transport::LongPoll && !self.seeks_its_place() {
                     fields.push((
                         FieldName::PREFER,
                         FieldValue::new(&wait).map_err(Error::Field)?,
@@ -255,10 +315,11 @@ impl Follower {
                 Err(error) => Verdict::Failed(Error::Handshake(error)),
             };
         }
-        let limit = if transport == Transport::EventStream {
-            u64::MAX
-        } else {
+        // Of a batch everything is kept, of a refusal only its beginning, and of a stream an event at a time.
+        let limit = if head.status() == 200 && transport != Transport::EventStream {
             MAX_BATCH
+        } else {
+            u64::MAX
         };
         let body =
             response_body_length(head, "GET").and_then(|length| BodyDecoder::new(length, limit));
@@ -343,11 +404,15 @@ impl Follower {
                     body,
                     bytes: Vec::new(),
                     keep_alive,
+                    since: io.now.ms,
                 };
+                io.set_deadline(PATIENCE);
             }
             Verdict::NothingNew { cursor, keep_alive } => {
                 self.answered(cursor);
-                self.rest(Duration::ZERO, keep_alive, io);
+                self.works();
+                let waited = self.transport() == Transport::LongPoll && !self.is_early(io);
+                self.rest(!waited, keep_alive, io);
             }
             Verdict::Redirect(location) => self.redirect(&location, io),
             Verdict::Refusal {
@@ -361,6 +426,7 @@ impl Follower {
                     status,
                     retry_after,
                 };
+                io.set_deadline(PATIENCE);
             }
             Verdict::Failed(error) => self.fail(error, io),
             Verdict::End => {
@@ -377,19 +443,25 @@ impl Follower {
         if !std::mem::replace(&mut self.stands, true) {
             self.tell(Update::Connected(self.transport()));
         }
-        if self.transport() != Transport::WebSocket {
-            // A WebSocket works when something has come over it: some proxies let it open and cut it then.
-            self.works();
-        }
         if self.cursor.is_none() && self.options.from_now {
             self.cursor = cursor;
         }
     }
 
+    /// Something has come this way. A WebSocket or a stream that merely opens does not count: some proxies let it
+    /// open and then cut it, or hold back whatever comes.
     fn works(&mut self) {
         self.proved = true;
         self.failures = 0;
         self.way_failures = 0;
+        if let Some(proven) = self.proven.get_mut(self.way) {
+            *proven = true;
+        }
+    }
+
+    /// Whether what was asked for came too soon for a server that waits.
+    fn is_early(&self, io: &Io<'_>) -> bool {
+        io.now.ms.saturating_sub(self.asked_at) < millis(EARLY)
     }
 
     fn redirect(&mut self, location: &str, io: &mut Io<'_>) {
@@ -413,6 +485,7 @@ impl Follower {
             return;
         };
         let mut wrong = None;
+        let mut came = false;
         session.receive(
             input,
             &ws::Limits::default(),
@@ -427,6 +500,7 @@ impl Follower {
                 };
                 match event {
                     Ok(event) => {
+                        came = true;
                         self.works();
                         self.hand_on(event);
                     }
@@ -441,8 +515,14 @@ impl Follower {
                 }
             },
         );
+        // Pings and pongs show it too, but not the close frame of one who lets nobody stay.
+        if !came && session.closed.is_none() && session.violation.is_none() && wrong.is_none() {
+            self.works();
+        }
+        let wrong = wrong.or(session.violation.map(Error::WebSocket));
+        let keyless = session.is_keyless().then_some(Error::Randomness);
         self.wire = Wire::Socket(session);
-        if let Some(error) = wrong {
+        if let Some(error) = wrong.or(keyless) {
             self.fail(error, io);
         }
     }
@@ -454,11 +534,16 @@ impl Follower {
             Wire::Stream { body, .. } | Wire::Batch { body, .. } | Wire::Refusal { body, .. } => {
                 body.decode(input)
             }
-            // Nobody asked for what comes here.
             _ => return input.len(),
         };
         let (used, piece) = match decoded {
             Ok(decoded) => decoded,
+            Err(_) if matches!(wire, Wire::Refusal { .. }) => {
+                // It is a refusal however badly it is said.
+                self.wire = wire;
+                self.end_body(io);
+                return input.len();
+            }
             Err(error) => {
                 self.fail(Error::Http(error), io);
                 return input.len();
@@ -472,6 +557,7 @@ impl Follower {
             Piece::More => false,
             Piece::End => true,
         };
+        let end = end || matches!(&wire, Wire::Refusal { said, .. } if said.len() == MAX_SAID);
         self.wire = wire;
         if end {
             self.end_body(io);
@@ -482,10 +568,17 @@ impl Follower {
     fn take_data(&mut self, wire: &mut Wire, data: &[u8], io: &mut Io<'_>) {
         match wire {
             Wire::Stream { events, .. } => {
+                self.works();
                 self.watch_silence(io);
                 self.take_events(events, data, io);
             }
-            Wire::Batch { bytes, .. } => bytes.extend_from_slice(data),
+            Wire::Batch { bytes, since, .. } => {
+                bytes.extend_from_slice(data);
+                // However large it is, it has its time; but not for a server that lets it trickle.
+                let earned = Duration::from_millis((bytes.len() / SLOWEST) as u64);
+                let spent = Duration::from_millis(io.now.ms.saturating_sub(*since));
+                io.set_deadline((PATIENCE + earned).saturating_sub(spent));
+            }
             Wire::Refusal { said, .. } => {
                 let room = MAX_SAID.saturating_sub(said.len()).min(data.len());
                 said.extend_from_slice(&data[..room]);
@@ -495,8 +588,10 @@ impl Follower {
     }
 
     fn take_events(&mut self, events: &mut sse::Decoder, data: &[u8], io: &mut Io<'_>) {
+        let before = events.last_event_id().to_owned();
         let mut at = 0;
         while at < data.len() {
+            let stood = !events.last_event_id().is_empty();
             let event = match events.decode(&data[at..]) {
                 Ok((used, event)) => {
                     at += used;
@@ -509,15 +604,19 @@ impl Follower {
             if let Some(event) = event {
                 self.hand_on(event);
             }
+            if stood && events.last_event_id().is_empty() {
+                // An id of nothing takes the place back (WHATWG HTML 9.2.6, the field "id").
+                self.cursor = None;
+            }
         }
         if let Some(retry) = events.retry() {
             self.retry = Some(Duration::from_millis(retry));
         }
-        // An id without an event moves the cursor too (WHATWG HTML 9.2.6, dispatch, step 1).
-        if !events.last_event_id().is_empty()
-            && self.cursor.as_deref() != Some(events.last_event_id())
-        {
-            self.cursor = Some(events.last_event_id().into());
+        // An id without an event moves the cursor too, and an empty one takes it away (WHATWG HTML 9.2.6, dispatch,
+        // step 1).
+        let id = events.last_event_id();
+        if id != before {
+            self.cursor = (!id.is_empty()).then(|| id.into());
         }
     }
 
@@ -530,14 +629,8 @@ impl Follower {
                 Ok(batch) => self.take_batch(batch, keep_alive, io),
                 Err(error) => self.fail(error, io),
             },
-            Wire::Refusal {
-                said,
-                status,
-                retry_after,
-                ..
-            } => {
-                let said = String::from_utf8_lossy(&said).trim().to_owned();
-                self.plan = Some(Plan::Failed(Error::Status(status, said), retry_after));
+            refusal @ Wire::Refusal { .. } => {
+                self.plan = refusal.meaning();
                 io.close();
             }
             _ => self.fail(Error::Ended, io),
@@ -546,52 +639,61 @@ impl Follower {
 
     fn take_batch(&mut self, batch: Batch, keep_alive: bool, io: &mut Io<'_>) {
         self.answered(None);
+        let long = self.transport() == Transport::LongPoll;
         let empty = batch.events.is_empty() && !batch.gap;
+        let sought = long && self.seeks_its_place();
+        if long && empty && !sought && self.is_early(io) && self.options.transport.is_none() {
+            return self.fail(Error::NoWait, io);
+        }
+        self.works();
+        let before = self.cursor.clone();
         if batch.gap {
-            self.hand_on(Event::gap(
-                self.cursor.clone().as_deref().unwrap_or_default(),
-            ));
+            self.hand_on(Event::gap(before.as_deref().unwrap_or_default()));
         }
         for event in batch.events {
             self.hand_on(event);
         }
-        self.cursor = Some(batch.last_id);
-        if self.transport() == Transport::LongPoll && empty && self.options.transport.is_none() {
-            // It answered at once that there is nothing, so it does not wait.
-            return self.fail(
-                Error::MediaType("an empty batch at once instead of a wait".into()),
-                io,
-            );
+        if !batch.last_id.is_empty() {
+            self.cursor = Some(batch.last_id);
         }
-        let pause = match self.transport() {
-            _ if batch.more => Duration::ZERO,
-            Transport::LongPoll if !empty => Duration::ZERO,
-            _ => self.options.interval,
-        };
-        self.rest(pause, keep_alive, io);
+        // A server that has nothing new, whatever it says, is not asked again at once.
+        let waited = long && !self.is_early(io);
+        let news = !empty && self.cursor != before;
+        let found = sought && self.cursor.is_some();
+        let at_once = news && (batch.more || long) || waited || found;
+        self.rest(!at_once, keep_alive, io);
     }
 
-    /// Waits for the next poll: on this connection if the server keeps it.
-    fn rest(&mut self, pause: Duration, keep_alive: bool, io: &mut Io<'_>) {
+    /// Goes on to the next poll, after a pause if there is to be one: on this connection if the server keeps it.
+    fn rest(&mut self, pause: bool, keep_alive: bool, io: &mut Io<'_>) {
         self.wire = Wire::Idle;
-        let pause = if self.transport() == Transport::ShortPoll && pause.is_zero() && !keep_alive {
+        let pause = if pause {
             self.options.interval
         } else {
-            pause
+            Duration::ZERO
         };
+        self.due = io.now.ms.saturating_add(millis(pause));
         if keep_alive {
             io.set_deadline(pause);
         } else {
-            self.plan = Some(Plan::Again(pause));
-            io.close();
+            self.come_back(io);
         }
+    }
+
+    /// Polls on a new connection when it is time.
+    fn come_back(&mut self, io: &mut Io<'_>) {
+        let pause = Duration::from_millis(self.due.saturating_sub(io.now.ms));
+        self.plan.get_or_insert(Plan::Again(pause));
+        io.close();
     }
 
     /// Hands an event on, unless it is one that was handed on before.
     fn hand_on(&mut self, event: Event) {
+        // The ids of an event stream that is only that may mean anything.
+        let any = self.options.transport == Some(Transport::EventStream);
         if event.is_gap() {
             self.contiguous = false;
-        } else {
+        } else if !any {
             let ids = (
                 event.id.parse::<Id>(),
                 self.cursor.as_deref().unwrap_or_default().parse::<Id>(),
@@ -631,40 +733,63 @@ impl Follower {
     /// After a failure: another way, another try, or the end.
     fn decide(&mut self, error: Error, retry_after: Option<Duration>, random: &mut Random) -> Next {
         self.stands = false;
-        let there = !matches!(
-            error,
-            Error::Connection(std::io::ErrorKind::ConnectionRefused) | Error::Lookup(_)
-        );
-        if there && !self.proved {
+        if self.reached && !self.proved {
             self.way_failures += 1;
         }
-        let hopeless = !error.is_passing() || self.way_failures >= WAY_FAILURES;
-        let alternatives = self.options.transport.is_none() && self.way + 1 < Transport::ALL.len();
-        let of_the_way = !matches!(error, Error::Url(_) | Error::Field(_) | Error::Randomness);
-        if hopeless && alternatives && of_the_way {
-            self.tell(Update::FellBack(self.transport(), error));
-            self.way += 1;
-            self.way_failures = 0;
-            return Next::Connect(Duration::ZERO);
-        }
-        if !error.is_passing() {
-            return self.end(Some(error));
-        }
-        self.failures = self.failures.saturating_add(1);
         // A redirect that leads nowhere is forgotten.
         self.url = self.home.clone();
-        let wait = match (
-            retry_after,
-            self.retry
-                .filter(|_| self.transport() == Transport::EventStream),
-        ) {
-            (Some(retry_after), _) => retry_after,
-            (None, Some(retry)) if self.failures <= 1 => retry,
-            (None, Some(retry)) => retry + self.options.backoff.wait(self.failures - 1, random),
-            (None, None) => self.options.backoff.wait(self.failures, random),
-        };
+        self.redirects = 0;
+        let passing = error.is_passing();
+        let last = self.way + 1 >= Transport::ALL.len();
+        if self.options.transport.is_none() && self.is_of_the_way(&error) {
+            if !last {
+                self.fall_back(error);
+                self.way += 1;
+                return Next::Connect(Duration::ZERO);
+            }
+            if passing {
+                // None works now, and the best one may be the first that works again.
+                self.fall_back(error);
+                self.way = 0;
+                return Next::Connect(self.pause(retry_after, random));
+            }
+        }
+        if !passing {
+            return self.end(Some(error));
+        }
+        let wait = self.pause(retry_after, random);
         self.tell(Update::Lost(error, wait));
         Next::Connect(wait)
+    }
+
+    /// Whether another way may do better.
+    fn is_of_the_way(&self, error: &Error) -> bool {
+        let proven = self.proven.get(self.way).is_some_and(|proven| *proven);
+        let most = if proven {
+            PROVEN_FAILURES
+        } else {
+            WAY_FAILURES
+        };
+        match error {
+            Error::Url(_) | Error::Field(_) | Error::Randomness => false,
+            error => !error.is_passing() || self.way_failures >= most,
+        }
+    }
+
+    fn fall_back(&mut self, error: Error) {
+        self.tell(Update::FellBack(self.transport(), error));
+        self.way_failures = 0;
+    }
+
+    /// How long to wait after one more failure: what the server asks for, and the backoff on top of it, which spreads
+    /// those who were told the same, and slows down for a server that asks for no wait at all.
+    fn pause(&mut self, retry_after: Option<Duration>, random: &mut Random) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        let retry = self
+            .retry
+            .filter(|_| self.transport() == Transport::EventStream);
+        let asked = retry_after.or(retry).unwrap_or_default().min(MAX_ASKED);
+        asked.saturating_add(self.options.backoff.wait(self.failures, random))
     }
 }
 
@@ -675,7 +800,9 @@ impl Talk for Follower {
 
     fn connected(&mut self, io: &mut Io<'_>, around: &mut Around<'_>) {
         self.plan = None;
+        self.reached = true;
         self.proved = false;
+        self.asked = 0;
         self.ask(io, around);
     }
 
@@ -685,6 +812,8 @@ impl Talk for Follower {
             at += match self.wire {
                 Wire::Head { .. } => self.take_head(&input[at..], io),
                 Wire::Socket(_) => return self.take_frames(&mut input[at..], io),
+                // Nobody asked for what comes here, and what the next answer is could not be told from it.
+                Wire::Idle => return self.come_back(io),
                 _ => self.take_body(&input[at..], io),
             };
         }
@@ -698,15 +827,16 @@ impl Talk for Follower {
 
     fn ended(&mut self, io: &mut Io<'_>, _around: &mut Around<'_>) {
         let complete = match &self.wire {
-            Wire::Batch { body, .. } | Wire::Refusal { body, .. } => body.eof().is_ok(),
+            Wire::Batch { body, .. } => body.eof().is_ok(),
+            Wire::Refusal { .. } => true,
             _ => false,
         };
         if complete {
             // The body was delimited by the end of the connection.
             self.end_body(io);
-        } else if matches!(self.wire, Wire::Idle) && self.plan.is_none() && self.proved {
+        } else if matches!(self.wire, Wire::Idle) {
             // Between two polls a server may close whenever it likes (RFC 9112 9.5).
-            self.plan = Some(Plan::Again(self.options.interval));
+            self.come_back(io);
         }
         io.close();
     }
@@ -715,13 +845,16 @@ impl Talk for Follower {
         match &mut self.wire {
             Wire::Idle => self.ask(io, around),
             Wire::Socket(session) => {
-                self.proved = true;
                 session.tick(&super::SESSION, io);
+                if session.is_keyless() {
+                    self.fail(Error::Randomness, io);
+                } else if io.is_closing() {
+                    self.fail(Error::Silence, io);
+                }
             }
             Wire::Stream { .. } => self.fail(Error::Silence, io),
-            Wire::Head { .. } | Wire::Batch { .. } | Wire::Refusal { .. } => {
-                self.fail(Error::Timeout, io)
-            }
+            Wire::Refusal { .. } => self.end_body(io),
+            Wire::Head { .. } | Wire::Batch { .. } => self.fail(Error::Timeout, io),
         }
     }
 
@@ -742,13 +875,22 @@ impl Talk for Follower {
     }
 
     fn over(&mut self, error: Option<Error>, random: &mut Random) -> Next {
-        self.wire = Wire::Idle;
-        match self.plan.take() {
+        let wire = std::mem::replace(&mut self.wire, Wire::Idle);
+        // The server closed just when it was asked once more (RFC 9112 9.3.1: a GET may be sent again).
+        let crossed =
+            self.asked > 1 && matches!(&wire, Wire::Head { reader, .. } if reader.is_empty());
+        let rested = self.reached && self.proved && matches!(wire, Wire::Idle);
+        let next = match self.plan.take().or_else(|| wire.meaning()) {
             Some(Plan::End) => self.end(None),
             Some(Plan::Again(wait)) => Next::Connect(wait),
             Some(Plan::Failed(error, retry_after)) => self.decide(error, retry_after, random),
+            // Reset between two polls, which is as good as closed.
+            None if rested => Next::Connect(self.options.interval),
+            None if crossed => Next::Connect(Duration::ZERO),
             None => self.decide(error.unwrap_or(Error::Ended), None, random),
-        }
+        };
+        self.reached = false;
+        next
     }
 }
 

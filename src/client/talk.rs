@@ -76,6 +76,11 @@ pub(super) struct HeadReader {
 }
 
 impl HeadReader {
+    /// Nothing of an answer has come.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Takes bytes from the front of `input` until the head is complete: says how many, and what `judge` makes of
     /// it. `None` is: all of it, and more is needed. Informational answers are passed over (RFC 9110 15.2), but for
     /// 101, which is final.

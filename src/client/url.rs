@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::error::Error;
-use crate::http::{FieldValue, Target};
+use crate::http::{Target, is_host};
 
 /// An absolute URL, taken apart: whom to connect to and what to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,10 +79,7 @@ impl Url {
             port,
             target,
         };
-        if host.is_empty()
-            || FieldValue::new(&url.authority()).is_err()
-            || host.contains([' ', '\\', '%'])
-        {
+        if host.is_empty() || !is_host(&url.authority()) || host.contains('%') {
             return Err(wrong("has no valid host"));
         }
         Ok(url)
@@ -104,20 +101,52 @@ impl Url {
 
     /// Where a `Location` leads from here (RFC 3986 5.2, for the forms that servers send).
     pub(super) fn join(&self, location: &str) -> Result<Url, Error> {
-        if location.contains("://") {
+        // The scheme ends at the first colon; one behind a slash or a question mark is part of what is asked for.
+        let colon = location.find([':', '/', '?', '#']);
+        if colon.is_some_and(|at| location[at..].starts_with("://")) {
             return Url::parse(location);
         }
         let origin = format!("{}://{}", self.scheme.name(), self.authority());
         if location.starts_with("//") {
             return Url::parse(&format!("{}:{location}", self.scheme.name()));
         }
-        if location.starts_with('/') {
-            return Url::parse(&format!("{origin}{location}"));
-        }
         let path = self.target.split('?').next().unwrap_or("/");
+        if location.is_empty() || location.starts_with(['?', '#']) {
+            let query = &self.target[path.len()..];
+            let kept = if location.starts_with('?') { "" } else { query };
+            return Url::parse(&format!("{origin}{path}{kept}{location}"));
+        }
+        let end = location.find(['?', '#']).unwrap_or(location.len());
+        let (led, rest) = location.split_at(end);
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        Url::parse(&format!("{origin}{folder}/{location}"))
+        let joined = if led.starts_with('/') {
+            without_dots(led)
+        } else {
+            without_dots(&format!("{folder}/{led}"))
+        };
+        Url::parse(&format!("{origin}{joined}{rest}"))
     }
+
+    /// Whether both lead to the same server, who may be told the same secrets.
+    pub(super) fn is_same_origin(&self, other: &Url) -> bool {
+        self.host.eq_ignore_ascii_case(&other.host) && self.port == other.port
+    }
+}
+
+/// A path without its `.` and `..` (RFC 3986 5.2.4).
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/').skip(1) {
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            segment => kept.push(segment),
+        }
+    }
+    if path.ends_with("/.") || path.ends_with("/..") {
+        kept.push("");
+    }
+    format!("/{}", kept.join("/"))
 }
 
 impl fmt::Display for Url {
@@ -195,6 +224,9 @@ mod tests {
             ("http://a/\r\nX: y", "percent-encoded"),
             ("http://a\r\nX: y/", "port"),
             ("http://a\r\n/", "host"),
+            ("http://a b/", "host"),
+            ("http://gr\u{fc}n/", "host"),
+            ("http://a%2eb/", "host"),
         ] {
             let error = Url::parse(url).unwrap_err().to_string();
             assert!(error.contains(why), "{url}: {error}");
@@ -209,6 +241,18 @@ mod tests {
             ("//x/y", "http://x/y"),
             ("/y?z", "http://a:9000/y?z"),
             ("y", "http://a:9000/b/y"),
+            ("", "http://a:9000/b/c?d"),
+            ("#f", "http://a:9000/b/c?d"),
+            ("?e", "http://a:9000/b/c?e"),
+            ("../y?z=../.", "http://a:9000/y?z=../."),
+            ("../../../y/.", "http://a:9000/y/"),
+            ("./y/..", "http://a:9000/b/"),
+            ("/x/./y", "http://a:9000/x/y"),
+            // A URL in the query makes no absolute one of it.
+            (
+                "/login?back=http://x/y",
+                "http://a:9000/login?back=http://x/y",
+            ),
         ] {
             assert_eq!(from.join(location).unwrap().to_string(), to);
         }

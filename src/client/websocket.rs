@@ -16,7 +16,7 @@ use crate::http::{ResponseHead, is_token};
 use crate::net::Io;
 use crate::random::Random;
 use crate::session::{Session, Socket};
-use crate::ws::handshake;
+use crate::ws::handshake::{self, HandshakeError};
 use crate::ws::{self, CloseCode, Message};
 
 pub(super) type OnOpen = Box<dyn FnMut(&mut Socket<'_>) + Send>;
@@ -34,7 +34,12 @@ pub struct Over {
     pub retry: Option<Duration>,
 }
 
-/// A WebSocket to be: where to, and how. Begin with [`Connect::to`].
+/// A WebSocket to be: where to, and how. Begin with [`Connect::to`]; give it to a loop with
+/// [`Client::connect`](crate::Client::connect) or [`Server::connect`](crate::Server::connect), or wait for it with
+/// [`Connect::open`].
+///
+/// Connecting may take 10 seconds for each address of the host, and the answer to the handshake as long again. An open
+/// connection is pinged every 30 seconds, and is lost when nothing comes for three of them.
 ///
 /// ```no_run
 /// use barewire::Connect;
@@ -113,8 +118,9 @@ impl Connect {
         self
     }
 
-    /// Connects again when the connection is lost or can't be made, after waits of this kind. Without it, a
-    /// WebSocket is opened once.
+    /// Connects again when the connection is lost or can't be made, or when the server closes it, after waits of this
+    /// kind; [`Connect::on_over`] tells of each. Not when the program closes it, or for a refusal that will not pass
+    /// ([`Error::is_passing`]). Without it, a WebSocket is opened once.
     pub fn reconnect(mut self, backoff: Backoff) -> Connect {
         self.options.backoff = Some(backoff);
         self
@@ -124,6 +130,13 @@ impl Connect {
     pub fn limits(mut self, limits: ws::Limits) -> Connect {
         self.options.limits = limits;
         self
+    }
+
+    pub(super) fn take_handlers(&mut self) -> (OnOpen, OnOver) {
+        (
+            std::mem::replace(&mut self.on_open, Box::new(|_| {})),
+            std::mem::replace(&mut self.on_over, Box::new(|_| {})),
+        )
     }
 
     pub(super) fn check(self) -> Result<(Url, Options, OnOpen, OnOver), Error> {
@@ -136,6 +149,11 @@ impl Connect {
             .all(|name| is_token(name.as_bytes()))
         {
             return Err(Error::Field(crate::http::Error::FieldValue));
+        }
+        // RFC 6455 4.1, 10.
+        let protocols = &self.options.protocols;
+        if (1..protocols.len()).any(|at| protocols[..at].contains(&protocols[at])) {
+            return Err(Error::Handshake(HandshakeError::Protocols));
         }
         Ok((url, self.options, self.on_open, self.on_over))
     }
@@ -210,7 +228,6 @@ impl SocketClient {
             }
             Ok(Some((used, Ok(protocol)))) => {
                 self.protocol = protocol;
-                self.failures = 0;
                 let mut session = Box::new(Session::client());
                 io.set_deadline(super::SESSION.ping_interval);
                 let protocol = protocol.and_then(|chosen| self.options.protocols.get(chosen));
@@ -278,12 +295,15 @@ impl Talk for SocketClient {
             .and_then(|chosen| self.options.protocols.get(chosen))
             .map(String::as_str);
         let (peer, on_message) = (self.peer, &mut self.handlers.on_message);
+        // A server that lets everybody in and sends them away at once does not count as back.
+        let failures = &mut self.failures;
         session.receive(
             &mut input[at..],
             &self.options.limits,
             &super::SESSION,
             io,
             |link, message, io| {
+                *failures = 0;
                 on_message(
                     &mut link.socket(peer, protocol, around.mailbox, io),
                     message,
@@ -298,7 +318,18 @@ impl Talk for SocketClient {
 
     fn expired(&mut self, io: &mut Io<'_>, _around: &mut Around<'_>) {
         match &mut self.wire {
-            Wire::Open(session) => session.tick(&super::SESSION, io),
+            Wire::Open(session) => {
+                self.failures = 0;
+                session.tick(&super::SESSION, io);
+                if io.is_closing() && !session.is_keyless() {
+                    let unanswered = session.is_closed();
+                    self.error.get_or_insert(if unanswered {
+                        Error::Timeout
+                    } else {
+                        Error::Silence
+                    });
+                }
+            }
             Wire::Head { .. } | Wire::None => self.fail(Error::Timeout, io),
         }
     }
@@ -334,25 +365,30 @@ impl Talk for SocketClient {
     }
 
     fn over(&mut self, error: Option<Error>, random: &mut Random) -> Next {
-        let (mut close, mut closing, mut came) = (None, false, false);
+        let mut error = self.error.take().or(error);
+        let (mut close, mut ours) = (None, self.quit);
         if let Wire::Open(session) = std::mem::replace(&mut self.wire, Wire::None) {
-            closing = session.is_closed();
-            came = session.closed.is_some();
-            let closed = session.closed.map(|closed| *closed);
-            close = closed
-                .and_then(|closed| closed.code.map(|code| (code, closed.reason.into_string())));
-        }
-        // Behind a complete closing handshake, how the connection ends is of no interest: some servers reset it.
-        let complete = closing && came;
-        let mut error = self.error.take().or(error).filter(|_| !complete);
-        if error.is_none() && !closing && !self.quit {
+            let was_closed = session.is_closed();
+            ours |= session.is_ended_by_us();
+            let why = session.violation.map(Error::WebSocket);
+            let why = why.or(session.is_keyless().then_some(Error::Randomness));
+            if let Some(closed) = session.closed {
+                let closed = *closed;
+                close = closed.code.map(|code| (code, closed.reason.into_string()));
+                // Behind a complete closing handshake, how the connection ends is of no interest: some servers
+                // reset it.
+                error = error.filter(|_| !was_closed);
+            } else {
+                error = why.or(error).or(Some(Error::Ended));
+            }
+        } else if error.is_none() && !self.quit {
             error = Some(Error::Ended);
         }
         let passing = error.as_ref().is_none_or(Error::is_passing);
         let retry = self
             .options
             .backoff
-            .filter(|_| passing && !self.quit)
+            .filter(|_| passing && !ours)
             .map(|backoff| {
                 self.failures = self.failures.saturating_add(1);
                 backoff.wait(self.failures, random)

@@ -116,6 +116,9 @@ pub trait Protocol {
     /// that goes on.
     fn resumed(&mut self, _connection: &mut Self::Connection, _io: &mut Io<'_>) {}
 
+    /// The program shuts down. [`Protocol::drain`] follows for every connection.
+    fn draining(&mut self, _now: Now) {}
+
     /// The program shuts down: the connection should say so and end. By itself this closes it.
     fn drain(&mut self, _connection: &mut Self::Connection, io: &mut Io<'_>) {
         io.close();

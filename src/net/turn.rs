@@ -355,6 +355,7 @@ impl<P: Protocol> Loop<P> {
             self.wake(now);
             let timeout = super::millis(self.limits.drain_timeout);
             self.drain_until = Some(now.ms.saturating_add(timeout));
+            self.protocol.draining(now);
             for index in 0..self.slots.end() {
                 self.with(index, now, |slot, visit| slot.drain(visit));
             }

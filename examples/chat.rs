@@ -1,0 +1,105 @@
+//! A chat in the terminal: whoever is on the same channel of a hub talks with everybody else there.
+//!
+//!     cargo run --release --example hub
+//!     cargo run --release --example chat -- --name Ada        # in one terminal
+//!     cargo run --release --example chat -- --name Grace      # in another one
+//!
+//! It listens with a subscription, which keeps its place whatever happens to the connection, and speaks over a
+//! WebSocket, which is opened again when it is lost. Both are on one loop, in the main thread; reading standard input
+//! blocks, so that has a thread of its own.
+
+use std::sync::mpsc::{Receiver, channel};
+
+use barewire::client::Backoff;
+use barewire::{Client, Connect, Sender, Subscribe, Update};
+use serde_json::{Value, json};
+
+const HELP: &str = "\
+Talks with everybody on a channel: sends each line of standard input, prints what the others say, and what was said
+before. On stderr it tells how it is connected.
+
+Usage: chat [URL] [--name NAME]
+
+  URL            the channel [default: http://127.0.0.1:9000/channels/chat]
+  --name NAME    who you are [default: guest and a number]";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (url, name) = arguments()?;
+    // Names may be taken twice; what comes back is told by the time at which this program began.
+    let me = format!("{:x}", std::time::UNIX_EPOCH.elapsed()?.as_nanos());
+    let mut client = Client::new()?;
+
+    let myself = me.clone();
+    client.subscribe(Subscribe::to(&url), move |update| match update {
+        Update::Event(event) if event.is_gap() => eprintln!("some of what was said is lost"),
+        Update::Event(event) => hear(&event.data(), &myself),
+        Update::Connected(transport) => eprintln!("connected: {transport}"),
+        Update::Lost(why, wait) => eprintln!("lost: {why}; again in {:.1} s", wait.as_secs_f64()),
+        Update::FellBack(from, why) => eprintln!("{from} does not work here: {why}"),
+        Update::Ended(Some(why)) => eprintln!("ended: {why}"),
+        _ => {}
+    })?;
+
+    let (opened, mouths) = channel();
+    let over = opened.clone();
+    let mouth = Connect::to(&format!("{url}?from=now"))
+        .reconnect(Backoff::default())
+        .on_open(move |socket| drop(opened.send(Some(socket.sender()))))
+        .on_over(move |_| drop(over.send(None)));
+    client.connect(mouth, |_socket, _message| {})?;
+
+    let stopper = client.stopper();
+    ctrlc::set_handler(move || stopper.stop())?;
+    let stopper = client.stopper();
+    std::thread::spawn(move || {
+        speak(&mouths, &name, &me);
+        stopper.stop();
+    });
+    Ok(client.run()?)
+}
+
+/// Prints what somebody says: without control characters, which could do anything to a terminal.
+fn hear(said: &str, me: &str) {
+    let json: Value = serde_json::from_str(said).unwrap_or_default();
+    let line = match (json["name"].as_str(), json["text"].as_str()) {
+        _ if json["from"] == me => return,
+        (Some(name), Some(text)) => format!("{name}: {text}"),
+        _ => said.to_owned(),
+    };
+    println!("{}", line.replace(char::is_control, " "));
+}
+
+/// Sends the lines of standard input, each as soon as there is a connection to send it over.
+fn speak(mouths: &Receiver<Option<Sender>>, name: &str, me: &str) {
+    let mut mouth = None;
+    for line in std::io::stdin().lines().map_while(Result::ok) {
+        let said = json!({ "name": name, "text": line, "from": me }).to_string();
+        mouth = mouths.try_iter().last().unwrap_or(mouth);
+        while mouth.is_none() {
+            let Ok(next) = mouths.recv() else { return };
+            mouth = next;
+        }
+        if let Some(mouth) = &mouth {
+            let _ = mouth.send(&*said);
+        }
+    }
+}
+
+fn arguments() -> Result<(String, String), lexopt::Error> {
+    use lexopt::prelude::*;
+    let (mut url, mut name) = (None, format!("guest {}", std::process::id()));
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("name") => name = arguments.value()?.string()?,
+            Long("help") | Short('h') => {
+                println!("{HELP}");
+                std::process::exit(0);
+            }
+            Value(value) if url.is_none() => url = Some(value.string()?),
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    let url = url.unwrap_or_else(|| "http://127.0.0.1:9000/channels/chat".to_owned());
+    Ok((url, name))
+}
