@@ -8,6 +8,8 @@
 //! WebSocket, which is opened again when it is lost. Both are on one loop, in the main thread; reading standard input
 //! blocks, so that has a thread of its own.
 
+mod common;
+
 use std::sync::mpsc::{Receiver, channel};
 
 use barewire::client::Backoff;
@@ -23,7 +25,7 @@ Usage: chat [URL] [--name NAME]
   URL            the channel [default: http://127.0.0.1:9000/channels/chat]
   --name NAME    who you are [default: guest and a number]";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> common::Outcome {
     let (url, name) = arguments()?;
     // Names may be taken twice; what comes back is told by the time at which this program began.
     let me = format!("{:x}", std::time::UNIX_EPOCH.elapsed()?.as_nanos());

@@ -15,7 +15,7 @@ Usage: echo [--listen ADDR]
 
   --listen ADDR   the address to listen on [default: 127.0.0.1:9001]; port 0 lets the system choose";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let mut server = Server::bind(options.text("listen", "127.0.0.1:9001"))?;
     server.websocket("/{*path}", |socket, message| socket.send(message));

@@ -3,6 +3,8 @@
 //!     wstest -m fuzzingserver
 //!     cargo run --release --example echo_client -- --server ws://127.0.0.1:9001 --agent barewire
 
+mod common;
+
 use barewire::{Client, Connect, WebSocket};
 
 const HELP: &str = "\
@@ -13,7 +15,7 @@ Usage: echo_client [--server URL] [--agent NAME]
   --server URL    the fuzzing server [default: ws://127.0.0.1:9001]
   --agent NAME    the name in the report [default: barewire]";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> common::Outcome {
     let (server, agent) = arguments()?;
     let mut socket = WebSocket::connect(&format!("{server}/getCaseCount"))?;
     let count = socket.receive()?.ok_or("the server said no case count")?;

@@ -46,7 +46,7 @@ struct Board {
     waiting: Vec<Later>,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let wait = options.seconds("wait", "30")?;
     let mut server = Server::bind(options.text("listen", "127.0.0.1:5001"))?;

@@ -36,7 +36,7 @@ struct Streams {
     last_id: u64,
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let heartbeat = options.seconds("heartbeat", "15")?;
     let mut server = Server::bind(options.text("listen", "127.0.0.1:5002"))?;

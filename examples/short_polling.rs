@@ -26,7 +26,7 @@ Usage: short_polling [--listen ADDR]
 /// Messages that wait for a poll. Beyond it the oldest is forgotten.
 const KEPT: usize = 1_000;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let mut server = Server::bind(options.text("listen", "127.0.0.1:5000"))?;
     let sent = Arc::new(Mutex::new(VecDeque::new()));

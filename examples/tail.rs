@@ -2,6 +2,8 @@
 //!
 //!     cargo run --release --example tail -- http://127.0.0.1:9000/channels/demo
 
+mod common;
+
 use std::io::Write;
 
 use barewire::{Subscribe, Transport, Update};
@@ -17,7 +19,7 @@ Usage: tail URL [--transport auto|websocket|sse|long-poll|short-poll] [--last-ev
   --count N            end after so many events
   --json               print a line {\"id\",\"event\",\"data\"} per event";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> common::Outcome {
     let arguments = Arguments::parse()?;
     let mut subscription = arguments.subscribe.open().map_err(|why| why.to_string())?;
     let mut left = arguments.count;

@@ -48,7 +48,7 @@ impl Protocol for Hello {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let mut event_loop = Loop::new(Limits::default(), 0, |_mailbox| Hello)?;
     event_loop.listen(options.text("listen", "127.0.0.1:8080").parse()?)?;

@@ -25,7 +25,7 @@ Usage: websocket [--listen ADDR] [--allow-origin ORIGIN]...
   --listen ADDR           the address to listen on [default: 127.0.0.1:8765]; port 0 lets the system choose
   --allow-origin ORIGIN   let pages of this origin open WebSockets too; * lets those of every origin";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let mut server = Server::bind(options.text("listen", "127.0.0.1:8765"))?;
     for origin in options.all("allow-origin") {

@@ -54,8 +54,26 @@ impl Options {
     }
 }
 
+/// What `main` returns.
+pub type Outcome = Result<(), Failure>;
+
+/// Why an example gave up. `main` shows what it returns with `{:?}`, which is to be words here.
+pub struct Failure(Box<dyn Error>);
+
+impl std::fmt::Debug for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<E: Into<Box<dyn Error>>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure(error.into())
+    }
+}
+
 /// Serves until SIGINT or SIGTERM, and then until what is under way has ended.
-pub fn serve(mut server: Server) -> Result<(), Box<dyn Error>> {
+pub fn serve(mut server: Server) -> Outcome {
     let stopper = server.stopper();
     ctrlc::set_handler(move || stopper.stop())?;
     say_listening(server.local_addr()?)?;

@@ -24,7 +24,7 @@ Usage: hub [--listen ADDR] [--allow-origin ORIGIN]...
   --listen ADDR           the address to listen on [default: 127.0.0.1:9000]; port 0 lets the system choose
   --allow-origin ORIGIN   let pages of this origin publish and open WebSockets too; * lets those of every origin";
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let mut server = Server::bind(options.text("listen", "127.0.0.1:9000"))?;
     server.get("/", |_request, reply| reply.html(include_str!("page.html")));
