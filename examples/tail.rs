@@ -21,7 +21,7 @@ Usage: tail URL [--transport auto|websocket|sse|long-poll|short-poll] [--last-ev
 
 fn main() -> common::Outcome {
     let arguments = Arguments::parse()?;
-    let mut subscription = arguments.subscribe.open().map_err(|why| why.to_string())?;
+    let mut subscription = arguments.subscribe.open()?;
     let mut left = arguments.count;
     while left != Some(0) {
         match subscription.next_update() {

@@ -75,6 +75,10 @@ impl fmt::Display for Error {
             Error::Ended => f.write_str("the server ended the connection"),
             Error::Http(error) => write!(f, "the answer was not valid HTTP: {error}"),
             Error::Status(code, said) if said.is_empty() => write!(f, "the server answered {code}"),
+            // A hub's answers begin with their status themselves.
+            Error::Status(code, said) if said.starts_with(&code.to_string()) => {
+                write!(f, "the server answered {said}")
+            }
             Error::Status(code, said) => write!(f, "the server answered {code}: {said}"),
             Error::MediaType(given) => write!(
                 f,
