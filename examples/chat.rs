@@ -81,8 +81,8 @@ fn speak(mouths: &Receiver<Option<Sender>>, name: &str, me: &str) {
             let Ok(next) = mouths.recv() else { return };
             mouth = next;
         }
-        if let Some(mouth) = &mouth {
-            let _ = mouth.send(&*said);
+        if let Some(Err(why)) = mouth.as_ref().map(|mouth| mouth.send(&*said)) {
+            eprintln!("not sent: {why}");
         }
     }
 }

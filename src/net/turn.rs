@@ -351,7 +351,9 @@ impl<P: Protocol> Loop<P> {
         let stops = self.mailbox.stops();
         if stops > 0 && self.drain_until.is_none() {
             self.acceptor.close();
-            // What was ordered before the stop still reaches those who wait for it.
+            // What was ordered before the stop still reaches those who wait for it: what came since this turn took its
+            // letters, too.
+            self.deliver(now);
             self.wake(now);
             let timeout = super::millis(self.limits.drain_timeout);
             self.drain_until = Some(now.ms.saturating_add(timeout));
