@@ -393,3 +393,50 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Flow, Now};
+
+    const PATIENCE: Patience = Patience {
+        ping_interval: Duration::from_secs(30),
+        close_timeout: Duration::from_secs(5),
+    };
+
+    // RFC 6455 10.3
+
+    #[test]
+    fn a_client_without_randomness_says_nothing_and_ends() {
+        let ping = &mut [0x89, 0][..];
+        let close = &mut [0x88, 2, 3, 0xE8][..];
+        type Step<'s> = &'s mut dyn FnMut(&mut Session, &mut Io<'_>);
+        let steps: [Step<'_>; 8] = [
+            &mut |session, io| session.send(Message::Text("a"), io),
+            &mut |session, io| session.link.send_part(io.out, Message::Text("a"), false),
+            &mut |session, io| session.link.send_part(io.out, Message::Text("a"), true),
+            &mut |session, io| session.close(CloseCode::NORMAL, "", &PATIENCE, io),
+            &mut |session, io| session.link.fail(CloseCode::NORMAL, "", io),
+            &mut |session, io| session.tick(&PATIENCE, io),
+            &mut |session, io| {
+                session.receive(ping, &ws::Limits::default(), &PATIENCE, io, |_, _, _| {})
+            },
+            &mut |session, io| {
+                session.receive(close, &ws::Limits::default(), &PATIENCE, io, |_, _, _| {})
+            },
+        ];
+        for step in steps {
+            let mut session = Session::client_with(Random::dry());
+            let (mut out, mut flow) = (Output::new(), Flow::new());
+            let now = Now { ms: 0, unix_ms: 0 };
+            let mut io = Io::new(ConnectionId::from_u64(0), now, &mut out, 0, &mut flow);
+            step(&mut session, &mut io);
+            // It stays that way if there is randomness again.
+            session.link.masks = Some(Box::new(Random::new()));
+            session.send(Message::Text("b"), &mut io);
+            session.close(CloseCode::NORMAL, "", &PATIENCE, &mut io);
+            assert!(io.is_closing() && session.is_keyless());
+            assert!(out.is_empty());
+        }
+    }
+}

@@ -13,6 +13,9 @@ mod talk;
 mod url;
 mod websocket;
 
+#[cfg(test)]
+mod tests;
+
 pub use backoff::Backoff;
 pub use blocking::{Incoming, Subscription, WebSocket, subscribe};
 pub use browser::{JAVASCRIPT, TYPESCRIPT};

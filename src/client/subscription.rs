@@ -588,10 +588,9 @@ impl Follower {
     }
 
     fn take_events(&mut self, events: &mut sse::Decoder, data: &[u8], io: &mut Io<'_>) {
-        let before = events.last_event_id().to_owned();
         let mut at = 0;
         while at < data.len() {
-            let stood = !events.last_event_id().is_empty();
+            let before = events.last_event_id().to_owned();
             let event = match events.decode(&data[at..]) {
                 Ok((used, event)) => {
                     at += used;
@@ -604,19 +603,15 @@ impl Follower {
             if let Some(event) = event {
                 self.hand_on(event);
             }
-            if stood && events.last_event_id().is_empty() {
-                // An id of nothing takes the place back (WHATWG HTML 9.2.6, the field "id").
-                self.cursor = None;
+            // An id without an event moves the cursor too, and an empty one takes it away (WHATWG HTML 9.2.6,
+            // dispatch, step 1).
+            let id = events.last_event_id();
+            if id != before {
+                self.cursor = (!id.is_empty()).then(|| id.into());
             }
         }
         if let Some(retry) = events.retry() {
             self.retry = Some(Duration::from_millis(retry));
-        }
-        // An id without an event moves the cursor too, and an empty one takes it away (WHATWG HTML 9.2.6, dispatch,
-        // step 1).
-        let id = events.last_event_id();
-        if id != before {
-            self.cursor = (!id.is_empty()).then(|| id.into());
         }
     }
 

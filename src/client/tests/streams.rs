@@ -1,0 +1,219 @@
+//! Event streams as WHATWG HTML 9.2 has them, of any server.
+
+use super::*;
+
+fn streaming() -> (World, Told<Update>, ClientId) {
+    World::by(Transport::EventStream)
+}
+
+#[test]
+fn the_last_event_id_is_sent_again_and_retry_is_heeded() {
+    let (mut world, told, _) = streaming();
+    let request = world.accept();
+    assert!(request.contains("\r\nAccept: text/event-stream\r\n"));
+    assert!(request.contains("\r\nCache-Control: no-store\r\n"));
+    world.say(STREAM);
+    world.say("retry: 3000\nid: a b\ndata: 1\n\ndata: 2\n\nid: cut\ndata: 3\n");
+    world.end();
+    let wait = world.rest();
+    assert!(
+        wait >= seconds(3) && wait <= Duration::from_millis(3500),
+        "{wait:?}"
+    );
+    assert!(world.accept().contains("\r\nLast-Event-ID: a b\r\n"));
+    world.say(STREAM);
+    let updates = told.take();
+    assert_eq!(data(&updates), ["1", "2"]);
+    let connected = Update::Connected(Transport::EventStream);
+    assert_eq!(
+        (&updates[0], updates.last()),
+        (&connected, Some(&connected))
+    );
+    assert_eq!(lost(&updates), [&Error::Ended]);
+}
+
+#[test]
+fn an_id_without_an_event_moves_the_cursor_and_an_empty_one_takes_it_away() {
+    let (mut world, ..) = streaming();
+    world.accept();
+    world.say(format!("{STREAM}id: 1\ndata\n\nid: 2\n\n"));
+    world.end();
+    world.rest();
+    assert!(world.accept().contains("\r\nLast-Event-ID: 2\r\n"));
+    world.say(format!("{STREAM}data: 1\n\n"));
+    world.end();
+    world.rest();
+    // No id came on this connection, so the old one stays.
+    assert!(world.accept().contains("\r\nLast-Event-ID: 2\r\n"));
+    world.say(format!("{STREAM}id: 3\ndata\n\nid\ndata\n\n"));
+    world.end();
+    world.rest();
+    assert!(!world.accept().contains("Last-Event-ID"));
+}
+
+#[test]
+fn white_space_around_an_id_does_not_keep_it_from_being_sent() {
+    let (mut world, ..) = streaming();
+    world.accept();
+    world.say(format!("{STREAM}id:   5 \ndata\n\n"));
+    world.end();
+    world.rest();
+    assert!(world.accept().contains("\r\nLast-Event-ID: 5\r\n"));
+}
+
+#[test]
+fn ids_of_other_servers_mean_nothing_to_the_order_of_events() {
+    let (mut world, told, _) = streaming();
+    world.accept();
+    world.say(format!(
+        "{STREAM}id: 9-1\ndata: a\n\ndata: b\n\nid: 3-1\ndata: c\n\n"
+    ));
+    assert_eq!(data(&told.take()), ["a", "b", "c"]);
+}
+
+#[test]
+fn status_204_ends_it() {
+    let (mut world, told, _) = streaming();
+    world.accept();
+    world.say("HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(
+        (told.take(), world.is_over()),
+        (vec![Update::Ended(None)], true)
+    );
+}
+
+#[test]
+fn another_media_type_fails_it() {
+    let (mut world, told, _) = streaming();
+    world.accept();
+    world.say(answer("200 OK", "Content-Type: text/html\r\n", "<p>"));
+    let error = Error::MediaType("text/html".into());
+    assert_eq!(ended(&told.take()), [Some(&error)]);
+    let (mut world, told, _) = streaming();
+    world.accept();
+    world.say("HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream ; charset=utf-8\r\n\r\n");
+    assert_eq!(told.take(), [Update::Connected(Transport::EventStream)]);
+}
+
+#[test]
+fn statuses_that_do_not_pass_fail_it_and_the_others_are_waited_out() {
+    for status in [101, 201, 206, 304, 400, 401, 403, 404, 410, 501] {
+        let (mut world, told, _) = streaming();
+        world.accept();
+        world.say(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"));
+        let error = Error::Status(status, String::new());
+        let updates = told.take();
+        if status == 501 {
+            assert_eq!(lost(&updates), [&error]);
+        } else {
+            assert_eq!(ended(&updates), [Some(&error)]);
+        }
+    }
+    for status in [408, 425, 429, 500, 502, 503, 504] {
+        let (mut world, told, _) = streaming();
+        world.accept();
+        world.say(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"));
+        assert_eq!(lost(&told.take()), [&Error::Status(status, String::new())]);
+    }
+}
+
+#[test]
+fn redirects_are_followed_within_a_bound() {
+    for status in [301, 302, 303, 307, 308] {
+        let (mut world, told, _) = streaming();
+        world.accept();
+        world.say(format!(
+            "HTTP/1.1 {status} X\r\nLocation: ../b?c\r\nContent-Length: 0\r\n\r\n"
+        ));
+        assert!(world.accept().starts_with("GET /b?c HTTP/1.1\r\n"));
+        world.say(format!("{STREAM}data: 1\n\n"));
+        world.end();
+        world.rest();
+        // The URL that the program gave is the one to come back to.
+        assert!(world.accept().starts_with("GET /channels/a HTTP/1.1\r\n"));
+        assert_eq!(data(&told.take()), ["1"]);
+    }
+    let (mut world, told, _) = streaming();
+    let around = "HTTP/1.1 302 X\r\nLocation: /channels/a\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(world.insist(around), 21);
+    assert_eq!(ended(&told.take()), [Some(&Error::Redirects)]);
+}
+
+#[test]
+fn a_redirect_tells_no_secrets_to_another_server() {
+    let subscribe = Subscribe::to(URL)
+        .transport(Transport::EventStream)
+        .header("Authorization", "Bearer abc");
+    let (mut world, ..) = World::following(subscribe);
+    assert!(world.accept().contains("Authorization: Bearer abc"));
+    world.say("HTTP/1.1 302 X\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n");
+    assert!(world.accept().contains("Authorization: Bearer abc"));
+    world.say("HTTP/1.1 302 X\r\nLocation: //127.0.0.1:9001/b\r\nContent-Length: 0\r\n\r\n");
+    let request = world.accept();
+    assert!(request.contains("Host: 127.0.0.1:9001\r\n") && !request.contains("Bearer"));
+}
+
+#[test]
+fn a_redirect_to_where_it_cannot_go_says_so() {
+    let (mut world, told, _) = streaming();
+    world.accept();
+    world.say("HTTP/1.1 302 X\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n");
+    assert!(matches!(ended(&told.take())[..], [Some(Error::Url(why))] if why.contains("TLS")));
+    let (mut world, told, _) = streaming();
+    world.accept();
+    world.say("HTTP/1.1 302 X\r\nContent-Length: 0\r\n\r\n");
+    assert!(matches!(
+        ended(&told.take())[..],
+        [Some(Error::Status(302, _))]
+    ));
+}
+
+#[test]
+fn a_stream_may_be_silent_for_ever_unless_it_is_said_how_long() {
+    let (mut world, told, _) = streaming();
+    world.accept();
+    world.say(STREAM);
+    told.take();
+    world.pass(seconds(10_000));
+    assert!(told.take().is_empty());
+    let subscribe = Subscribe::to(URL)
+        .transport(Transport::EventStream)
+        .silence(Some(seconds(45)));
+    let (mut world, told, _) = World::following(subscribe);
+    world.accept();
+    world.say(STREAM);
+    world.pass(seconds(44));
+    world.say(": \n\n");
+    world.pass(seconds(44));
+    assert_eq!(told.take(), [Update::Connected(Transport::EventStream)]);
+    world.pass(seconds(2));
+    assert_eq!(lost(&told.take()), [&Error::Silence]);
+}
+
+#[test]
+fn a_stream_that_ends_at_once_is_come_back_to_ever_more_slowly() {
+    let (mut world, ..) = streaming();
+    let ending = format!("{STREAM}retry: 0\n\n");
+    let mut waits = Vec::new();
+    for round in 0..40 {
+        world.accept();
+        // With and without a word.
+        world.say(if round % 2 == 0 { &ending } else { STREAM });
+        world.end();
+        waits.push(world.rest());
+    }
+    let total: Duration = waits.iter().sum();
+    assert!(total > seconds(3), "{waits:?}");
+}
+
+#[test]
+fn an_event_too_large_is_given_up_before_it_is_kept() {
+    let (mut world, told, _) = streaming();
+    world.accept();
+    world.say(format!("{STREAM}data: "));
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..17 {
+        world.say(&piece);
+    }
+    assert!(matches!(lost(&told.take())[..], [Error::EventStream(_)]));
+}
