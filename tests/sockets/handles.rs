@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use barewire::{Error, Limits, Server};
+use barewire::{Error, Limits, Publisher, Server, Stopper};
 use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -191,6 +191,32 @@ fn what_was_published_before_the_stop_is_delivered() {
     );
     let chunk = read_chunk(&mut events).unwrap().expect("an event");
     assert!(chunk.ends_with(b"data: last words\n\n"));
+}
+
+#[test]
+fn what_was_published_before_the_stop_is_delivered_in_the_turn_that_stops() {
+    let (give, given) = mpsc::channel();
+    let server = Running::start(move |server| {
+        usual(server);
+        let mut handles: Option<(Publisher, Stopper)> = None;
+        // Called when the turn has taken its letters, so what is published here arrives together with the stop.
+        server.on_error(move |_| {
+            let (publisher, stopper) = handles.get_or_insert_with(|| given.recv().unwrap());
+            publisher.publish("c", "last words").unwrap();
+            stopper.stop();
+        });
+    });
+    give.send((server.publisher.clone(), server.stopper.clone()))
+        .unwrap();
+    let mut socket = websocket(server.address, "/channels/c");
+    server.publisher.publish("", "refused").unwrap();
+    let message = socket.read().unwrap();
+    assert!(
+        message
+            .to_text()
+            .is_ok_and(|text| text.contains("last words")),
+        "{message:?}"
+    );
 }
 
 fn patient(server: &mut Server) {
