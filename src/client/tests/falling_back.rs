@@ -221,8 +221,10 @@ fn the_addresses_of_a_host_are_tried_in_turn() {
     assert_eq!(lost(&told.take()), [&error]);
 }
 
+type Phase = fn() -> (World, Told<Update>, ClientId);
+
 /// Brings a subscription into each of its phases.
-fn phases() -> Vec<fn() -> (World, Told<Update>, ClientId)> {
+fn phases() -> Vec<Phase> {
     vec![
         // Looking up.
         || World::following(Subscribe::to("http://name.invalid/")),

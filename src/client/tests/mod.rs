@@ -348,17 +348,17 @@ fn data(updates: &[Update]) -> Vec<String> {
     updates.iter().filter_map(event).collect()
 }
 
-fn lost(updates: &[Update]) -> Vec<&Error> {
-    let lost = |update| match update {
-        &Update::Lost(ref error, _) => Some(error),
+fn lost<'u>(updates: &'u [Update]) -> Vec<&'u Error> {
+    let lost = |update: &'u Update| match update {
+        Update::Lost(error, _) => Some(error),
         _ => None,
     };
     updates.iter().filter_map(lost).collect()
 }
 
-fn ended(updates: &[Update]) -> Vec<Option<&Error>> {
-    let ended = |update| match update {
-        &Update::Ended(ref error) => Some(error.as_ref()),
+fn ended<'u>(updates: &'u [Update]) -> Vec<Option<&'u Error>> {
+    let ended = |update: &'u Update| match update {
+        Update::Ended(error) => Some(error.as_ref()),
         _ => None,
     };
     updates.iter().filter_map(ended).collect()
