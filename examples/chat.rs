@@ -47,7 +47,12 @@ fn main() -> common::Outcome {
     let mouth = Connect::to(&format!("{url}?from=now"))
         .reconnect(Backoff::default())
         .on_open(move |socket| drop(opened.send(Some(socket.sender()))))
-        .on_over(move |_| drop(over.send(None)));
+        .on_over(move |end| {
+            if let (Some(why), None) = (end.error, end.retry) {
+                eprintln!("can only listen here: {why}");
+            }
+            drop(over.send(None));
+        });
     client.connect(mouth, |_socket, _message| {})?;
 
     let stopper = client.stopper();

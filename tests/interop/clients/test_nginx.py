@@ -1,6 +1,8 @@
 """tail through nginx, which lets everything through or does what it does when it is told nothing."""
 
-from support import ClientTest, Hub, Nginx, start
+import subprocess
+
+from support import ClientTest, Hub, Nginx, program, start
 
 WAYS = ("websocket", "sse", "long-poll", "short-poll")
 
@@ -46,6 +48,13 @@ class Proxied(ClientTest):
     def test_without_the_upgrade_a_websocket_alone_fails(self):
         tail = self.tail(self.nginx.plain + self.channel(), "--transport", "websocket")
         self.assertEqual(tail.exit_code(), 1)
+
+    def test_chat_listens_where_it_cannot_speak(self):
+        channel = self.channel()
+        self.hub.publish(channel, "hello")
+        chat = self.run_program(program("chat"), self.nginx.plain + channel, stdin=subprocess.PIPE)
+        self.assertEqual(chat.line(), "hello")
+        chat.says("can only listen here: the server answered ")
 
     def test_a_hub_that_is_killed_behind_it_is_waited_for(self):
         for base, way in ((self.nginx.open, "websocket"), (self.nginx.plain, "sse")):
