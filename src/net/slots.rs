@@ -185,7 +185,7 @@ impl<C> Slot<C> {
             self.finish_connecting(visit);
         }
         if std::mem::take(&mut self.unblocked) {
-            self.write_backlog();
+            self.write_backlog(visit);
             self.resume(visit);
         }
         if self.is_ready(visit.limits) {
@@ -217,14 +217,15 @@ impl<C> Slot<C> {
         }
     }
 
-    /// Ends the connection because the system says so.
+    /// Ends the connection because the system says so. The protocol hears of it unless it has closed anyway.
     fn break_off<P: Protocol<Connection = C>>(
         &mut self,
         visit: &mut Visit<'_, P>,
         error: ErrorKind,
     ) {
-        if self.phase != Phase::Dead {
-            self.phase = Phase::Dead;
+        let concerned = self.is_open() || self.phase == Phase::Connecting;
+        self.phase = Phase::Dead;
+        if concerned {
             visit.protocol.broke(&mut self.connection, error);
         }
     }
@@ -258,7 +259,7 @@ impl<C> Slot<C> {
             // The system tells of room only when there is a good deal of it. Who reads slowly has taken something
             // all the same, and a write that succeeds says so.
             self.writable = true;
-            self.write_backlog();
+            self.write_backlog(visit);
             self.resume(visit);
             if !self.writable && self.stall_at <= now {
                 self.break_off(visit, ErrorKind::TimedOut);
@@ -330,12 +331,13 @@ impl<C> Slot<C> {
     /// Sends the answer of this visit: at once if nothing waits in front of it, and what is left joins the backlog.
     fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
         let output = &mut *visit.output;
+        let mut broken = None;
         if !output.is_empty() && !self.flow.aborted {
             let mut sent = 0;
             if self.writable && self.backlog.is_none() {
                 match write_output(&mut self.stream, output, visit.buffer) {
                     Ok(count) => sent = count,
-                    Err(_) => self.phase = Phase::Dead,
+                    Err(error) => broken = Some(error.kind()),
                 }
                 self.writable = sent == output.len();
             }
@@ -346,11 +348,14 @@ impl<C> Slot<C> {
         }
         output.clear();
         if self.backlog_len() > visit.limits.backlog {
-            self.phase = Phase::Dead;
+            broken = Some(ErrorKind::QuotaExceeded);
+        }
+        if let Some(error) = broken {
+            self.break_off(visit, error);
         }
     }
 
-    fn write_backlog(&mut self) {
+    fn write_backlog<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
         let Some(backlog) = &mut self.backlog else {
             return;
         };
@@ -363,7 +368,7 @@ impl<C> Slot<C> {
                     self.stall_at = u64::MAX;
                 }
             }
-            Err(_) => self.phase = Phase::Dead,
+            Err(error) => self.break_off(visit, error.kind()),
         }
     }
 
@@ -372,7 +377,7 @@ impl<C> Slot<C> {
         while self.is_open() && self.writable {
             // The rest of what was cut goes first.
             if self.backlog.is_some() {
-                self.write_backlog();
+                self.write_backlog(visit);
                 continue;
             }
             let bytes = visit.protocol.shared(&self.connection);
@@ -381,7 +386,7 @@ impl<C> Slot<C> {
             }
             let wanted = bytes.len();
             match self.stream.write(bytes) {
-                Ok(0) => self.phase = Phase::Dead,
+                Ok(0) => self.break_off(visit, ErrorKind::WriteZero),
                 Ok(sent) => {
                     self.writable = sent == wanted || !SHORT_WRITE_FILLS;
                     self.stall_at = u64::MAX;
@@ -391,7 +396,7 @@ impl<C> Slot<C> {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => self.phase = Phase::Dead,
+                Err(error) => self.break_off(visit, error.kind()),
             }
         }
     }

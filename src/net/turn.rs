@@ -42,7 +42,7 @@ pub struct Loop<P: Protocol> {
     /// Connections that have something to do at once, in the order of their turn.
     ready: VecDeque<u32>,
     woken: Vec<u64>,
-    /// Some of the woken have not been looked after yet.
+    /// Some of the woken may not have been looked after yet.
     waking: bool,
     wheel: Wheel,
     due: Vec<Entry>,
@@ -192,8 +192,8 @@ impl<P: Protocol> Loop<P> {
         self.stop(now);
         self.expire(now);
         self.serve(now);
-        self.wake(now);
         self.protocol.tick(now);
+        self.wake(now);
         self.dial(now);
         if self.is_done() {
             self.mailbox.close();
@@ -296,6 +296,8 @@ impl<P: Protocol> Loop<P> {
     fn dial(&mut self, now: Now) {
         let mut dials = Vec::new();
         self.protocol.take_dials(&mut dials);
+        // How dialing goes may wake somebody, or ask for another dial: the next turn comes at once.
+        self.waking |= !dials.is_empty();
         for Dial {
             address,
             timeout,

@@ -9,6 +9,7 @@
 //! | `large BYTES` | sends so many bytes |
 //! | `bye`, `abort` | closes politely, or not |
 //! | `subscribe` | sends the shared log, from its beginning |
+//! | `dial PORT` | connects to this port, and says `echo dialed` there |
 //! | `link`, `go` | joins a chain in which each wakes the next; wakes the first of it |
 
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use barewire::net::{ConnectionId, Io, Limits, Loop, Mailbox, Now, Protocol};
+use barewire::net::{ConnectionId, Dial, Io, Limits, Loop, Mailbox, Now, Protocol};
 
 use crate::support::PATIENCE;
 
@@ -42,6 +43,8 @@ pub enum Note {
     Expired(ConnectionId),
     Ordered,
     Closed(ConnectionId),
+    Dialed,
+    Broke(std::io::ErrorKind),
 }
 
 /// What is done for every new connection.
@@ -62,6 +65,7 @@ pub struct Laboratory {
     subscribers: Vec<u64>,
     chain: Vec<u64>,
     woken: Vec<u64>,
+    dials: Vec<Dial<Subject>>,
     notes: mpsc::Sender<Note>,
 }
 
@@ -102,6 +106,11 @@ impl Laboratory {
                 subject.at = Some(0);
                 self.subscribers.push(io.id.to_u64());
             }
+            "dial" => self.dials.push(Dial {
+                address: ([127, 0, 0, 1], number() as u16).into(),
+                timeout: PATIENCE,
+                connection: Subject::default(),
+            }),
             "link" => self.chain.push(io.id.to_u64()),
             "go" => self.woken.extend(self.chain.first()),
             other => panic!("{other:?}"),
@@ -216,6 +225,19 @@ impl Protocol for Laboratory {
     fn failed(&mut self, error: std::io::Error) {
         panic!("{error}");
     }
+
+    fn take_dials(&mut self, dials: &mut Vec<Dial<Subject>>) {
+        dials.append(&mut self.dials);
+    }
+
+    fn dialed(&mut self, _subject: &mut Subject, io: &mut Io<'_>) {
+        self.note(Note::Dialed);
+        io.out.copy(b"echo dialed\n");
+    }
+
+    fn broke(&mut self, _subject: &mut Subject, error: std::io::ErrorKind) {
+        self.note(Note::Broke(error));
+    }
 }
 
 /// What a loop is made with.
@@ -260,6 +282,7 @@ impl Running {
             subscribers: Vec::new(),
             chain: Vec::new(),
             woken: Vec::new(),
+            dials: Vec::new(),
             notes: sender,
         })
         .unwrap();

@@ -423,3 +423,57 @@ fn who_reads_slowly_is_not_taken_for_one_who_does_not_read() {
     }
     assert_eq!(got + read_to_end(&mut client).unwrap().len(), len);
 }
+
+/// A listener that the test accepts from itself, and its port.
+fn listener() -> (std::net::TcpListener, u16) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[test]
+fn a_connection_that_is_dialed_is_one_like_those_that_are_accepted() {
+    // No deadline of those who only wait for an answer counts while connecting.
+    let running = Running::start(Setup {
+        limits: Limits {
+            stall_timeout: Duration::ZERO,
+            ..limits()
+        },
+        ..Setup::default()
+    });
+    let (listener, port) = listener();
+    let mut client = connect(running.address);
+    tell(&mut client, &format!("dial {port}"));
+    let (mut dialed, _) = listener.accept().unwrap();
+    assert_eq!(read_line(&mut dialed).unwrap(), "echo dialed");
+    running.await_note(Note::Dialed);
+    assert_eq!(ask(&mut dialed, "echo both ways"), "both ways");
+    assert_eq!(ask(&mut client, "echo here too"), "here too");
+}
+
+#[test]
+fn a_dial_that_is_refused_breaks() {
+    let running = Running::start(Setup::default());
+    let (listener, port) = listener();
+    drop(listener);
+    let mut client = connect(running.address);
+    tell(&mut client, &format!("dial {port}"));
+    let refused = std::io::ErrorKind::ConnectionRefused;
+    running.await_note(Note::Broke(refused));
+    assert!(matches!(running.note(), Note::Closed(_)));
+    assert_eq!(ask(&mut client, "echo still here"), "still here");
+}
+
+#[test]
+fn a_peer_that_stalls_is_said_to_have_broken_off() {
+    let running = Running::start(Setup {
+        limits: Limits {
+            stall_timeout: Duration::from_millis(300),
+            ..limits()
+        },
+        ..Setup::default()
+    });
+    let mut client = connect(running.address);
+    tell(&mut client, "large 50000000");
+    running.await_note(Note::Broke(std::io::ErrorKind::TimedOut));
+}
