@@ -215,6 +215,7 @@ fn a_stream_knows_when_its_client_has_gone() {
 
     server.end(clients[0]);
     assert!(!server.is_open(clients[0]));
+    assert!(text(server.take(clients[0])).ends_with("\r\n0\r\n\r\n"));
     open.retain(|stream| stream.send(&Event::message("x")).is_ok());
     assert_eq!(open.len(), 1);
     server.wait(MOMENT);

@@ -167,9 +167,18 @@ impl Protocol for Service {
                 events: false,
                 ..
             } => form.keep_alive &= connection.rest.is_some(),
-            State::Promised(_) | State::Streaming { .. } => {
+            State::Promised(_) => {
                 io.close();
                 connection.state = State::Closed;
+            }
+            State::Streaming { form, .. } => {
+                form.end(io.out.buffer());
+                io.close();
+                connection.state = State::Closed;
+            }
+            State::Events { form, .. } => {
+                form.end(io.out.buffer());
+                io.close();
             }
             _ if owes_answers => {}
             _ => io.close(),

@@ -8,9 +8,9 @@ import { createInterface } from "node:readline";
 export const PATIENCE = 30_000;
 
 /** Starts an example; the environment names its program, such as BAREWIRE_HUB. */
-export async function start(name) {
+export async function start(name, ...options) {
   const program = process.env[`BAREWIRE_${name.toUpperCase()}`];
-  const child = spawn(program, ["--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(program, ["--listen", "127.0.0.1:0", ...options], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout });
   const [line] = await Promise.race([

@@ -34,10 +34,10 @@ CHANNEL_NUMBERS = itertools.count(1)
 class Example:
     """A running example server; the environment names its program, such as BAREWIRE_HUB."""
 
-    def __init__(self, name):
+    def __init__(self, name, *options):
         program = os.environ["BAREWIRE_" + name.upper()]
         self.process = subprocess.Popen(
-            [program, "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+            [program, "--listen", "127.0.0.1:0", *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
         line = self.process.stdout.readline()
         match = re.fullmatch(r"listening on http://(127\.0\.0\.1):(\d+)\n", line)
@@ -69,11 +69,12 @@ class ExampleTest(unittest.TestCase):
     """One server for all tests of a class; at the end it has to shut down cleanly, whatever was done to it."""
 
     example = None
+    options = ()
     longMessage = True
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Example(cls.example)
+        cls.server = Example(cls.example, *cls.options)
         cls.addClassCleanup(cls.server.kill)
 
     @classmethod
@@ -93,6 +94,14 @@ class ExampleTest(unittest.TestCase):
         """Sends one request on a connection of its own and reads the answer."""
         with contextlib.closing(self.connect()) as connection:
             return connection.exchange(request)
+
+    def post_all(self, target, bodies):
+        """Posts one body after the other without waiting for the answers, and checks them at the end."""
+        with contextlib.closing(self.connect()) as connection:
+            posts = (request(self.server, "POST", target, f"Content-Length: {len(body)}") + body for body in bodies)
+            connection.send(b"".join(posts))
+            for _ in bodies:
+                self.assertEqual(connection.answer().status, 200)
 
     def get(self, target, *fields, method="GET"):
         return self.exchange(request(self.server, method, target, *fields))
