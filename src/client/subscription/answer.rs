@@ -103,6 +103,10 @@ impl Follower {
                     None => Verdict::Failed(Error::Status(head.status(), String::new())),
                 }
             }
+            // It speaks HTTP there and no WebSocket; what it says may have no end.
+            (status @ 200..=299, Transport::WebSocket) => {
+                Verdict::Failed(Error::Status(status, String::new()))
+            }
             (status, _) => {
                 let retry_after = head.fields().get_str("Retry-After").and_then(seconds);
                 Verdict::Refusal {
