@@ -41,6 +41,16 @@ fn ways_are_tried_in_turn_and_the_refusal_of_the_last_is_final() {
 }
 
 #[test]
+fn an_answer_without_an_end_in_place_of_a_websocket_is_not_waited_for() {
+    let (mut world, told, _) = following();
+    world.accept();
+    world.say(STREAM);
+    world.say("data: on and on\n\n");
+    assert_eq!(way(&world.accept()), Transport::EventStream);
+    assert_eq!(fallen(&told.take()), [Transport::WebSocket]);
+}
+
+#[test]
 fn the_place_is_kept_when_the_way_changes() {
     let (mut world, told, _) = following();
     let request = world.accept();
