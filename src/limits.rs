@@ -40,6 +40,9 @@ pub const HIGH_WATER: usize = 64 * 1024;
 pub const MAX_BACKLOG: usize = 32 * 1024 * 1024;
 /// Connections that one server holds; further ones wait in the listener's queue.
 pub const MAX_CONNECTIONS: usize = 100_000;
+/// Connections from one address, if that is limited: it is not unless the program says so, because behind a proxy all
+/// come from one.
+pub const MAX_CONNECTIONS_PER_ADDRESS: usize = MAX_CONNECTIONS;
 /// Commands from other threads that may wait for the loop.
 pub const MAX_QUEUED: usize = 65_536;
 
@@ -62,6 +65,7 @@ pub const MAX_QUEUED: usize = 65_536;
 /// | `backlog` | 32 MiB | dropped |
 /// | `stall_timeout` | 60 s | dropped |
 /// | `connections` | 100,000 | waits to be accepted |
+/// | `connections_per_address` | none | closed at once |
 /// | `channels.channels`, `channels.subscribers` | 10,000, 100,000 | 503 |
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -103,6 +107,8 @@ pub struct Limits {
     pub backlog: usize,
     /// See [`MAX_CONNECTIONS`].
     pub connections: usize,
+    /// See [`MAX_CONNECTIONS_PER_ADDRESS`]. Of IPv6, a /64 is one address.
+    pub connections_per_address: usize,
     /// What channels keep and how many there may be.
     pub channels: channel::Limits,
 }
@@ -129,6 +135,7 @@ impl Default for Limits {
             high_water: HIGH_WATER,
             backlog: MAX_BACKLOG,
             connections: MAX_CONNECTIONS,
+            connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
             channels: channel::Limits::default(),
         }
     }
@@ -144,6 +151,7 @@ impl Limits {
     pub(crate) fn net_limits(&self) -> net::Limits {
         net::Limits {
             connections: self.connections,
+            connections_per_address: self.connections_per_address,
             high_water: self.high_water,
             backlog: self.backlog,
             stall_timeout: self.stall_timeout,
