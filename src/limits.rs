@@ -46,6 +46,18 @@ pub const MAX_CONNECTIONS_PER_ADDRESS: usize = MAX_CONNECTIONS;
 /// Commands from other threads that may wait for the loop.
 pub const MAX_QUEUED: usize = 65_536;
 
+/// What becomes of an event stream or a WebSocket that reads a channel more slowly than the channel forgets. The
+/// others never notice it: a reader is a place in the log, and nothing is kept for it alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowReader {
+    /// It is told that messages are missing, and goes on with the oldest that is retained.
+    #[default]
+    Gap,
+    /// It is ended: an event stream with the end of its body, a WebSocket with close code 1013. A client that comes
+    /// back is told of the gap then.
+    Close,
+}
+
 /// What a server allows. See the constants of this module for the reasons.
 ///
 /// | limit | default | what the client gets beyond it |
@@ -109,6 +121,8 @@ pub struct Limits {
     pub connections: usize,
     /// See [`MAX_CONNECTIONS_PER_ADDRESS`]. Of IPv6, a /64 is one address.
     pub connections_per_address: usize,
+    /// What becomes of subscribers that are too slow.
+    pub slow_reader: SlowReader,
     /// What channels keep and how many there may be.
     pub channels: channel::Limits,
 }
@@ -136,6 +150,7 @@ impl Default for Limits {
             backlog: MAX_BACKLOG,
             connections: MAX_CONNECTIONS,
             connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
+            slow_reader: SlowReader::default(),
             channels: channel::Limits::default(),
         }
     }

@@ -218,10 +218,17 @@ impl Protocol for Service {
         match &mut connection.state {
             State::Head => self.process_rest(connection, io),
             State::Waiting { .. } => self.answer_waiting(connection, io),
-            State::Events { reader, .. } => self.tell_gap(reader, io),
+            State::Events { reader, form } => {
+                if self.gives_up(reader) {
+                    form.end(io.out.buffer());
+                    io.close();
+                } else {
+                    self.tell_gap(reader, io);
+                }
+            }
             State::Socket(socket) => {
                 socket.session.resume(io);
-                self.tell_socket_gap(socket, io);
+                self.go_on_reading(socket, io);
             }
             _ => {}
         }
