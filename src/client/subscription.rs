@@ -10,8 +10,9 @@
 //! repeats anything. What the server no longer has is told as an event `gap`.
 //!
 //! As an EventSource (WHATWG HTML 9.2.3) the client of SSE checks the media type, sends the last event ID again,
-//! heeds `retry`, ends at 204, follows redirects within a bound, and fails at every other status; beyond it, a status
-//! that passes (408, 425, 429, 5xx) is waited out, as `Retry-After` says where it does.
+//! heeds `retry`, ends at 204, follows redirects within a bound, and fails at every other status. Beyond it, a status
+//! that passes (408, 425, 429, 5xx) is waited out where `Retry-After` says how long, or once the server has streamed;
+//! and in the other ways always.
 //!
 //! No answer makes it spin: every connection that failed costs a backoff on top of what the server asks for, and a
 //! poll that was answered at once without anything new is followed by a rest.
@@ -220,7 +221,7 @@ impl Follower {
     fn come_back(&mut self, io: &mut Io<'_>) {
         let pause = Duration::from_millis(self.due.saturating_sub(io.now.ms));
         self.plan.get_or_insert(Plan::Again(pause));
-        io.close();
+        self.hang_up(io);
     }
 
     /// Hands an event on, unless it is one that was handed on before.
@@ -256,9 +257,17 @@ impl Follower {
 
     /// The connection is of no more use.
     fn fail(&mut self, error: Error, io: &mut Io<'_>) {
+        self.hang_up(io);
         self.wire = Wire::Idle;
         self.plan.get_or_insert(Plan::Failed(error, None));
-        io.close();
+    }
+
+    /// Ends the connection: after the close frame where there is one, and at once where nothing is left to be said.
+    fn hang_up(&self, io: &mut Io<'_>) {
+        match self.wire {
+            Wire::Socket(_) => io.close(),
+            _ => io.abort(),
+        }
     }
 
     fn end(&mut self, error: Option<Error>) -> Next {
@@ -270,12 +279,14 @@ impl Follower {
     fn decide(&mut self, error: Error, retry_after: Option<Duration>, random: &mut Random) -> Next {
         self.stands = false;
         if self.reached && !self.proved {
-            self.way_failures += 1;
+            // What swallows an upgrade, or holds a stream back, will do so again, and each try takes long.
+            let held = matches!(error, Error::Timeout | Error::Silence) && !self.has_worked();
+            self.way_failures += if held { WAY_FAILURES } else { 1 };
         }
         // A redirect that leads nowhere is forgotten.
         self.url = self.home.clone();
         self.redirects = 0;
-        let passing = error.is_passing();
+        let passing = error.is_passing() && !self.is_final(&error, retry_after);
         let last = self.way + 1 >= Transport::ALL.len();
         if self.options.transport.is_none() && self.is_of_the_way(&error) {
             if !last {
@@ -298,10 +309,22 @@ impl Follower {
         Next::Connect(wait)
     }
 
+    /// Whether this way has worked before.
+    fn has_worked(&self) -> bool {
+        self.proven.get(self.way).is_some_and(|proven| *proven)
+    }
+
+    /// Whether an answer ends a plain event stream, which any other status than 200 fails (WHATWG HTML 9.2.3), even
+    /// one that may pass: unless the server says when, or has streamed before, so that it is being restarted.
+    fn is_final(&self, error: &Error, retry_after: Option<Duration>) -> bool {
+        let plain = self.options.transport == Some(Transport::EventStream);
+        let refused = matches!(error, Error::Status(..)) && retry_after.is_none();
+        plain && refused && !self.has_worked()
+    }
+
     /// Whether another way may do better.
     fn is_of_the_way(&self, error: &Error) -> bool {
-        let proven = self.proven.get(self.way).is_some_and(|proven| *proven);
-        let most = if proven {
+        let most = if self.has_worked() {
             PROVEN_FAILURES
         } else {
             WAY_FAILURES
@@ -405,7 +428,7 @@ impl Talk for Follower {
         if let Some(io) = io {
             match &mut self.wire {
                 Wire::Socket(session) => session.close(CloseCode::NORMAL, "", &super::SESSION, io),
-                _ => io.close(),
+                _ => self.hang_up(io),
             }
         }
     }

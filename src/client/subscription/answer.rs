@@ -7,7 +7,7 @@ use super::{Follower, Plan, Wire};
 use crate::client::error::Error;
 use crate::client::options::Transport;
 use crate::client::talk::PATIENCE;
-use crate::http::{BodyDecoder, ResponseHead, response_body_length};
+use crate::http::{BodyDecoder, HttpDate, ResponseHead, response_body_length};
 use crate::net::Io;
 use crate::session::Session;
 use crate::sse;
@@ -107,14 +107,11 @@ impl Follower {
             (status @ 200..=299, Transport::WebSocket) => {
                 Verdict::Failed(Error::Status(status, String::new()))
             }
-            (status, _) => {
-                let retry_after = head.fields().get_str("Retry-After").and_then(seconds);
-                Verdict::Refusal {
-                    body,
-                    status,
-                    retry_after,
-                }
-            }
+            (status, _) => Verdict::Refusal {
+                body,
+                status,
+                retry_after: retry_after(head),
+            },
         }
     }
 
@@ -144,7 +141,11 @@ impl Follower {
                 self.answered(None);
                 let events = Box::new(sse::Decoder::new(sse::MAX_EVENT));
                 self.wire = Wire::Stream { body, events };
-                self.watch_silence(io);
+                match self.options.transport {
+                    Some(_) => self.watch_silence(io),
+                    // A channel's stream begins at once, unless something on the way holds it back.
+                    None => io.set_deadline(PATIENCE),
+                }
             }
             Verdict::Batch { body, keep_alive } => {
                 self.wire = Wire::Batch {
@@ -178,7 +179,7 @@ impl Follower {
             Verdict::Failed(error) => self.fail(error, io),
             Verdict::End => {
                 self.plan = Some(Plan::End);
-                io.close();
+                self.hang_up(io);
             }
         }
         used
@@ -193,18 +194,20 @@ impl Follower {
             Ok(url) => {
                 self.url = url;
                 self.plan = Some(Plan::Again(Duration::ZERO));
-                io.close();
+                self.hang_up(io);
             }
             Err(error) => self.fail(error, io),
         }
     }
 }
 
-/// `Retry-After` in seconds (RFC 9110 10.2.3); a date there is not heeded.
-fn seconds(value: &str) -> Option<Duration> {
-    value
-        .bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| value.parse().ok())?
-        .map(Duration::from_secs)
+/// `Retry-After` (RFC 9110 10.2.3): a number of seconds, or a date, which is compared with the server's own clock.
+fn retry_after(head: &ResponseHead<'_>) -> Option<Duration> {
+    let value = head.fields().get_str("Retry-After")?;
+    let seconds = match HttpDate::to_unix(value) {
+        Some(then) => then.saturating_sub(HttpDate::to_unix(head.fields().get_str("Date")?)?),
+        None if value.bytes().all(|byte| byte.is_ascii_digit()) => value.parse().ok()?,
+        None => return None,
+    };
+    Some(Duration::from_secs(seconds))
 }

@@ -168,7 +168,7 @@ impl Follower {
             },
             refusal @ Wire::Refusal { .. } => {
                 self.plan = refusal.meaning();
-                io.close();
+                self.hang_up(io);
             }
             _ => self.fail(Error::Ended, io),
         }
