@@ -83,10 +83,12 @@ impl Service {
         connection.serial = connection.serial.wrapping_add(1);
         let found = self.router.find(&head);
         if let Some(response) = self.refuse(connection, &head, &found) {
-            // A body that nobody wants is not waited for: the connection ends with the answer.
+            // A body that nobody wants is not waited for: the connection ends with the answer. Behind a CONNECT comes
+            // what the client means for somebody else (RFC 9110 9.3.6); it must not be read as requests.
+            let ends = length != BodyLength::None || head.method() == "CONNECT";
             let form = self.form(&head);
             let form = Form {
-                keep_alive: form.keep_alive && length == BodyLength::None,
+                keep_alive: form.keep_alive && !ends,
                 ..form
             };
             self.respond(io, form, &response);
