@@ -13,7 +13,7 @@ use crate::support::{Running, connect, field, get, post, upgrade_request};
 pub struct Case {
     /// What this is about, as a sentence.
     pub name: &'static str,
-    /// The section that decides: of an RFC, of WHATWG HTML, or of the design.
+    /// The section that decides: of an RFC, of WHATWG HTML, or of what this crate promises.
     pub section: &'static str,
     pub sends: &'static [Step],
     /// In this order, and nothing else.
@@ -49,6 +49,8 @@ pub enum Seen {
     Frame(u8, &'static [u8]),
     /// A frame whose payload is so many bytes.
     Long(u8, usize),
+    /// Empty pongs, as many as the server saw fit: it need not answer every ping of a flood.
+    Pongs,
     /// The same so many times.
     All(usize, &'static Seen),
     /// A close frame of this code.
@@ -233,7 +235,7 @@ fn speak(
     address: SocketAddr,
 ) -> Result<(), String> {
     let mut block = Vec::new();
-    let mut write = |block: &mut Vec<u8>, stream: &mut TcpStream| {
+    let write = |block: &mut Vec<u8>, stream: &mut TcpStream| {
         let mut pieces = block.chunks(at_once);
         let result = pieces.try_for_each(|piece| stream.write_all(piece));
         block.clear();
@@ -268,18 +270,21 @@ fn speak(
 }
 
 /// One peer, with what it has read and not looked at.
-pub struct Peer {
+struct Peer {
     stream: TcpStream,
     read: Vec<u8>,
+    /// How much of it has been looked at.
+    seen: usize,
     is_socket: bool,
     speaker: Option<JoinHandle<Result<(), String>>>,
 }
 
 impl Peer {
-    pub fn new(stream: TcpStream) -> Peer {
+    fn new(stream: TcpStream) -> Peer {
         Peer {
             stream,
             read: Vec::new(),
+            seen: 0,
             is_socket: false,
             speaker: None,
         }
@@ -305,6 +310,12 @@ impl Peer {
                 (got, bytes) if (got, bytes.len()) == (first, length) => Ok(()),
                 (got, bytes) => Err(shown_frame(got, &bytes)),
             },
+            Pongs => {
+                while self.starts_with(b"\x8a\0")? {
+                    self.take(2)?;
+                }
+                Ok(())
+            }
             All(count, seen) => (0..count).try_for_each(|_| self.see(seen, false)),
             Close(code) => match self.frame()? {
                 (0x88, body) if body.starts_with(&code.to_be_bytes()) => Ok(()),
@@ -315,8 +326,8 @@ impl Peer {
                 (got, bytes) => Err(shown_frame(got, &bytes)),
             },
             End => match self.fill() {
-                Ok(()) => Err(shown(&self.read)),
-                Err(why) if why == ENDED && self.read.is_empty() => Ok(()),
+                Ok(()) => Err(shown(self.rest())),
+                Err(why) if why == ENDED => Ok(()),
                 Err(why) => Err(why),
             },
             Open => self.ask(),
@@ -328,26 +339,40 @@ impl Peer {
     fn fill(&mut self) -> Result<(), String> {
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
-            Ok(0) => Err(format!("{ENDED}{}", shown(&self.read))),
+            Ok(0) => Err(format!("{ENDED}{}", shown(self.rest()))),
             Ok(count) => {
+                self.read.drain(..std::mem::take(&mut self.seen));
                 self.read.extend_from_slice(&buffer[..count]);
                 Ok(())
             }
-            Err(error) => Err(format!("{error}, behind {}", shown(&self.read))),
+            Err(error) => Err(format!("{error}, behind{}", shown(self.rest()))),
         }
     }
 
+    /// What was read and not looked at yet.
+    fn rest(&self) -> &[u8] {
+        &self.read[self.seen..]
+    }
+
     fn take(&mut self, length: usize) -> Result<Vec<u8>, String> {
-        while self.read.len() < length {
+        while self.rest().len() < length {
             self.fill()?;
         }
-        let rest = self.read.split_off(length);
-        Ok(std::mem::replace(&mut self.read, rest))
+        let taken = self.rest()[..length].to_vec();
+        self.seen += length;
+        Ok(taken)
+    }
+
+    fn starts_with(&mut self, bytes: &[u8]) -> Result<bool, String> {
+        while self.rest().len() < bytes.len() {
+            self.fill()?;
+        }
+        Ok(self.rest().starts_with(bytes))
     }
 
     fn head(&mut self) -> Result<String, String> {
         loop {
-            let end = self.read.windows(4).position(|four| four == b"\r\n\r\n");
+            let end = self.rest().windows(4).position(|four| four == b"\r\n\r\n");
             match end {
                 Some(end) => {
                     let head = self.take(end + 4)?;
@@ -382,8 +407,8 @@ impl Peer {
             return Err(head);
         }
         loop {
-            if String::from_utf8_lossy(&self.read).contains(text) {
-                self.read.clear();
+            if String::from_utf8_lossy(self.rest()).contains(text) {
+                self.seen = self.read.len();
                 return Ok(());
             }
             self.fill()?;
@@ -406,6 +431,7 @@ impl Peer {
         self.await_speaker()?;
         if self.is_socket {
             self.send(b"\x89\x85\0\0\0\0still")?;
+            self.see(&Pongs, false)?;
             return self.see(&Frame(0x8a, b"still"), false);
         }
         self.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")?;

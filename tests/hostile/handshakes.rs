@@ -30,8 +30,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a handshake with another Upgrade is told to upgrade",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         )],
         gets: &[Answer(426, "Upgrade: websocket"), Open],
     },
@@ -39,8 +40,9 @@ const HANDSHAKES: &[Case] = &[
         name: "an Upgrade that only looks like websocket is none",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websockets\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websockets\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         )],
         gets: &[Answer(426, "Upgrade: websocket"), Open],
     },
@@ -48,8 +50,8 @@ const HANDSHAKES: &[Case] = &[
         name: "a handshake without Connection is refused",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -57,8 +59,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a handshake whose Connection does not name Upgrade is refused",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: keep-alive\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: keep-alive\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -66,8 +69,8 @@ const HANDSHAKES: &[Case] = &[
         name: "a handshake without a version is told the version",
         section: "RFC 6455 4.4",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         )],
         gets: &[Answer(426, "Sec-WebSocket-Version: 13"), Open],
     },
@@ -75,8 +78,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a handshake of an older version is told the version",
         section: "RFC 6455 4.4",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 8\r\n\r\n",
         )],
         gets: &[Answer(426, "Sec-WebSocket-Version: 13"), Open],
     },
@@ -84,8 +88,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a handshake of a later version is told the version",
         section: "RFC 6455 4.4",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 14\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 14\r\n\r\n",
         )],
         gets: &[Answer(426, "Sec-WebSocket-Version: 13"), Open],
     },
@@ -93,8 +98,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a version with a zero in front is none",
         section: "RFC 6455 4.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 013\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 013\r\n\r\n",
         )],
         gets: &[Answer(426, "Sec-WebSocket-Version: 13"), Open],
     },
@@ -102,8 +108,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a version with a plus is none",
         section: "RFC 6455 4.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: +13\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: +13\r\n\r\n",
         )],
         gets: &[Answer(426, "Sec-WebSocket-Version: 13"), Open],
     },
@@ -111,8 +118,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a list of versions is none",
         section: "RFC 6455 4.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13, 8\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 13, 8\r\n\r\n",
         )],
         gets: &[Answer(426, "Sec-WebSocket-Version: 13"), Open],
     },
@@ -120,9 +128,9 @@ const HANDSHAKES: &[Case] = &[
         name: "the version twice is none",
         section: "RFC 6455 11.3.5",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
-            Sec-WebSocket-Version: 13\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13\r\n\r\n",
         )],
         gets: &[Answer(426, "Sec-WebSocket-Version: 13"), Open],
     },
@@ -130,8 +138,8 @@ const HANDSHAKES: &[Case] = &[
         name: "a handshake without a key is refused",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -139,8 +147,8 @@ const HANDSHAKES: &[Case] = &[
         name: "an empty key is refused",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \r\n\r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -148,8 +156,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a short key is refused",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2hvcnQ=\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2hvcnQ=\r\n\
+            \r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -157,8 +166,8 @@ const HANDSHAKES: &[Case] = &[
         name: "a long key is refused",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\n\
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZSBhbmQgbW9yZQ==\r\n\r\n",
         )],
         gets: &[Status(400), Open],
@@ -167,8 +176,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a key without its padding is refused",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ\r\n\r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -176,8 +186,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a key that is not base64 is refused",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25j!Q==\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j!Q==\r\n\r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -185,8 +196,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a key in the alphabet of URLs is refused",
         section: "RFC 6455 4.2.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25j_-==\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j_-==\r\n\r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -194,8 +206,9 @@ const HANDSHAKES: &[Case] = &[
         name: "two keys are refused",
         section: "RFC 6455 11.3.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         )],
         gets: &[Status(400), Open],
@@ -204,8 +217,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a handshake that is no GET is refused",
         section: "RFC 6455 4.1",
         sends: &[Bytes(
-            b"POST /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            b"POST /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         )],
         gets: &[Answer(405, "Allow: GET"), Open],
     },
@@ -213,28 +227,33 @@ const HANDSHAKES: &[Case] = &[
         name: "a handshake in HTTP/1.0 is no handshake",
         section: "RFC 9110 7.8",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.0\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            b"GET /echo HTTP/1.0\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         )],
         gets: &[Answer(426, "Sec-WebSocket-Version: 13"), End],
     },
     Case {
         name: "a handshake with a body is refused, and the body is no frame",
         section: "RFC 6455 4.1",
-        sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Content-Length: 8\r\n\r\n\x81\x82\0\0\0\0hi",
-        )],
+        sends: &[
+            Bytes(
+                b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 8\r\n\r\n",
+            ),
+            Bytes(b"\x81\x82\0\0\0\0hi"),
+        ],
         gets: &[Status(400), Open],
     },
     Case {
         name: "a handshake with a chunked body is refused",
         section: "RFC 6455 4.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nTransfer-Encoding: chunked\r\n\r\n\
+            2\r\nhi\r\n0\r\n\r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -242,8 +261,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a handshake where there is nothing is 404",
         section: "RFC 6455 4.2.2",
         sends: &[Bytes(
-            b"GET /nowhere HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            b"GET /nowhere HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
         )],
         gets: &[Status(404), Open],
     },
@@ -251,9 +271,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a page of another origin may not open a WebSocket",
         section: "RFC 6455 10.2",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Origin: http://evil.example\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://evil.example\r\n\r\n",
         )],
         gets: &[Status(403), Open],
     },
@@ -271,9 +291,9 @@ const HANDSHAKES: &[Case] = &[
         name: "an opaque origin is nobody's own",
         section: "RFC 6454 7.3",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Origin: null\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: null\r\n\r\n",
         )],
         gets: &[Status(403), Open],
     },
@@ -281,9 +301,9 @@ const HANDSHAKES: &[Case] = &[
         name: "an origin that begins with ours is another",
         section: "RFC 6454 5",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Origin: http://a.evil.example\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://a.evil.example\r\n\r\n",
         )],
         gets: &[Status(403), Open],
     },
@@ -291,9 +311,9 @@ const HANDSHAKES: &[Case] = &[
         name: "an origin that ends with ours is another",
         section: "RFC 6454 5",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Origin: http://evil-a\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://evil-a\r\n\r\n",
         )],
         gets: &[Status(403), Open],
     },
@@ -301,9 +321,9 @@ const HANDSHAKES: &[Case] = &[
         name: "our origin at another port is another",
         section: "RFC 6454 5",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Origin: http://a:8080\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://a:8080\r\n\r\n",
         )],
         gets: &[Status(403), Open],
     },
@@ -311,9 +331,9 @@ const HANDSHAKES: &[Case] = &[
         name: "our origin of another scheme is another",
         section: "RFC 6454 5",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Origin: https://a\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: https://a\r\n\r\n",
         )],
         gets: &[Status(403), Open],
     },
@@ -321,9 +341,9 @@ const HANDSHAKES: &[Case] = &[
         name: "an origin with user information is another",
         section: "RFC 6454 4",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Origin: http://a@evil.example\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://a@evil.example\r\n\r\n",
         )],
         gets: &[Status(403), Open],
     },
@@ -331,9 +351,10 @@ const HANDSHAKES: &[Case] = &[
         name: "an origin does not hide behind our own",
         section: "RFC 6454 7.3",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Origin: http://a\r\nOrigin: http://evil.example\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://a\r\n\
+            Origin: http://evil.example\r\n\r\n",
         )],
         gets: &[Status(403), Open],
     },
@@ -341,18 +362,18 @@ const HANDSHAKES: &[Case] = &[
         name: "an empty origin is another",
         section: "RFC 6454 7",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Origin:\r\n\r\n",
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin:\r\n\r\n",
         )],
         gets: &[Status(403), Open],
     },
     Case {
         name: "a page of another origin may not publish",
-        section: "DESIGN.md, Limits",
+        section: "barewire::Limits",
         sends: &[Bytes(
-            b"POST /channels/smuggled HTTP/1.1\r\nHost: a\r\nOrigin: http://evil.example\r\n\
-            Content-Length: 8\r\n\r\nsmuggled",
+            b"POST /channels/smuggled HTTP/1.1\r\nHost: a\r\n\
+            Origin: http://evil.example\r\nContent-Length: 8\r\n\r\nsmuggled",
         )],
         gets: &[Status(403), End],
     },
@@ -360,8 +381,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a subprotocol that is offered twice is refused",
         section: "RFC 6455 4.1",
         sends: &[Bytes(
-            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Protocol: chat, chat\r\n\r\n",
         )],
         gets: &[Status(400), Open],
@@ -370,9 +392,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a subprotocol that is no token is refused",
         section: "RFC 6455 4.1",
         sends: &[Bytes(
-            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Sec-WebSocket-Protocol: ch at\r\n\r\n",
+            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ch at\r\n\r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -380,9 +402,10 @@ const HANDSHAKES: &[Case] = &[
         name: "a quoted subprotocol is refused",
         section: "RFC 6455 4.1",
         sends: &[Bytes(
-            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Sec-WebSocket-Protocol: \"chat\"\r\n\r\n",
+            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: \"chat\"\r\n\
+            \r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -390,12 +413,13 @@ const HANDSHAKES: &[Case] = &[
         name: "a flood of subprotocols is refused",
         section: "RFC 6455 4.1",
         sends: &[Bytes(
-            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-            Sec-WebSocket-Protocol: p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,p11,p12,p13,p14,p15,p16,p17,\
-            p18,p19,p20,p21,p22,p23,p24,p25,p26,p27,p28,p29,p30,p31,p32,p33,p34,p35,p36,p37,p38,p3\
-            9,p40,p41,p42,p43,p44,p45,p46,p47,p48,p49,p50,p51,p52,p53,p54,p55,p56,p57,p58,p59,p60,\
-            p61,p62,p63,p64\r\n\r\n",
+            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Protocol: p0,p1,p2,p3,p4,p5,p6,p7,p8,p9,p10,p11,p12,\
+            p13,p14,p15,p16,p17,p18,p19,p20,p21,p22,p23,p24,p25,p26,p27,p28,p2\
+            9,p30,p31,p32,p33,p34,p35,p36,p37,p38,p39,p40,p41,p42,p43,p44,p45,\
+            p46,p47,p48,p49,p50,p51,p52,p53,p54,p55,p56,p57,p58,p59,p60,p61,p62,p63,p64\r\n\r\n",
         )],
         gets: &[Status(400), Open],
     },
@@ -403,8 +427,9 @@ const HANDSHAKES: &[Case] = &[
         name: "a subprotocol that differs in case is another",
         section: "RFC 6455 11.5",
         sends: &[Bytes(
-            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Protocol: CHAT, news\r\n\r\n",
         )],
         gets: &[Answer(101, "Sec-WebSocket-Protocol: news")],
@@ -413,8 +438,9 @@ const HANDSHAKES: &[Case] = &[
         name: "one of many subprotocols is chosen, once, whatever their order",
         section: "RFC 6455 4.2.2",
         sends: &[Bytes(
-            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Protocol: ,, x , news\r\nSec-WebSocket-Protocol: chat\r\n\r\n",
         )],
         gets: &[Answer(101, "Sec-WebSocket-Protocol: chat")],
@@ -423,8 +449,9 @@ const HANDSHAKES: &[Case] = &[
         name: "an extension that nobody knows is not agreed on",
         section: "RFC 6455 9.1",
         sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Extensions: x; y=\"z, permessage-deflate\r\n\r\n",
         )],
         gets: &[Answer(101, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")],
@@ -432,11 +459,15 @@ const HANDSHAKES: &[Case] = &[
     Case {
         name: "frames that are glued to the handshake are answered",
         section: "RFC 6455 4.2.2",
-        sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\
-            \x81\x83\0\0\0\0one\x82\x83\0\0\0\0two",
-        )],
+        sends: &[
+            Bytes(
+                b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            ),
+            Bytes(b"\x81\x83\0\0\0\0one"),
+            Bytes(b"\x82\x83\0\0\0\0two"),
+        ],
         gets: &[
             Answer(101, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
             Frame(0x81, b"one"),
@@ -446,19 +477,38 @@ const HANDSHAKES: &[Case] = &[
     Case {
         name: "frames that are glued to a refused handshake are no requests and no frames",
         section: "RFC 6455 4.2.2",
-        sends: &[Bytes(
-            b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\n\r\n\x81\x83\0\0\0\0one",
-        )],
+        sends: &[
+            Bytes(
+                b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\r\n",
+            ),
+            Bytes(b"\x81\x83\0\0\0\0one"),
+        ],
         gets: &[Status(400), Status(400), End],
+    },
+    Case {
+        name: "an upgrade behind two polls is answered behind both",
+        section: "RFC 9112 9.3.2",
+        sends: &[Bytes(
+            b"GET /channels/c HTTP/1.1\r\nHost: a\r\n\r\n\
+            GET /channels/c HTTP/1.1\r\nHost: a\r\n\r\nGET /echo HTTP/1.1\r\nHost: a\r\n\
+            Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )],
+        gets: &[
+            Answer(200, "{\"events\":[]"),
+            Answer(200, "{\"events\":[]"),
+            Answer(101, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ],
     },
     Case {
         name: "a handshake that was cut before its end opens nothing",
         section: "RFC 9112 8",
         sends: &[
             Bytes(
-                b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+                b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
             ),
             HalfClose,
         ],
@@ -469,12 +519,14 @@ const HANDSHAKES: &[Case] = &[
         section: "RFC 6455 5.1",
         sends: &[
             Bytes(
-                b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
             ),
             Bytes(
-                b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                b"GET /echo HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
             ),
         ],
         gets: &[

@@ -10,6 +10,9 @@
 
 mod bodies;
 mod case;
+mod chunks;
+mod crowds;
+mod endings;
 mod frames;
 mod handshakes;
 mod heads;
@@ -19,3 +22,4 @@ mod resources;
 #[allow(dead_code)]
 #[path = "../sockets/support.rs"]
 mod support;
+mod targets;
