@@ -390,7 +390,7 @@ const FLOODS: &[Case] = &[
         section: "RFC 6455 5.5.3",
         sends: &[
             Socket("/echo"),
-            Times(100_000, b"\x8a\x90\0\0\0\00123456789abcdef"),
+            Times(100_000, b"\x8a\x90\0\0\0\0abcdefghijklmnop"),
         ],
         gets: &[Open],
     },
