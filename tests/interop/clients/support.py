@@ -97,6 +97,13 @@ class Process:
         return code
 
 
+def publish(url, data, event=None):
+    query = f"?event={event}" if event else ""
+    request = urllib.request.Request(url + query, data.encode() if isinstance(data, str) else data)
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        return json.load(answer)["id"]
+
+
 class Hub:
     """The hub, which can be killed and come back at the same address."""
 
@@ -119,36 +126,89 @@ class Hub:
         self.process.stop(signal.SIGKILL)
 
     def publish(self, channel, data, event=None):
-        query = f"?event={event}" if event else ""
-        request = urllib.request.Request(self.url + channel + query, data.encode() if isinstance(data, str) else data)
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            return json.load(answer)["id"]
+        return publish(self.url + channel, data, event)
 
 
-class Nginx:
-    """nginx in front of a hub: `open` lets everything through, `plain` does what it does when told nothing."""
+class Proxy:
+    """A proxy in front of a hub, set up as the README says. It can be killed and come back at the same address."""
+
+    # What the README's configuration says of the two addresses.
+    listens, asks = None, "127.0.0.1:9000"
 
     def __init__(self, hub):
-        folder = pathlib.Path(os.environ["BAREWIRE_WORK"]) / "nginx"
-        folder.mkdir(parents=True, exist_ok=True)
-        ports = {"HUB": hub.port, "OPEN": free_port(), "PLAIN": free_port()}
-        text = (HERE.parent / "nginx.conf").read_text()
-        text = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-        (folder / "nginx.conf").write_text(string.Template(text).substitute(ports))
-        self.open, self.plain = (f"http://127.0.0.1:{ports[name]}" for name in ("OPEN", "PLAIN"))
-        nginx = os.environ["BAREWIRE_NGINX"]
-        self.process = Process(nginx, "-p", folder, "-c", "nginx.conf", "-e", "stderr", cwd=folder)
-        for name in ("OPEN", "PLAIN"):
-            self.await_port(ports[name])
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        name = self.program()
+        self.folder = pathlib.Path(os.environ["BAREWIRE_WORK"]) / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        text = fenced_in_readme(name)
+        for written, real in ((self.listens, f"127.0.0.1:{self.port}"), (self.asks, f"127.0.0.1:{hub.port}")):
+            keyword, _, address = written.rpartition(" ")
+            if text.count(written) != 1:
+                raise AssertionError(f"the README's configuration of {name} does not say {written!r} once")
+            text = text.replace(written, f"{keyword} {real}".lstrip())
+        (self.folder / "readme.cfg").write_text(text)
+        self.prepare(hub)
+        self.start()
 
-    def await_port(self, port):
-        for _ in range(PATIENCE * 20):
-            if self.process.process.poll() is not None:
-                break
-            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
-                return
-            threading.Event().wait(0.05)
-        raise AssertionError("nginx does not listen: " + "\n".join(self.process.rest(self.process.err)))
+    @classmethod
+    def program(cls):
+        return cls.__name__.lower()
+
+    def prepare(self, hub):
+        pass
+
+    def start(self):
+        self.process = Process(program(self.program()), *self.arguments(), cwd=self.folder)
+        await_port(self.port, self.process)
+
+    def kill(self):
+        self.process.stop(signal.SIGKILL)
+
+    def revive(self):
+        if self.process.process.poll() is not None:
+            self.start()
+
+
+class Nginx(Proxy):
+    """At `url` as the README says, and at `plain_url` as nginx is when it is told nothing."""
+
+    listens = "listen 80"
+
+    def prepare(self, hub):
+        plain = free_port()
+        self.plain_url = f"http://127.0.0.1:{plain}"
+        frame = string.Template((HERE.parent / "nginx.conf").read_text())
+        (self.folder / "nginx.conf").write_text(frame.substitute(PLAIN=plain, HUB=hub.port))
+
+    def arguments(self):
+        return "-p", self.folder, "-c", "nginx.conf", "-e", "stderr"
+
+
+class Haproxy(Proxy):
+    listens = "bind :80"
+
+    def arguments(self):
+        # In the foreground.
+        return "-db", "-f", "readme.cfg"
+
+
+def fenced_in_readme(language):
+    """The one block of code in the README that is in this language."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    if len(blocks) != 1:
+        raise AssertionError(f"the README has {len(blocks)} blocks of {language}")
+    return blocks[0]
+
+
+def await_port(port, process):
+    for _ in range(PATIENCE * 20):
+        if process.process.poll() is not None:
+            break
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+            return
+        threading.Event().wait(0.05)
+    raise AssertionError("it does not listen: " + "\n".join(process.rest(process.err)))
 
 
 class NodeServers:
