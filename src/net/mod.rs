@@ -32,10 +32,12 @@
 mod accept;
 mod backlog;
 mod clock;
+mod connections;
 mod deadline;
 mod mailbox;
 mod output;
 mod slots;
+mod transport;
 mod turn;
 
 use std::net::SocketAddr;
