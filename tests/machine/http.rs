@@ -413,7 +413,7 @@ fn a_plain_get_of_a_websocket_is_told_to_upgrade() {
     server.send(client, get("/echo").as_bytes());
     assert_eq!(
         dateless(&server.take(client)),
-        "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+        "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Content-Type: text/plain; charset=utf-8\r\nSec-WebSocket-Version: 13\r\nContent-Length: 51\r\n\r\n\
          426 Upgrade Required: this is a WebSocket endpoint\n"
     );
