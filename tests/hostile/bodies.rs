@@ -283,6 +283,15 @@ const LENGTHS: &[Case] = &[
         gets: &[Status(404), End],
     },
     Case {
+        name: "a body that is too large is not asked for",
+        section: "RFC 9110 10.1.1",
+        sends: &[Bytes(
+            b"POST /channels/smuggled HTTP/1.1\r\nHost: a\r\n\
+            Expect: 100-continue\r\nContent-Length: 1048577\r\n\r\n",
+        )],
+        gets: &[Status(413), End],
+    },
+    Case {
         name: "a body that is cut by the end is none",
         section: "RFC 9112 8",
         sends: &[

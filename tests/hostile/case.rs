@@ -39,7 +39,7 @@ pub enum Step {
 pub enum Seen {
     /// Nothing yet: it does not listen before it has sent everything.
     Later,
-    /// A whole answer of this status. It says whether it is the last.
+    /// A whole answer of this status. If the end comes next it says so, else that the connection goes on.
     Status(u16),
     /// A whole answer of this status with this in its head or body.
     Answer(u16, &'static str),
@@ -126,43 +126,44 @@ pub fn assert_well(address: SocketAddr) {
 }
 
 impl Case {
-    pub fn play(&self, address: SocketAddr) -> Result<(), String> {
-        self.play_as(address, BLOCK, None)?;
+    /// Plays it as it is written, and nothing more.
+    pub fn play_once(&self, address: SocketAddr) -> Result<(), String> {
+        self.play_as(self.sends.to_vec(), BLOCK, address)
+    }
+
+    /// Plays it in every way that must make no difference.
+    fn play(&self, address: SocketAddr) -> Result<(), String> {
+        let mut steps = self.sends.to_vec();
+        if self.is_refused() {
+            let more = match self.opens_socket() {
+                true => SMUGGLED_FRAME,
+                false => SMUGGLED,
+            };
+            steps.push(Step::Bytes(more));
+        }
+        self.play_as(steps.clone(), BLOCK, address)?;
         if self.length() <= SHORT {
-            self.play_as(address, 1, None)
+            self.play_as(steps.clone(), 1, address)
                 .map_err(|why| format!("byte by byte, {why}"))?;
         }
         if matches!(self.gets, [Close(_), End]) {
-            self.play_as(address, BLOCK, Some("/channels/smuggled"))
+            for step in &mut steps {
+                if let Step::Socket(path) = step {
+                    *path = "/channels/smuggled";
+                }
+            }
+            self.play_as(steps, BLOCK, address)
                 .map_err(|why| format!("at a channel, {why}"))?;
         }
         Ok(())
     }
 
-    fn play_as(
-        &self,
-        address: SocketAddr,
-        step: usize,
-        path: Option<&'static str>,
-    ) -> Result<(), String> {
+    fn play_as(&self, steps: Vec<Step>, at_once: usize, address: SocketAddr) -> Result<(), String> {
         let before = smuggled(address)?;
         let mut peer = Peer::new(connect(address));
-        let mut steps = self.sends.to_vec();
-        if self.is_refused() {
-            let opens = |step: &Step| matches!(step, Step::Socket(_));
-            let frames = steps.iter().any(opens);
-            steps.push(Step::Bytes(if frames { SMUGGLED_FRAME } else { SMUGGLED }));
-        }
-        if let Some(path) = path {
-            for step in &mut steps {
-                if let Step::Socket(place) = step {
-                    *place = path;
-                }
-            }
-        }
         let stream = peer.stream.try_clone().map_err(|error| error.to_string())?;
         peer.speaker = Some(std::thread::spawn(move || {
-            speak(stream, &steps, step, address)
+            speak(stream, &steps, at_once, address)
         }));
         let heard = self.listen(&mut peer);
         if heard.is_err() {
@@ -179,8 +180,7 @@ impl Case {
     }
 
     fn listen(&self, peer: &mut Peer) -> Result<(), String> {
-        let opens = |step: &&Step| matches!(step, Step::Socket(_));
-        if self.sends.iter().any(|step| opens(&step)) {
+        if self.opens_socket() {
             let head = peer.head()?;
             if !head.starts_with("HTTP/1.1 101 ") {
                 return Err(format!("no WebSocket: {head}"));
@@ -193,6 +193,11 @@ impl Case {
                 .map_err(|why| format!("instead of {seen:?}: {why}"))?;
         }
         Ok(())
+    }
+
+    fn opens_socket(&self) -> bool {
+        let opens = |step: &Step| matches!(step, Step::Socket(_));
+        self.sends.iter().any(opens)
     }
 
     /// Whether the case ends with a refusal, behind which nothing is read.

@@ -10,7 +10,9 @@ use barewire::limits::HIGH_WATER;
 
 use crate::case::{assert_well, usual};
 use crate::memory::Watch;
-use crate::support::{Running, await_end, connect, get, open_websocket, post, read_answer};
+use crate::support::{
+    Running, await_end, connect, get, open_events, open_websocket, post, read_answer,
+};
 
 /// As many peers as do the same at once, where one would not show.
 const CROWD: usize = 64;
@@ -97,10 +99,15 @@ fn a_message_that_grows_past_16_mib_is_1009_and_takes_no_more_than_twice_that() 
     assert!(peak < 33 << 20, "{peak} bytes");
 }
 
-/// Sends `bytes` again and again without reading, until the server takes no more of them or has taken plenty, while
-/// everybody else is served as ever. So much memory may be in use meanwhile.
+/// After `opening`, sends `bytes` again and again without reading, until the server takes no more of them or has
+/// taken plenty, while everybody else is served as ever. So much memory may be in use meanwhile.
 #[track_caller]
-fn play_who_does_not_read(bytes: &[u8], at_socket: bool, high_water: usize, memory: usize) {
+fn play_who_does_not_read(
+    opening: impl FnOnce(&mut TcpStream),
+    bytes: &[u8],
+    high_water: usize,
+    memory: usize,
+) {
     const PLENTY: usize = 24 << 20;
     let mut watch = Watch::begin();
     let server = Running::start(|server| {
@@ -114,9 +121,7 @@ fn play_who_does_not_read(bytes: &[u8], at_socket: bool, high_water: usize, memo
     let answer = post(&mut connect(server.address), "/channels/large", &large);
     assert_eq!(answer.unwrap().status, 201);
     let mut peer = connect(server.address);
-    if at_socket {
-        open_websocket(&mut peer, "/echo", "");
-    }
+    opening(&mut peer);
     assert_well(server.address);
     watch.again();
     peer.set_nonblocking(true).unwrap();
@@ -137,17 +142,39 @@ fn play_who_does_not_read(bytes: &[u8], at_socket: bool, high_water: usize, memo
     assert!(peak < memory, "{peak} bytes were in use");
 }
 
+fn open_echo(peer: &mut TcpStream) {
+    open_websocket(peer, "/echo", "");
+}
+
+#[test]
+fn who_sends_ahead_of_a_long_poll_is_not_read_from() {
+    // RFC 9112 9.3.2: what is sent ahead has to wait for the poll.
+    let poll = |peer: &mut TcpStream| {
+        let request = b"GET /channels/silent?wait=60 HTTP/1.1\r\nHost: a\r\n\r\n";
+        peer.write_all(request).unwrap();
+    };
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    play_who_does_not_read(poll, &request.repeat(1_000), HIGH_WATER, 2 << 20);
+}
+
+#[test]
+fn what_is_sent_behind_an_event_stream_is_thrown_away() {
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let stream = |peer: &mut TcpStream| open_events(peer, "/channels/silent", "");
+    play_who_does_not_read(stream, &request.repeat(1_000), HIGH_WATER, 2 << 20);
+}
+
 #[test]
 fn who_asks_for_much_and_does_not_read_it_is_not_read_from() {
     let request = b"GET /channels/large HTTP/1.1\r\nHost: a\r\n\r\n";
-    play_who_does_not_read(&request.repeat(1_000), false, HIGH_WATER, 6 << 20);
+    play_who_does_not_read(|_| {}, &request.repeat(1_000), HIGH_WATER, 6 << 20);
 }
 
 #[test]
 fn who_has_much_echoed_and_does_not_read_it_is_not_read_from() {
     let mut message = b"\x82\xff\0\0\0\0\0\x01\0\0\0\0\0\0".to_vec();
     message.resize(message.len() + 64 * 1024, b'x');
-    play_who_does_not_read(&message, true, HIGH_WATER, 6 << 20);
+    play_who_does_not_read(open_echo, &message, HIGH_WATER, 6 << 20);
 }
 
 #[test]
@@ -155,7 +182,7 @@ fn who_pings_and_does_not_read_has_no_row_of_pongs() {
     // RFC 6455 5.5.3: the newest is enough. With such a high-water mark all of them are read.
     let mut ping = b"\x89\xfd\0\0\0\0".to_vec();
     ping.resize(ping.len() + 125, b'p');
-    play_who_does_not_read(&ping.repeat(1_000), true, usize::MAX, 2 << 20);
+    play_who_does_not_read(open_echo, &ping.repeat(1_000), usize::MAX, 2 << 20);
 }
 
 #[test]

@@ -5,13 +5,12 @@
 //! also sent byte by byte where it is short, because how bytes are cut must not matter. A case that is refused is
 //! followed by a whole request that would publish: none of it may ever be read. Behind each group a publish and a
 //! poll have to work as if nothing had been, and the memory that the group took at its peak has to be bounded.
-//!
-//! What time does to a peer (deadlines, heartbeats) is tested without a clock, elsewhere.
 
 mod bodies;
 mod case;
 mod chunks;
 mod crowds;
+mod deadlines;
 mod endings;
 mod frames;
 mod handshakes;

@@ -192,6 +192,15 @@ const CURSORS: &[Case] = &[
         gets: &[Status(201), Answer(200, "\"gap\":true"), Open],
     },
     Case {
+        name: "a cursor from another life is told of a gap by an event stream",
+        section: "WHATWG HTML 9.2.4",
+        sends: &[Bytes(
+            b"GET /channels/life HTTP/1.1\r\nHost: a\r\n\
+            Accept: text/event-stream\r\nLast-Event-ID: 1-0\r\n\r\n",
+        )],
+        gets: &[Stream("event: gap\n")],
+    },
+    Case {
         name: "the largest cursor is none of this life",
         section: "README.md, One log, four ways",
         sends: &[Bytes(
