@@ -9,11 +9,18 @@ use serde_json::{Value, json};
 
 use super::iso_timestamp;
 
+/// The largest request body, and the longest request target, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+const MAX_TARGET: usize = 1024;
+
+/// The field by which pages of every origin may read an answer.
+pub const FOR_ALL_PAGES: (&str, &str) = ("Access-Control-Allow-Origin", "*");
+
 /// Lets pages of every origin use these paths, for the page of a tutorial lies in a file or on another port: this
-/// answers the preflights, and [`answer`] and [`nothing`] say it again (CORS, WHATWG Fetch 3.2). A server that keeps
-/// secrets or knows its users by cookies must not do this; these hold nothing that is not everybody's.
+/// answers the preflights, and the field [`FOR_ALL_PAGES`] is in every answer (CORS, WHATWG Fetch 3.2). These servers
+/// hold nothing secret and use no cookies; one that does has to name the origins that it trusts.
 ///
-/// Whoever may send should not fill the memory, so that messages are small, too.
+/// What everybody may send has to be small, or it fills the memory.
 pub fn open_to_pages(server: &mut Server, paths: &[&str]) {
     server.limits(Limits {
         body: MAX_BODY,
@@ -31,13 +38,6 @@ pub fn open_to_pages(server: &mut Server, paths: &[&str]) {
         });
     }
 }
-
-/// The largest request body, and the longest request target, in bytes.
-const MAX_BODY: usize = 64 * 1024;
-const MAX_TARGET: usize = 1024;
-
-/// The field by which pages of every origin may read an answer.
-pub const FOR_ALL_PAGES: (&str, &str) = ("Access-Control-Allow-Origin", "*");
 
 /// A JSON answer. Caches leave it alone: it holds for this moment only.
 pub fn answer(json: &Value) -> Response {
