@@ -5,8 +5,9 @@
 //!     cargo run --release --example chat -- --name Grace      # in another one
 //!
 //! It listens with a subscription, which keeps its place whatever happens to the connection, and speaks over a
-//! WebSocket, which is opened again when it is lost. Both are on one loop, in the main thread; reading standard input
-//! blocks, so that has a thread of its own.
+//! WebSocket, which is opened again when it is lost. Where something between here and the hub lets no WebSocket through,
+//! it can only listen, and says so. Both are on one loop, in the main thread; reading standard input blocks, so that has
+//! a thread of its own.
 
 mod common;
 
@@ -31,14 +32,18 @@ fn main() -> common::Outcome {
     let me = format!("{:x}", std::time::UNIX_EPOCH.elapsed()?.as_nanos());
     let mut client = Client::new()?;
 
-    let myself = me.clone();
+    let (failed, failures) = channel::<String>();
+    let (myself, deaf, stopper) = (me.clone(), failed.clone(), client.stopper());
     client.subscribe(Subscribe::to(&url), move |update| match update {
         Update::Event(event) if event.is_gap() => eprintln!("some of what was said is lost"),
         Update::Event(event) => hear(&event.data(), &myself),
         Update::Connected(transport) => eprintln!("connected: {transport}"),
         Update::Lost(why, wait) => eprintln!("lost: {why}; again in {:.1} s", wait.as_secs_f64()),
         Update::FellBack(from, why) => eprintln!("{from} does not work here: {why}"),
-        Update::Ended(Some(why)) => eprintln!("ended: {why}"),
+        Update::Ended(Some(why)) => {
+            let _ = deaf.send(why.to_string());
+            stopper.stop();
+        }
         _ => {}
     })?;
 
@@ -59,10 +64,14 @@ fn main() -> common::Outcome {
     ctrlc::set_handler(move || stopper.stop())?;
     let stopper = client.stopper();
     std::thread::spawn(move || {
-        speak(&mouths, &name, &me);
+        if speak(&mouths, &name, &me) > 0 {
+            let _ = failed.send("not everything was sent".to_owned());
+        }
         stopper.stop();
     });
-    Ok(client.run()?)
+    client.run()?;
+    // If something went wrong, this is what did first.
+    failures.try_recv().map_or(Ok(()), |why| Err(why.into()))
 }
 
 /// Prints what somebody says: without control characters, which could do anything to a terminal.
@@ -76,20 +85,28 @@ fn hear(said: &str, me: &str) {
     println!("{}", line.replace(char::is_control, " "));
 }
 
-/// Sends the lines of standard input, each as soon as there is a connection to send it over.
-fn speak(mouths: &Receiver<Option<Sender>>, name: &str, me: &str) {
-    let mut mouth = None;
+/// Sends the lines of standard input, each as soon as there is a connection to send it over. Says how many could not
+/// be sent.
+fn speak(mouths: &Receiver<Option<Sender>>, name: &str, me: &str) -> usize {
+    let (mut mouth, mut unsent) = (None, 0);
     for line in std::io::stdin().lines().map_while(Result::ok) {
         let said = json!({ "name": name, "text": line, "from": me }).to_string();
         mouth = mouths.try_iter().last().unwrap_or(mouth);
         while mouth.is_none() {
-            let Ok(next) = mouths.recv() else { return };
+            // There is nobody left to say so when there will be no connection.
+            let Ok(next) = mouths.recv() else { break };
             mouth = next;
         }
-        if let Some(Err(why)) = mouth.as_ref().map(|mouth| mouth.send(&*said)) {
-            eprintln!("not sent: {why}");
+        let sent = match &mouth {
+            Some(mouth) => mouth.send(&*said).map_err(|why| why.to_string()),
+            None => Err("this can only listen".to_owned()),
+        };
+        if let Err(why) = sent {
+            eprintln!("not sent: {line}: {why}");
+            unsent += 1;
         }
     }
+    unsent
 }
 
 fn arguments() -> Result<(String, String), lexopt::Error> {

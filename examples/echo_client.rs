@@ -17,6 +17,7 @@ Usage: echo_client [--server URL] [--agent NAME]
 
 fn main() -> common::Outcome {
     let (server, agent) = arguments()?;
+    let agent = percent_encoded(&agent);
     let mut socket = WebSocket::connect(&format!("{server}/getCaseCount"))?;
     let count = socket.receive()?.ok_or("the server said no case count")?;
     let count: u32 = count
@@ -39,6 +40,17 @@ fn echo(url: &str) -> barewire::Result<()> {
     let mut client = Client::new()?;
     client.connect(Connect::to(url), |socket, message| socket.send(message))?;
     client.run()
+}
+
+/// A value for a query: what is not unreserved (RFC 3986 2.3) is encoded.
+fn percent_encoded(value: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    };
+    value.bytes().map(encoded).collect()
 }
 
 fn arguments() -> Result<(String, String), lexopt::Error> {

@@ -9,13 +9,13 @@
 
 mod common;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use barewire::sse::{Event, EventId, EventName};
 use barewire::{EventStream, Server};
-use common::{Options, answer, iso_timestamp, keep};
-use serde_json::json;
+use common::textbook::{FOR_ALL_PAGES, Log, every, open_to_pages, with_json};
+use common::{Options, iso_timestamp};
+use serde_json::{Value, json};
 
 const HELP: &str = "\
 Server-sent events: GET /stream is a stream of events, POST /broadcast sends any JSON to all streams.
@@ -25,75 +25,55 @@ Usage: server_sent_events [--listen ADDR] [--heartbeat SECONDS]
   --listen ADDR         the address to listen on [default: 127.0.0.1:5002]; port 0 lets the system choose
   --heartbeat SECONDS   how often streams get a heartbeat event [default: 15]";
 
-/// Messages that are kept for who connects again.
-const KEPT: usize = 100;
-
-#[derive(Default)]
-struct Streams {
-    open: Vec<EventStream>,
-    /// The newest messages, with their ids.
-    recent: VecDeque<(u64, String)>,
-    last_id: u64,
-}
-
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let heartbeat = options.seconds("heartbeat", "15")?;
     let mut server = Server::bind(options.text("listen", "127.0.0.1:5002"))?;
-    let streams = Arc::new(Mutex::new(Streams::default()));
+    open_to_pages(&mut server, &["/stream", "/broadcast"]);
+    // What was said, and the streams that are open.
+    let board = Arc::new(Mutex::new((Log::default(), Vec::<EventStream>::new())));
 
-    let shared = Arc::clone(&streams);
+    let shared = Arc::clone(&board);
     server.get("/stream", move |request, reply| {
-        // Pages of every origin may read this.
-        let stream = reply.header("Access-Control-Allow-Origin", "*").events();
-        send(&stream, "connected", None, &now());
-        let streams = &mut *shared.lock().unwrap();
-        let seen = request.header("Last-Event-ID").map(str::parse::<u64>);
+        let stream = reply.header(FOR_ALL_PAGES.0, FOR_ALL_PAGES.1).events();
+        let _ = stream.send_event("connected", &now());
+        let (log, streams) = &mut *shared.lock().unwrap();
+        let seen = request.header("Last-Event-ID").map(str::parse);
         if let Some(Ok(seen)) = seen {
-            for (id, data) in streams.recent.iter().filter(|(id, _)| *id > seen) {
-                send(&stream, "message", Some(*id), data);
+            for event in log.after(seen) {
+                send(&stream, event.id, &event.message.to_string());
             }
         }
-        streams.open.push(stream);
+        streams.push(stream);
     });
 
-    let shared = Arc::clone(&streams);
-    server.post("/broadcast", move |request, reply| {
-        let data = match common::json_of(request) {
-            Ok(message) => message.to_string(),
-            Err(refusal) => return reply.send(refusal),
-        };
-        let streams = &mut *shared.lock().unwrap();
-        streams.last_id += 1;
-        streams.send_all("message", Some(streams.last_id), &data);
-        keep(&mut streams.recent, (streams.last_id, data), KEPT);
-        let clients = streams.open.len();
-        reply.send(answer(&json!({"status": "sent", "clients": clients})));
-    });
+    let shared = Arc::clone(&board);
+    let broadcast = move |message: Value| {
+        let (log, streams) = &mut *shared.lock().unwrap();
+        let data = message.to_string();
+        let id = log.push(message);
+        // Who has gone is forgotten.
+        streams.retain(|stream| send(stream, id, &data));
+        json!({"status": "sent", "clients": streams.len()})
+    };
+    server.post("/broadcast", with_json(broadcast));
 
     // Streams can be written to from any thread.
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(heartbeat);
-            streams.lock().unwrap().send_all("heartbeat", None, &now());
-        }
+    every(heartbeat, move || {
+        let (_, streams) = &mut *board.lock().unwrap();
+        streams.retain(|stream| stream.send_event("heartbeat", &now()).is_ok());
     });
 
     common::serve(server)
 }
 
-impl Streams {
-    /// Sends an event to all, and forgets those who have gone.
-    fn send_all(&mut self, name: &str, id: Option<u64>, data: &str) {
-        self.open.retain(|stream| send(stream, name, id, data));
-    }
-}
-
-fn send(stream: &EventStream, name: &str, id: Option<u64>, data: &str) -> bool {
-    let id = id.map(|id| id.to_string());
+/// Sends a message, if the client is still there.
+fn send(stream: &EventStream, id: u64, data: &str) -> bool {
+    let (name, id) = (EventName::new("message").ok(), id.to_string());
+    let id = EventId::new(&id).ok();
     let event = Event {
-        name: EventName::new(name).ok(),
-        id: id.as_deref().and_then(|id| EventId::new(id).ok()),
+        name,
+        id,
         ..Event::message(data)
     };
     stream.send(&event).is_ok()

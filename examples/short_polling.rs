@@ -9,12 +9,12 @@
 
 mod common;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use barewire::Server;
-use common::{Options, answer, iso_timestamp, keep, message_of};
-use serde_json::{Value, json};
+use common::textbook::{Log, answer, open_to_pages, with_message};
+use common::{Options, iso_timestamp};
+use serde_json::json;
 
 const HELP: &str = "\
 Short polling: POST /send takes {\"message\": ...}, GET /poll gives all messages since the last poll.
@@ -23,31 +23,29 @@ Usage: short_polling [--listen ADDR]
 
   --listen ADDR   the address to listen on [default: 127.0.0.1:5000]; port 0 lets the system choose";
 
-/// Messages that wait for a poll. Beyond it the oldest is forgotten.
-const KEPT: usize = 1_000;
-
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let mut server = Server::bind(options.text("listen", "127.0.0.1:5000"))?;
-    let sent = Arc::new(Mutex::new(VecDeque::new()));
+    open_to_pages(&mut server, &["/poll", "/send"]);
+    let sent = Arc::new(Mutex::new(Log::default()));
 
-    let messages = Arc::clone(&sent);
-    server.get("/poll", move |_request, reply| {
-        let messages: Vec<Value> = messages.lock().unwrap().drain(..).collect();
-        reply.send(answer(
-            &json!({"timestamp": iso_timestamp(), "messages": messages}),
-        ));
+    let waiting = Arc::clone(&sent);
+    server.get("/poll", move |request, reply| {
+        let mut waiting = waiting.lock().unwrap();
+        let messages: Vec<_> = waiting.after(0).map(|event| &event.message).collect();
+        let messages = json!({"timestamp": iso_timestamp(), "messages": messages});
+        // HEAD comes here, too, but nobody gets to see what it is answered.
+        if request.method() == "GET" {
+            waiting.clear();
+        }
+        reply.send(answer(&messages));
     });
 
-    server.post("/send", move |request, reply| {
-        reply.send(match message_of(request) {
-            Ok(message) => {
-                keep(&mut sent.lock().unwrap(), message, KEPT);
-                answer(&json!({"status": "received"}))
-            }
-            Err(refusal) => refusal,
-        });
-    });
+    let send = move |message| {
+        sent.lock().unwrap().push(message);
+        json!({"status": "received"})
+    };
+    server.post("/send", with_message(send));
 
     common::serve(server)
 }

@@ -1,4 +1,4 @@
-//! The event loop with no protocol on top: reads what the client says, answers, closes.
+//! The event loop with no protocol on top: reads what a client says, answers, closes.
 //!
 //!     cargo run --release --example tcp
 //!     echo 'Hello from client!' | nc 127.0.0.1 8080
@@ -9,15 +9,15 @@
 mod common;
 
 use std::convert::Infallible;
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use barewire::net::{Io, Limits, Loop, Protocol};
 use common::Options;
 
 const HELP: &str = "\
-Raw TCP: prints what a client says, answers \"Hello from server!\" and closes.
+Raw TCP: reads what a client says, answers \"Hello from server!\" and closes.
 
 Usage: tcp [--listen ADDR]
 
@@ -29,20 +29,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Hello;
 
 impl Protocol for Hello {
-    /// What is kept for each client: its address.
-    type Connection = SocketAddr;
+    /// What is kept for each client: nothing.
+    type Connection = ();
     /// Other threads have nothing to tell it.
     type Command = Infallible;
 
-    fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> SocketAddr {
+    fn opened(&mut self, _peer: SocketAddr, io: &mut Io<'_>) {
         io.set_deadline(PATIENCE);
-        peer
     }
 
-    fn received(&mut self, peer: &mut SocketAddr, input: &mut [u8], io: &mut Io<'_>) {
-        // Quoted, so that what others send does not control this terminal; and if nobody reads it, so be it.
-        let said = String::from_utf8_lossy(input);
-        let _ = writeln!(std::io::stdout(), "{peer} says {said:?}");
+    fn received(&mut self, _client: &mut (), _said: &mut [u8], io: &mut Io<'_>) {
+        // It is not printed: a terminal or a pipe that takes no more would stop the loop, and with it every client.
         io.out.send(b"Hello from server!");
         io.close();
     }
@@ -51,7 +48,14 @@ impl Protocol for Hello {
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let mut event_loop = Loop::new(Limits::default(), 0, |_mailbox| Hello)?;
-    event_loop.listen(options.text("listen", "127.0.0.1:8080").parse()?)?;
+    // A name may stand for several addresses: the first that can be had will do.
+    let mut listening = Err(ErrorKind::AddrNotAvailable.into());
+    for address in options.text("listen", "127.0.0.1:8080").to_socket_addrs()? {
+        if listening.is_err() {
+            listening = event_loop.listen(address);
+        }
+    }
+    listening?;
 
     let mailbox = event_loop.mailbox();
     ctrlc::set_handler(move || mailbox.stop())?;

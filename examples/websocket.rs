@@ -4,9 +4,10 @@
 //!     websocat ws://127.0.0.1:8765
 //!     {"message": "hello", "broadcast": true}
 //!
-//! A browser lets a page of any origin open a WebSocket to any server, so this one lets only its own in. For a page
-//! of yours name its origin, `--allow-origin http://localhost:3000`; for one opened as a file, whose origin is
-//! `null`, all of them: `--allow-origin '*'`.
+//! A page of a tutorial needs leave to come in. A browser lets a page of any origin open a WebSocket to any server, with
+//! the user's cookies, so that the library refuses (403) all origins but the server's own. Name the one your page has:
+//! `--allow-origin http://localhost:3000`. One that was opened as a file has none to name, and needs
+//! `--allow-origin '*'`, which lets all pages in. Programs that are no browsers come in as they are.
 
 mod common;
 
@@ -23,7 +24,8 @@ A WebSocket server on every path: JSON is echoed, and what says \"broadcast\": t
 Usage: websocket [--listen ADDR] [--allow-origin ORIGIN]...
 
   --listen ADDR           the address to listen on [default: 127.0.0.1:8765]; port 0 lets the system choose
-  --allow-origin ORIGIN   let pages of this origin open WebSockets too; * lets those of every origin";
+  --allow-origin ORIGIN   let pages of this origin in, such as http://localhost:3000, or * for all. Without it a browser's
+                          page is refused (403), unless its origin is http://ADDR itself; one in a file needs *";
 
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;

@@ -1,13 +1,14 @@
-//! What the examples share, so that each of them is about one thing: options, being stopped, and the time.
+//! What the examples share, so that each of them is about one thing: options, being stopped, and the time. What only
+//! the textbook servers need is in [`textbook`].
 #![allow(dead_code)] // None of them uses all of it.
 
-use std::collections::VecDeque;
+pub mod textbook;
+
 use std::error::Error;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use barewire::{Request, Response, Server};
-use serde_json::{Value, json};
+use barewire::Server;
 
 /// The options of a command line, each `--name value`.
 pub struct Options {
@@ -85,41 +86,6 @@ pub fn say_listening(address: std::net::SocketAddr) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
     out.flush()
-}
-
-/// The `message` of a JSON body, or the answer that says what is wrong.
-pub fn message_of(request: &Request<'_>) -> Result<Value, Response> {
-    let mut body = json_of(request)?;
-    match body.get_mut("message") {
-        Some(message) => Ok(message.take()),
-        None => Err(refuse(
-            400,
-            "send a message, as in {\"message\": \"hello\"}",
-        )),
-    }
-}
-
-/// A JSON body, or the answer that says what is wrong.
-pub fn json_of(request: &Request<'_>) -> Result<Value, Response> {
-    serde_json::from_slice(request.body()).map_err(|error| refuse(400, error))
-}
-
-/// A JSON answer. Caches leave it alone: it holds for this moment only.
-pub fn answer(json: &Value) -> Response {
-    Response::json(json.to_string()).header("Cache-Control", "no-store")
-}
-
-/// An answer that says in JSON what is wrong.
-pub fn refuse(status: u16, why: impl ToString) -> Response {
-    answer(&json!({"error": why.to_string()})).status(status)
-}
-
-/// Adds to a queue that is not to grow beyond `most`: the oldest goes.
-pub fn keep<T>(queue: &mut VecDeque<T>, value: T, most: usize) {
-    if queue.len() >= most {
-        queue.pop_front();
-    }
-    queue.push_back(value);
 }
 
 /// The time in UTC as ISO 8601 writes it, such as `2001-09-09T01:46:40.000Z`.

@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 
-from support import PATIENCE, ClientTest, Hub, program, start
+from support import PATIENCE, ClientTest, Hub, Nginx, program, start
 
 
 class Chat(ClientTest):
@@ -56,6 +56,26 @@ class Chat(ClientTest):
         tail = self.tail(self.hub.url + channel, "--count", "20")
         said = [json.loads(self.next_event(tail)["data"])["text"] for _ in range(20)]
         self.assertEqual(said, ["one", "two"] * 10)
+
+    def test_where_it_can_only_listen_it_says_what_was_not_sent_and_listens_on(self):
+        nginx = Nginx(self.hub)
+        self.addCleanup(nginx.process.stop, signal.SIGKILL)
+        channel = self.channel()
+        chat = self.run_program(program("chat"), nginx.plain + channel, stdin=subprocess.PIPE)
+        chat.says("can only listen here: ")
+        for line in ("hello", "again"):
+            self.say(chat, line)
+            chat.says(f"^not sent: {line}: ")
+            self.hub.publish(channel, f"behind {line}")
+            self.assertEqual(chat.line(), f"behind {line}")
+        chat.process.stdin.close()
+        chat.says("^Error: not everything was sent$")
+        self.assertEqual(chat.exit_code(), 1)
+
+    def test_a_channel_that_cannot_be_read_ends_it_with_the_reason(self):
+        chat = self.run_program(program("chat"), self.hub.url + "/nowhere", stdin=subprocess.PIPE)
+        chat.says("^Error: the server answered 404")
+        self.assertEqual(chat.exit_code(), 1)
 
     def test_an_interrupt_ends_it_cleanly(self):
         for number in (signal.SIGINT, signal.SIGTERM):

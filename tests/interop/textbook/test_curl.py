@@ -69,6 +69,15 @@ class CommandLine(unittest.TestCase):
             port = re.search(r"default: 127\.0\.0\.1:(\d+)", done.stdout)[1]
             self.assertIn(f'"127.0.0.1:{port}"', (EXAMPLES / f"{name}.rs").read_text())
 
+    def test_names_are_looked_up(self):
+        for name in SERVERS:
+            program = os.environ["BAREWIRE_" + name.upper()]
+            with subprocess.Popen([program, "--listen", "localhost:0"], stdout=subprocess.PIPE, text=True) as server:
+                self.addCleanup(server.kill)
+                self.assertRegex(server.stdout.readline(), r"\Alistening on http://(127\.0\.0\.1|\[::1\]):\d+\n\Z", name)
+                server.terminate()
+                self.assertEqual(server.wait(PATIENCE), 0)
+
     def test_what_is_not_there_is_refused(self):
         for name in SERVERS:
             for arguments in (["--port", "1"], ["--listen"], ["--listen", "nowhere"], ["x"]):

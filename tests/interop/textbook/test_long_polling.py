@@ -1,7 +1,9 @@
 """The long_polling example, with requests in threads as the clients that wait."""
 
 import concurrent.futures
+import contextlib
 import itertools
+import json
 import signal
 import threading
 import time
@@ -114,6 +116,25 @@ class LongPolling(ExampleTest):
         self.post_all("/broadcast", [b'{"message": %d}' % n for n in range(1_001)])
         self.assertEqual([self.poll()["message"] for _ in range(3)], [1, 2, 3])
 
+    def test_head_takes_no_message_away_and_does_not_wait(self):
+        self.park().close()
+        self.broadcast("kept")
+        for target in ("/long-poll", "/long-poll?client_id=" + requests.utils.quote(self.client), "/long-poll?client_id=new"):
+            answer = self.get(target, method="HEAD")
+            self.assertEqual((answer.status, answer["allow"]), (405, "GET, OPTIONS"))
+        self.assertEqual(self.poll()["message"], "kept")
+
+    def test_what_is_kept_is_no_more_than_a_mebibyte(self):
+        self.park().close()
+        self.post_all("/broadcast", [b'{"message": "%d %s"}' % (n, b"x" * 60_000) for n in range(40)])
+        first = 40 - 2**20 // 60_005
+        self.assertEqual([self.poll()["message"].split()[0] for _ in range(2)], [str(first), str(first + 1)])
+        kept = [event["message"].split()[0] for event in self.updates(0)["events"]]
+        self.assertEqual(kept, [str(n) for n in range(first, 40)])
+        body = b'{"message": "%s"}' % (b"x" * 65_536)
+        post = request(self.server, "POST", "/broadcast", f"Content-Length: {len(body)}") + body
+        self.assertEqual(self.exchange(post).status, 413)
+
     # /broadcast
 
     def test_what_is_no_message_is_refused_in_json(self):
@@ -149,8 +170,14 @@ class LongPolling(ExampleTest):
         self.broadcast("two")
         self.assertEqual([event["message"] for event in waiting.answer().json()["events"]], ["two"])
 
+    def test_who_has_seen_nothing_may_say_so_as_scripts_do(self):
+        self.broadcast("one")
+        everything = self.updates(0)
+        for nothing in (None, "", "null"):
+            self.assertEqual(self.updates(nothing), everything)
+
     def test_a_cursor_is_a_number(self):
-        for cursor in ("x", "-1", "1.5", "", "99999999999999999999"):
+        for cursor in ("x", "-1", "1.5", "undefined", "99999999999999999999"):
             answer = self.get("/api/updates", f"X-Last-Event-Id: {cursor}")
             self.assertEqual((answer.status, list(answer.json())), (400, ["error"]), cursor)
 
@@ -203,6 +230,50 @@ class Deadlines(ExampleTest):
                 time.sleep(WAIT / 3)
         publisher.join()
         self.assertEqual(received, list(range(count)))
+
+
+class Crowd(ExampleTest):
+    example = "long_polling"
+    options = ("--wait", "10")
+
+    def ask(self, client):
+        """A poll that is given up at once, but is heard."""
+        with contextlib.closing(self.connect()) as connection:
+            connection.send(request(self.server, "GET", f"/long-poll?client_id={client}"))
+
+    def broadcast(self, message):
+        body = json.dumps({"message": message}).encode()
+        post = request(self.server, "POST", "/broadcast", f"Content-Length: {len(body)}") + body
+        return self.exchange(post).json()["clients"]
+
+    def next_of(self, client):
+        with contextlib.closing(self.connect()) as connection:
+            return connection.exchange(request(self.server, "GET", f"/long-poll?client_id={client}")).json()["message"]
+
+    def test_who_has_been_silent_longest_is_forgotten_for_who_is_new(self):
+        for client in ("silent", "active"):
+            self.ask(client)
+        messages = itertools.count()
+        while self.broadcast(next(messages)) < 2:
+            pass
+        for _ in range(3):
+            self.broadcast(next(messages))
+        first = self.next_of("active")
+        connection = self.connect()
+        connection.send(request(self.server, "GET", "/long-poll?client_id=waiting"))
+        self.assertTrue(connection.is_silent())
+        for n in range(10_100):
+            if n == 5_000:
+                self.assertEqual(self.next_of("active"), first + 1)
+            self.ask(n)
+        # A request that waits is answered all the same.
+        answer = connection.answer()
+        self.assertEqual((answer.status, answer.json()["status"]), (200, "timeout"))
+        self.assertEqual(self.next_of("active"), first + 2)
+        connection.send(request(self.server, "GET", "/long-poll?client_id=silent"))
+        self.assertTrue(connection.is_silent())
+        self.assertEqual(self.broadcast("new"), 10_000)
+        self.assertEqual(connection.answer().json()["message"], "new")
 
 
 class Shutdown(ExampleTest):

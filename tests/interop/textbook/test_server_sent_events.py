@@ -80,6 +80,21 @@ class ServerSentEvents(ExampleTest):
         self.broadcast("new")
         self.assertEqual([json.loads(event.data) for event in again.take(3)], ["missed", "missed too", "new"])
 
+    def test_what_is_kept_for_who_connects_again_is_no_more_than_a_mebibyte(self):
+        stream = self.stream()
+        self.post_all("/broadcast", [b'"%d %s"' % (n, b"x" * 60_000) for n in range(40)])
+        seen = stream.next().id
+        stream.connection.close()
+        self.broadcast("new")
+        again = self.stream(f"Last-Event-ID: {seen}")
+        count = 2**20 // 60_005
+        kept = [json.loads(event.data).split()[0] for event in again.take(count + 1)]
+        self.assertEqual(kept, [*(str(n) for n in range(40 - count, 40)), "new"])
+        body = b'"%s"' % (b"x" * 65_536)
+        answer = self.exchange(request(self.server, "POST", "/broadcast", f"Content-Length: {len(body)}") + body)
+        self.assertEqual(answer.status, 413)
+        self.assertTrue(again.connection.is_silent())
+
     def test_what_is_no_json_is_refused_in_json_and_sent_to_nobody(self):
         stream = self.stream()
         for body in (b"", b"hello", b"{", b"\xff"):

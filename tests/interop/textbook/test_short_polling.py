@@ -4,7 +4,7 @@ import datetime
 
 import requests
 
-from harness import PATIENCE, ExampleTest
+from harness import PATIENCE, ExampleTest, request
 
 
 class ShortPolling(ExampleTest):
@@ -47,7 +47,7 @@ class ShortPolling(ExampleTest):
         self.assertLess(abs(age.total_seconds()), PATIENCE)
 
     def test_what_is_no_message_is_refused_in_json(self):
-        for body in (b"", b"hello", b"{", b'{"message": "a"', b"\xff", b'{"massage": 1}', b"[]", b"1", b"[" * 100_000):
+        for body in (b"", b"hello", b"{", b'{"message": "a"', b"\xff", b'{"massage": 1}', b"[]", b"1", b"[" * 60_000):
             response = self.session.post(self.server.url + "/send", data=body, timeout=PATIENCE)
             self.assertEqual(response.status_code, 400, body[:20])
             self.assertEqual(list(response.json()), ["error"])
@@ -57,4 +57,20 @@ class ShortPolling(ExampleTest):
         self.post_all("/send", [b'{"message": %d}' % n for n in range(1_010)])
         self.assertEqual(self.poll()["messages"], list(range(10, 1_010)))
 
+    def test_head_takes_nothing_away(self):
+        self.send("kept")
+        length = self.get("/poll", method="HEAD")["content-length"]
+        self.assertEqual(self.get("/poll", method="HEAD")["content-length"], length)
+        answer = self.get("/poll")
+        self.assertEqual((answer.json()["messages"], answer["content-length"]), (["kept"], length))
+        self.assertEqual(self.poll()["messages"], [])
 
+    def test_what_waits_is_no_more_than_a_mebibyte(self):
+        self.post_all("/send", [b'{"message": "%d %s"}' % (n, b"x" * 60_000) for n in range(40)])
+        waiting = [message.split()[0] for message in self.poll()["messages"]]
+        self.assertEqual(waiting, [str(n) for n in range(40 - len(waiting), 40)])
+        self.assertEqual(len(waiting), 2**20 // 60_005)
+        body = b'{"message": "%s"}' % (b"x" * 65_536)
+        answer = self.exchange(request(self.server, "POST", "/send", f"Content-Length: {len(body)}") + body)
+        self.assertEqual(answer.status, 413)
+        self.assertEqual(self.poll()["messages"], [])

@@ -1,5 +1,6 @@
 """The websocket example, with the websockets library as the client."""
 
+import decimal
 import json
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -34,6 +35,19 @@ class WebSocketServer(ExampleTest):
                 answer = json.loads(self.exchange_text(socket, json.dumps(original)))
                 self.assertEqual(list(answer), ["type", "original", "timestamp"])
                 self.assertEqual((answer["type"], answer["original"]), ("echo", original))
+
+    def test_numbers_are_echoed_and_broadcast_to_the_last_digit(self):
+        sender, other = self.open(), self.open()
+        numbers = "12345678901234567890123 -18446744073709551616 1e400 -0 1.0 0.10 1E+2 3.14159265358979323846".split()
+
+        def read(text):
+            return json.loads(text, parse_int=decimal.Decimal, parse_float=decimal.Decimal)
+
+        message = f"[{','.join(numbers)}]"
+        echo = read(self.exchange_text(sender, f'{{"message":{message},"broadcast":true}}'))
+        heard = read(other.recv(timeout=PATIENCE))
+        for received in (echo["original"]["message"], heard["message"]):
+            self.assertEqual([str(number) for number in received], [str(decimal.Decimal(number)) for number in numbers])
 
     def test_other_text_is_said_to_be_received(self):
         socket = self.open()
