@@ -8,6 +8,9 @@ use crate::command::Command;
 use crate::net::{ConnectionId, Dial, Io, Now, Protocol};
 use crate::server::{Served, Service};
 
+#[cfg(test)]
+mod faults;
+
 /// What a program does on its loop: it serves who comes, and talks to whom it dials.
 pub(crate) struct Program {
     pub(crate) service: Service,

@@ -21,7 +21,7 @@ use crate::slab::Slab;
 const WAKE_ROUNDS: usize = 4;
 
 pub(crate) struct Connections<P: Protocol, S> {
-    pub(super) protocol: P,
+    pub(crate) protocol: P,
     pub(super) mailbox: Mailbox<P::Command>,
     letters: Vec<Letter<P::Command>>,
     slots: Slab<Slot<P::Connection, S>>,

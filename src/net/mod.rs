@@ -34,6 +34,8 @@ mod backlog;
 mod clock;
 mod connections;
 mod deadline;
+#[cfg(test)]
+pub(crate) mod fault;
 mod mailbox;
 mod output;
 mod peers;
@@ -46,6 +48,8 @@ use std::time::Duration;
 
 pub use clock::Now;
 pub(crate) use clock::unix_ms;
+#[cfg(test)]
+pub(crate) use connections::Connections;
 pub(crate) use mailbox::Letter;
 pub use mailbox::{Mailbox, Stopped};
 pub use output::{LEND, Output};

@@ -97,7 +97,12 @@ impl Server {
 
     /// This server without sockets and a clock, for tests.
     pub fn simulate(self) -> Simulation {
-        Simulation::new(self.event_loop.into_protocol().service)
+        Simulation::new(self.into_program().service)
+    }
+
+    /// What it does, without the loop that it does it on.
+    pub(crate) fn into_program(self) -> Program {
+        self.event_loop.into_protocol()
     }
 
     /// The first address that it listens on.
