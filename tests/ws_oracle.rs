@@ -1,65 +1,24 @@
 //! The framing codec beside another implementation, tungstenite: what one writes the other reads,
 //! and of bytes that were damaged on the way both see the same.
 //!
-//! barewire is stricter in two rules, and nowhere else. A length that is not in its shortest form
-//! is refused (RFC 6455 5.2), where tungstenite takes it; so is a close code that may not be on the
-//! wire (7.4), where tungstenite reports another code in its place. It is also earlier: what is
-//! wrong with a header or with text is said before the rest of the frame has come.
+//! What reads the same, and where the two differ on purpose, is said in `fuzz/src/ws_differential.rs`, whose law is
+//! checked here with streams that both would send, and with such streams damaged.
 
-use std::io::{self, Read, Write};
-
-use barewire::ws::{
-    self, Close, CloseCode, Decoder, Error, Event, Fragmenter, Kind, Limits, Message, Role,
-};
+use barewire::ws::{self, Close, CloseCode, Fragmenter, Kind, Limits, Role};
+use differential::{Seen, Wire, agree, their};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame};
-use tungstenite::protocol::{Message as TheirMessage, Role as TheirRole, WebSocket};
+use tungstenite::protocol::{Message as TheirMessage, WebSocket};
 
-/// What either side sees or sends.
-#[derive(Clone, Debug, PartialEq)]
-enum Seen {
-    Text(String),
-    Binary(Vec<u8>),
-    Ping(Vec<u8>),
-    Pong(Vec<u8>),
-    Close(Option<(u16, String)>),
-}
-
-/// A connection in memory. Reading past the end would block.
-#[derive(Debug, Default)]
-struct Wire {
-    incoming: io::Cursor<Vec<u8>>,
-    outgoing: Vec<u8>,
-}
-
-impl Read for Wire {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.incoming.read(buffer)? {
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            len => Ok(len),
-        }
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.outgoing.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn their(role: Role) -> TheirRole {
-    match role {
-        Role::Server => TheirRole::Server,
-        Role::Client => TheirRole::Client,
-    }
-}
+#[allow(dead_code)]
+#[path = "../fuzz/src/choice.rs"]
+mod choice;
+#[allow(dead_code)]
+#[path = "../fuzz/src/ws_differential.rs"]
+mod differential;
 
 fn peer(role: Role) -> Role {
     match role {
@@ -68,59 +27,12 @@ fn peer(role: Role) -> Role {
     }
 }
 
-/// What tungstenite reads: the events, and whether it fails.
 fn they_read(role: Role, bytes: &[u8]) -> (Vec<Seen>, Option<String>) {
-    let wire = Wire {
-        incoming: io::Cursor::new(bytes.to_vec()),
-        outgoing: Vec::new(),
-    };
-    let mut socket = WebSocket::from_raw_socket(wire, their(role), None);
-    let mut seen = Vec::new();
-    loop {
-        match socket.read() {
-            Ok(TheirMessage::Text(text)) => seen.push(Seen::Text(text.to_string())),
-            Ok(TheirMessage::Binary(bytes)) => seen.push(Seen::Binary(bytes.to_vec())),
-            Ok(TheirMessage::Ping(payload)) => seen.push(Seen::Ping(payload.to_vec())),
-            Ok(TheirMessage::Pong(payload)) => seen.push(Seen::Pong(payload.to_vec())),
-            Ok(TheirMessage::Close(close)) => {
-                seen.push(Seen::Close(
-                    close.map(|close| (close.code.into(), close.reason.to_string())),
-                ));
-                return (seen, None);
-            }
-            Ok(TheirMessage::Frame(frame)) => unreachable!("never read: {frame}"),
-            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                return (seen, None);
-            }
-            Err(error) => return (seen, Some(error.to_string())),
-        }
-    }
+    differential::they_read(role, &Limits::default(), bytes)
 }
 
-/// What barewire reads.
-fn we_read(role: Role, bytes: &[u8]) -> (Vec<Seen>, Option<Error>) {
-    let mut decoder = Decoder::new(role);
-    let mut bytes = bytes.to_vec();
-    let mut seen = Vec::new();
-    let mut used = 0;
-    loop {
-        match decoder.decode(&mut bytes[used..], &Limits::default()) {
-            Err(error) => return (seen, Some(error)),
-            Ok(decoded) => {
-                used += decoded.used;
-                seen.push(match decoded.event {
-                    None => return (seen, None),
-                    Some(Event::Message(Message::Text(text))) => Seen::Text(text.into()),
-                    Some(Event::Message(Message::Binary(bytes))) => Seen::Binary(bytes.into()),
-                    Some(Event::Ping(payload)) => Seen::Ping(payload.into()),
-                    Some(Event::Pong(payload)) => Seen::Pong(payload.into()),
-                    Some(Event::Close(close)) => {
-                        Seen::Close(close.map(|close| (close.code.as_u16(), close.reason.into())))
-                    }
-                });
-            }
-        }
-    }
+fn we_read(role: Role, bytes: &[u8]) -> (Vec<Seen>, Option<ws::Error>) {
+    differential::we_read(role, &Limits::default(), bytes)
 }
 
 /// A message or control frame, and where to cut it.
@@ -263,39 +175,6 @@ fn damage(bytes: &mut Vec<u8>, changes: &[(Index, u8, u8)]) {
     }
 }
 
-/// 1014, Bad Gateway, is in IANA's registry of close codes: we take it, they fail it.
-const REGISTERED_BUT_REFUSED_BY_THEM: u16 = 1014;
-
-fn agree(role: Role, bytes: &[u8]) -> Result<(), TestCaseError> {
-    let (theirs, they_fail) = they_read(role, bytes);
-    let (ours, we_fail) = we_read(role, bytes);
-    match we_fail {
-        None if matches!(
-            ours.last(),
-            Some(Seen::Close(Some((REGISTERED_BUT_REFUSED_BY_THEM, _))))
-        ) =>
-        {
-            let before = ours.len() - 1;
-            prop_assert_eq!(&ours[..before], &theirs[..before]);
-            prop_assert!(matches!(theirs[before..], [Seen::Close(Some((1002, _)))]));
-        }
-        Some(Error::LengthNotMinimal | Error::InvalidCloseCode(_)) => {
-            prop_assert!(
-                theirs.starts_with(&ours),
-                "{ours:?} is not how {theirs:?} starts"
-            );
-        }
-        _ => {
-            prop_assert_eq!(&ours, &theirs, "we: {:?}, they: {:?}", we_fail, they_fail);
-            prop_assert!(
-                they_fail.is_none() || we_fail.is_some(),
-                "only they fail: {they_fail:?}"
-            );
-        }
-    }
-    Ok(())
-}
-
 proptest! {
     #[test]
     fn what_they_write_we_read(role in role(), items in script()) {
@@ -318,7 +197,7 @@ proptest! {
     ) {
         let mut bytes = we_write(role, &items, key);
         damage(&mut bytes, &changes);
-        agree(peer(role), &bytes)?;
+        agree(peer(role), &Limits::default(), &bytes);
     }
 
     #[test]
@@ -338,11 +217,11 @@ proptest! {
             .collect();
         let mut bytes = we_write(role, &items, [0; 4]);
         damage(&mut bytes, &changes);
-        agree(peer(role), &bytes)?;
+        agree(peer(role), &Limits::default(), &bytes);
     }
 
     #[test]
     fn of_random_bytes_both_see_the_same(role in role(), bytes in vec(any::<u8>(), 0..100)) {
-        agree(role, &bytes)?;
+        agree(role, &Limits::default(), &bytes);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Each module is one target: `check` takes any bytes and panics if a law is broken. The fuzz targets call it under
 //! libFuzzer; `tests/fuzz_corpus.rs` of the crate includes this file and calls it with every file of the corpora, on
-//! a stable compiler and without libFuzzer. So nothing here may need more than barewire and the standard library.
+//! a stable compiler and without libFuzzer. So nothing here may need more than barewire, the standard library, and the
+//! implementations that barewire's own tests compare it with.
 //!
 //! An input is choices first, then bytes for the wire: see [`choice`]. The format is plain enough to write seeds by
 //! hand, and a change of one byte of the wire is a change of one byte of the input.
@@ -14,14 +15,17 @@ pub mod json;
 pub mod messages;
 
 pub mod http_body;
+pub mod http_differential;
 pub mod http_request;
 pub mod http_response;
 pub mod http_uri;
 pub mod hub;
 pub mod sse_decoder;
+pub mod sse_differential;
 pub mod sse_encode;
 pub mod ws_close;
 pub mod ws_decoder;
+pub mod ws_differential;
 pub mod ws_encode;
 pub mod ws_frame;
 pub mod ws_handshake;
@@ -37,14 +41,17 @@ pub type Law = (&'static str, fn(&[u8]));
 /// All laws.
 pub const LAWS: &[Law] = &[
     ("http_body", http_body::check),
+    ("http_differential", http_differential::check),
     ("http_request", http_request::check),
     ("http_response", http_response::check),
     ("http_uri", http_uri::check),
     ("hub", hub::check),
     ("sse_decoder", sse_decoder::check),
+    ("sse_differential", sse_differential::check),
     ("sse_encode", sse_encode::check),
     ("ws_close", ws_close::check),
     ("ws_decoder", ws_decoder::check),
+    ("ws_differential", ws_differential::check),
     ("ws_encode", ws_encode::check),
     ("ws_frame", ws_frame::check),
     ("ws_handshake", ws_handshake::check),
