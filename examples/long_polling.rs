@@ -77,8 +77,7 @@ fn main() -> common::Outcome {
             return reply.send(refuse(400, "X-Last-Event-Id is a number"));
         };
         let board = &mut *shared.lock().unwrap();
-        // An id that is still to come is from before a restart.
-        let seen = if seen > board.last_id { 0 } else { seen };
+        // An id that is still to come, perhaps from before a restart, waits for the next event as the last one does.
         let newer = |event: &&Value| event["id"].as_u64() > Some(seen);
         let events: Vec<&Value> = board.events.iter().filter(newer).collect();
         if !events.is_empty() {

@@ -40,8 +40,23 @@ pub const HIGH_WATER: usize = 64 * 1024;
 pub const MAX_BACKLOG: usize = 32 * 1024 * 1024;
 /// Connections that one server holds; further ones wait in the listener's queue.
 pub const MAX_CONNECTIONS: usize = 100_000;
+/// Connections from one address, if that is limited: it is not unless the program says so, because behind a proxy all
+/// come from one.
+pub const MAX_CONNECTIONS_PER_ADDRESS: usize = MAX_CONNECTIONS;
 /// Commands from other threads that may wait for the loop.
 pub const MAX_QUEUED: usize = 65_536;
+
+/// What becomes of an event stream or a WebSocket that reads a channel more slowly than the channel forgets. The
+/// others never notice it: a reader is a place in the log, and nothing is kept for it alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowReader {
+    /// It is told that messages are missing, and goes on with the oldest that is retained.
+    #[default]
+    Gap,
+    /// It is ended: an event stream with the end of its body, a WebSocket with close code 1013. A client that comes
+    /// back is told of the gap then.
+    Close,
+}
 
 /// What a server allows. See the constants of this module for the reasons.
 ///
@@ -62,6 +77,7 @@ pub const MAX_QUEUED: usize = 65_536;
 /// | `backlog` | 32 MiB | dropped |
 /// | `stall_timeout` | 60 s | dropped |
 /// | `connections` | 100,000 | waits to be accepted |
+/// | `connections_per_address` | none | closed at once |
 /// | `channels.channels`, `channels.subscribers` | 10,000, 100,000 | 503 |
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -103,6 +119,10 @@ pub struct Limits {
     pub backlog: usize,
     /// See [`MAX_CONNECTIONS`].
     pub connections: usize,
+    /// See [`MAX_CONNECTIONS_PER_ADDRESS`]. Of IPv6, a /64 is one address.
+    pub connections_per_address: usize,
+    /// What becomes of subscribers that are too slow.
+    pub slow_reader: SlowReader,
     /// What channels keep and how many there may be.
     pub channels: channel::Limits,
 }
@@ -129,6 +149,8 @@ impl Default for Limits {
             high_water: HIGH_WATER,
             backlog: MAX_BACKLOG,
             connections: MAX_CONNECTIONS,
+            connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
+            slow_reader: SlowReader::default(),
             channels: channel::Limits::default(),
         }
     }
@@ -144,6 +166,7 @@ impl Limits {
     pub(crate) fn net_limits(&self) -> net::Limits {
         net::Limits {
             connections: self.connections,
+            connections_per_address: self.connections_per_address,
             high_water: self.high_water,
             backlog: self.backlog,
             stall_timeout: self.stall_timeout,

@@ -165,14 +165,14 @@ fn asked(sent: &[u8], limits: &barewire::Limits) -> Vec<Asked> {
             break;
         };
         at += length;
-        let Ok(length) = request_body_length(&head) else {
-            break;
-        };
         asked.push(Asked {
             method: head.method().into(),
             path: head.uri().path().into(),
             version: head.version(),
         });
+        let Ok(length) = request_body_length(&head) else {
+            break;
+        };
         let Ok(mut decoder) = BodyDecoder::new(length, limits.body as u64) else {
             break;
         };

@@ -17,7 +17,8 @@ use crate::limits::HIGH_WATER;
 use crate::ws::{CloseCode, Message};
 
 /// Follows a channel: every event from the oldest that is retained on, in order, whichever way the server lets
-/// through, for ever. See [`Subscribe`] for more.
+/// through, for ever. A server that is not there, or not yet, is waited for: [`Subscription::next_update`] tells. See
+/// [`Subscribe`] for more.
 ///
 /// ```no_run
 /// for event in barewire::subscribe("http://127.0.0.1:9000/channels/ticks")? {
@@ -160,6 +161,12 @@ impl Incoming {
     }
 }
 
+impl AsRef<[u8]> for Incoming {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
 impl From<Message<'_>> for Incoming {
     fn from(message: Message<'_>) -> Incoming {
         match message {
@@ -235,7 +242,10 @@ impl Connect {
     }
 }
 
-/// A WebSocket that is waited for.
+/// A WebSocket that is waited for: an iterator of its messages, with [`WebSocket::receive`] for who also sends.
+///
+/// Pings are answered while the program waits in one of its methods, and not otherwise. For a program that does
+/// something else meanwhile there is [`Client`], whose senders work from every thread.
 #[derive(Debug)]
 pub struct WebSocket {
     client: Client,
@@ -251,6 +261,17 @@ pub struct WebSocket {
 impl std::fmt::Debug for Happening {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Happening")
+    }
+}
+
+impl Iterator for WebSocket {
+    type Item = Result<Incoming, Error>;
+
+    /// As [`WebSocket::receive`]; after an error nothing more comes.
+    fn next(&mut self) -> Option<Result<Incoming, Error>> {
+        let was_over = self.is_over() && lock(&self.happenings).is_empty();
+        let next = self.receive().transpose();
+        next.filter(|next| next.is_ok() || !was_over)
     }
 }
 

@@ -33,6 +33,11 @@ impl Event {
         String::from_utf8_lossy(self.data.as_bytes())
     }
 
+    /// As [`Event::data`], for who keeps nothing else of it.
+    pub fn into_data(self) -> String {
+        self.data().into_owned()
+    }
+
     /// What it carries, as it was published.
     pub fn bytes(&self) -> &[u8] {
         self.data.as_bytes()
@@ -43,7 +48,9 @@ impl Event {
         self.data.as_text().is_none()
     }
 
-    /// Whether it tells that messages are missing in front of the next one.
+    /// Whether it tells that messages are missing in front of the next one. A stream says in its id where the gap
+    /// ends; of a poll's, which does not say it, the id is where it begins. The name is reserved: a program that hands
+    /// events on to another channel leaves gaps out.
     pub fn is_gap(&self) -> bool {
         self.name.as_deref() == Some(GAP_EVENT)
     }

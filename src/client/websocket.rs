@@ -204,7 +204,11 @@ impl SocketClient {
 
     fn fail(&mut self, error: Error, io: &mut Io<'_>) {
         self.error.get_or_insert(error);
-        io.close();
+        match self.wire {
+            // The close frame goes first.
+            Wire::Open(_) => io.close(),
+            _ => io.abort(),
+        }
     }
 
     fn judge(&self, head: &ResponseHead<'_>, key: &[u8; 16]) -> Result<Option<usize>, Error> {

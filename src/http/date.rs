@@ -50,6 +50,27 @@ impl HttpDate {
         HttpDate(text)
     }
 
+    /// Reads a date, in seconds since 1970. `None` is what [`HttpDate::from_unix`] never writes: the obsolete forms of
+    /// RFC 9110 5.6.7, a day that its month does not have, a wrong weekday, a leap second.
+    ///
+    /// ```
+    /// use barewire::http::HttpDate;
+    /// assert_eq!(HttpDate::to_unix("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+    /// ```
+    pub fn to_unix(text: &str) -> Option<u64> {
+        let text: [u8; 29] = text.as_bytes().try_into().ok()?;
+        let two = |at: usize| match text[at..at + 2] {
+            [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
+                Some(u64::from(tens - b'0') * 10 + u64::from(ones - b'0'))
+            }
+            _ => None,
+        };
+        let month = MONTHS.iter().position(|month| month[..] == text[8..11])? as u64;
+        let days = days_until(two(12)? * 100 + two(14)?, month, two(5)?)?;
+        let seconds = days * DAY + two(17)? * 3600 + two(20)? * 60 + two(23)?;
+        (HttpDate::from_unix(seconds).0 == text).then_some(seconds)
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         // Every byte above is ASCII; the default is never taken.
@@ -75,6 +96,20 @@ impl std::fmt::Display for HttpDate {
     }
 }
 
+/// From 0000-03-01 to 1970-01-01, in days.
+const TO_1970: u64 = 719_468;
+
+/// The inverse of [`civil`]; `None` before 1970.
+fn days_until(year: u64, month: u64, day: u64) -> Option<u64> {
+    let (year, month) = match month {
+        0 | 1 => (year.checked_sub(1)?, month + 10),
+        _ => (year, month - 2),
+    };
+    let leap_days = year / 4 - year / 100 + year / 400;
+    let day_of_year = (153 * month + 2) / 5 + day.checked_sub(1)?;
+    (365 * year + leap_days + day_of_year).checked_sub(TO_1970)
+}
+
 /// Year, month (0 is January) and day of the month, from days since 1970.
 ///
 /// The year is taken to start in March, so that the leap day is its last day. Then the
@@ -86,9 +121,6 @@ fn civil(days: u64) -> (u64, u64, u64) {
     const YEARS_4: u64 = 4 * YEAR + 1;
     const YEARS_100: u64 = 25 * YEARS_4 - 1;
     const YEARS_400: u64 = 4 * YEARS_100 + 1;
-    /// From 0000-03-01 to 1970-01-01.
-    const TO_1970: u64 = 719_468;
-
     let days = days + TO_1970;
     let (cycles, days) = (days / YEARS_400, days % YEARS_400);
     // The odd day at the end of a cycle still belongs to the cycle's last part.
@@ -166,10 +198,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_date_is_not_read() {
+        for text in [
+            "",
+            "120",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "sun, 06 nov 1994 08:49:37 gmt",
+            "Mon, 06 Nov 1994 08:49:37 GMT",
+            "Sun,  6 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT ",
+            "Sun, 06 Nov 1994 24:00:00 GMT",
+            "Sun, 06 Nov 1994 08:49:60 GMT",
+            "Sun, 00 Nov 1994 08:49:37 GMT",
+            "Thu, 30 Feb 2023 00:00:00 GMT",
+            "Wed, 31 Dec 1969 23:59:59 GMT",
+            "Thu, 01 Jan 0000 00:00:00 GMT",
+            "Sun, 06 Nov 19é4 08:49:3 GMT",
+        ] {
+            assert_eq!(HttpDate::to_unix(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn every_day_until_the_year_9999_follows_the_one_before_it() {
         let (mut year, mut month, mut day) = (1970, 0, 1);
         for days in 0..=LAST_SECOND / DAY {
             assert_eq!(civil(days), (year, month, day));
+            assert_eq!(days_until(year, month, day), Some(days));
             let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
             let length = match month {
                 1 => 28 + u64::from(leap),

@@ -32,7 +32,8 @@
 //! deadline. Those are the server's and the client's.
 
 pub mod body;
-pub mod date;
+pub mod cookie;
+mod date;
 pub mod error;
 pub mod fields;
 pub mod finder;
@@ -47,6 +48,7 @@ pub use body::{
     BodyDecoder, BodyLength, MAX_CHUNK_DIGITS, MAX_CHUNK_EXTRA, Piece, request_body_length,
     response_body_length, write_chunk, write_last_chunk,
 };
+pub use cookie::cookie;
 pub use date::{DateCache, HttpDate};
 pub use error::Error;
 pub use fields::{FieldIter, Fields, Tokens, Values};

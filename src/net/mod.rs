@@ -35,6 +35,7 @@ mod clock;
 mod deadline;
 mod mailbox;
 mod output;
+mod peers;
 mod slots;
 mod turn;
 
@@ -75,6 +76,8 @@ impl ConnectionId {
 pub struct Limits {
     /// Connections at once; further ones wait in the listener's queue.
     pub connections: usize,
+    /// Connections at once from one address (of IPv6: from one /64); further ones are closed.
+    pub connections_per_address: usize,
     /// Bytes of unread output from which on a peer is not read from.
     pub high_water: usize,
     /// Bytes of unread output at which a connection is given up.

@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::deadline::{Entry, Wheel};
 use super::mailbox::{Letter, Mailbox};
 use super::output::Output;
+use super::peers::Peers;
 use super::slots::{Slot, Visit};
 use super::{ConnectionId, Dial, Flow, Io, Limits, Now, Protocol};
 use crate::slab::Slab;
@@ -38,6 +39,7 @@ pub struct Loop<P: Protocol> {
     closer: Closer<P::Command>,
     letters: Vec<Letter<P::Command>>,
     acceptor: Acceptor,
+    peers: Peers,
     slots: Slab<Slot<P::Connection>>,
     /// Connections that have something to do at once, in the order of their turn.
     ready: VecDeque<u32>,
@@ -87,6 +89,7 @@ impl<P: Protocol> Loop<P> {
             mailbox,
             letters: Vec::new(),
             acceptor: Acceptor::default(),
+            peers: Peers::default(),
             slots: Slab::new(),
             ready: VecDeque::new(),
             woken: Vec::new(),
@@ -255,8 +258,18 @@ impl<P: Protocol> Loop<P> {
         let result = self
             .acceptor
             .accept(now.ms, room, |stream, peer| opened.push((stream, peer)));
+        let limit = self.limits.connections_per_address;
+        let limited = limit < self.limits.connections;
         for (stream, peer) in opened {
+            if limited && !self.peers.admits(peer.ip(), limit) {
+                continue;
+            }
+            let index = self.slots.next_index();
+            if limited {
+                self.peers.add(index, peer.ip());
+            }
             if let Err(error) = self.open(stream, peer, now) {
+                self.peers.remove(index);
                 self.protocol.failed(error);
             }
         }
@@ -454,6 +467,7 @@ impl<P: Protocol> Loop<P> {
     fn remove(&mut self, index: u32, now: Now) {
         if let Some(slot) = self.slots.remove(index) {
             self.protocol.closed(slot.id, slot.connection, now);
+            self.peers.remove(index);
             self.acceptor.relieved();
         }
     }

@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use super::claim::Awaited;
 use super::exchange::Upload;
 use super::reply::Fallback;
-use super::response::{Form, refusal};
+use super::response::{Form, Response, refusal};
 use super::service::Service;
 use super::websocket::{Audience, OpenSocket};
 use crate::channel::{Next, Reader};
@@ -188,18 +188,15 @@ impl Protocol for Service {
     fn expired(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         match &mut connection.state {
             State::Head if connection.rest.is_none() => io.close(),
-            State::Head => self.reject(
-                connection,
-                io,
-                Status::REQUEST_TIMEOUT,
-                "the head did not come in time",
-            ),
-            State::Body(_) => self.reject(
-                connection,
-                io,
-                Status::REQUEST_TIMEOUT,
-                "the body did not come in time",
-            ),
+            State::Head => {
+                let late = refusal(Status::REQUEST_TIMEOUT, "the head did not come in time");
+                self.reject(connection, io, Form::closing(), &late);
+            }
+            State::Body(upload) => {
+                let form = upload.form;
+                let late = refusal(Status::REQUEST_TIMEOUT, "the body did not come in time");
+                self.reject(connection, io, form, &late);
+            }
             State::Waiting { .. } => self.give_up_waiting(connection, io),
             State::Events { form, .. }
             | State::Streaming {
@@ -221,10 +218,17 @@ impl Protocol for Service {
         match &mut connection.state {
             State::Head => self.process_rest(connection, io),
             State::Waiting { .. } => self.answer_waiting(connection, io),
-            State::Events { reader, .. } => self.tell_gap(reader, io),
+            State::Events { reader, form } => {
+                if self.gives_up(reader) {
+                    form.end(io.out.buffer());
+                    io.close();
+                } else {
+                    self.tell_gap(reader, io);
+                }
+            }
             State::Socket(socket) => {
                 socket.session.resume(io);
-                self.tell_socket_gap(socket, io);
+                self.go_on_reading(socket, io);
             }
             _ => {}
         }
@@ -441,12 +445,12 @@ impl Service {
         &mut self,
         connection: &mut Connection,
         io: &mut Io<'_>,
-        status: Status,
-        why: &str,
+        form: Form,
+        response: &Response,
     ) {
         connection.state = State::Closed;
         connection.rest = None;
-        self.respond(io, Form::closing(), &refusal(status, why));
+        self.respond(io, form.last(), response);
     }
 
     fn tell_closed(&mut self, index: usize, id: ConnectionId, code: Option<CloseCode>) {

@@ -22,6 +22,8 @@ use crate::net::{Io, Protocol};
 #[derive(Debug)]
 pub(super) struct Upload {
     head: Box<[u8]>,
+    /// For an answer that does not wait for the body.
+    pub(super) form: Form,
     decoder: BodyDecoder,
     body: Vec<u8>,
 }
@@ -31,6 +33,11 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// When to look again after an answer that should come through the mailbox any moment.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The answer to a request that breaks a rule.
+fn fault(error: crate::http::Error) -> Response {
+    refusal(error.status(), &error.to_string())
+}
 
 impl Service {
     /// Takes a request's head, and its body too where that is there already. Says how much of the input that used,
@@ -53,16 +60,23 @@ impl Service {
             Ok(Some(length)) => length,
             Ok(None) => return None,
             Err(error) => {
-                self.reject(connection, io, error.status(), &error.to_string());
+                self.reject(connection, io, Form::closing(), &fault(error));
                 return Some(input.len());
             }
         };
         *finder = None;
         let (head_bytes, behind) = input.split_at(length);
-        match self.begin(connection, head_bytes, behind, io) {
+        let head = match RequestHead::parse(head_bytes, &limits) {
+            Ok(head) => head,
+            Err(error) => {
+                self.reject(connection, io, Form::closing(), &fault(error));
+                return Some(input.len());
+            }
+        };
+        match self.begin(connection, &head, head_bytes, behind, io) {
             Ok(body) => Some(length + body),
             Err(error) => {
-                self.reject(connection, io, error.status(), &error.to_string());
+                self.reject(connection, io, self.form(&head), &fault(error));
                 Some(input.len())
             }
         }
@@ -73,21 +87,21 @@ impl Service {
     fn begin(
         &mut self,
         connection: &mut Connection,
+        head: &RequestHead<'_>,
         head_bytes: &[u8],
         behind: &[u8],
         io: &mut Io<'_>,
     ) -> Result<usize, crate::http::Error> {
-        let head = RequestHead::parse(head_bytes, &self.limits.head_limits())?;
-        let length = request_body_length(&head)?;
+        let length = request_body_length(head)?;
         let expects = head.expectation()?;
         connection.serial = connection.serial.wrapping_add(1);
-        let found = self.router.find(&head);
-        if let Some(response) = self.refuse(connection, &head, &found) {
+        let found = self.router.find(head);
+        if let Some(response) = self.refuse(connection, head, &found) {
             // A body that nobody wants is not waited for: the connection ends with the answer.
-            let form = self.form(&head);
-            let form = Form {
-                keep_alive: form.keep_alive && length == BodyLength::None,
-                ..form
+            let form = self.form(head);
+            let form = match length {
+                BodyLength::None => form,
+                _ => form.last(),
             };
             self.respond(io, form, &response);
             return Ok(0);
@@ -95,13 +109,13 @@ impl Service {
         let decoder = BodyDecoder::new(length, self.limits.body as u64)?;
         match length {
             BodyLength::None => {
-                self.answer(connection, &head, &found, b"", io);
+                self.answer(connection, head, &found, b"", io);
                 Ok(0)
             }
             BodyLength::Exactly(length) if behind.len() as u64 >= length => {
                 // No longer than the input, so it fits a usize.
                 let length = length as usize;
-                self.answer(connection, &head, &found, &behind[..length], io);
+                self.answer(connection, head, &found, &behind[..length], io);
                 Ok(length)
             }
             _ => {
@@ -111,6 +125,7 @@ impl Service {
                 io.set_deadline(self.limits.body_timeout);
                 connection.state = State::Body(Box::new(Upload {
                     head: head_bytes.into(),
+                    form: self.form(head),
                     decoder,
                     body: Vec::new(),
                 }));
@@ -195,7 +210,8 @@ impl Service {
                     break;
                 }
                 Err(error) => {
-                    self.reject(connection, io, error.status(), &error.to_string());
+                    let form = upload.form;
+                    self.reject(connection, io, form, &fault(error));
                     return Some(input.len());
                 }
             }
@@ -208,7 +224,7 @@ impl Service {
                 let found = self.router.find(&head);
                 self.answer(connection, &head, &found, &upload.body, io);
             }
-            Err(error) => self.reject(connection, io, error.status(), &error.to_string()),
+            Err(error) => self.reject(connection, io, upload.form, &fault(error)),
         }
         Some(at)
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use super::route::Pattern;
-use crate::http::{Error, Fields, RequestHead, query_value};
+use crate::http::{Error, Fields, RequestHead, cookie, query_value};
 
 /// A request: its head, the parameters of its path, and its body where it has one.
 ///
@@ -64,6 +64,13 @@ impl<'a> Request<'a> {
     /// The first field called `name` (in any case), if it is ASCII or UTF-8.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         std::str::from_utf8(self.head.fields().get(name)?).ok()
+    }
+
+    /// The first cookie called `name` (RFC 6265 4.2.1; its case counts), if it is ASCII or UTF-8.
+    pub fn cookie(&self, name: &str) -> Option<&'a str> {
+        let mut fields = self.head.fields().all("Cookie");
+        let found = fields.find_map(|field| cookie(field, name))?;
+        std::str::from_utf8(found).ok()
     }
 
     /// All fields of the head, in order, for what [`Request::header`] is too simple for.

@@ -11,7 +11,7 @@ pub(super) const NO_STORE: (FieldName<'static>, FieldValue<'static>) = (
 );
 
 const WEBSOCKET: FieldValue<'static> = FieldValue::from_static("websocket");
-const UPGRADE: FieldValue<'static> = FieldValue::from_static("upgrade");
+const UPGRADE: FieldValue<'static> = FieldValue::from_static("Upgrade");
 const CLOSE: FieldValue<'static> = FieldValue::from_static("close");
 const KEEP_ALIVE: FieldValue<'static> = FieldValue::from_static("keep-alive");
 const CHUNKED: FieldValue<'static> = FieldValue::from_static("chunked");
@@ -178,6 +178,14 @@ impl Form {
             keep_alive: false,
             http10: false,
             head_only: false,
+        }
+    }
+
+    /// For an answer behind which the connection ends.
+    pub(super) const fn last(self) -> Form {
+        Form {
+            keep_alive: false,
+            ..self
         }
     }
 

@@ -209,6 +209,17 @@ impl Service {
         }
     }
 
+    /// Goes on with a WebSocket that takes output again, unless it has become too slow for that.
+    pub(super) fn go_on_reading(&self, open: &mut OpenSocket, io: &mut Io<'_>) {
+        match &open.audience {
+            Audience::Channel { reader, .. } if self.gives_up(reader) => {
+                let why = "too slow: messages that were not read are no longer retained";
+                open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
+            }
+            _ => self.tell_socket_gap(open, io),
+        }
+    }
+
     /// Tells a WebSocket's reader that messages are missing, if they are. Bare data has no way to say it, so that a
     /// `raw` one ends.
     pub(super) fn tell_socket_gap(&self, open: &mut OpenSocket, io: &mut Io<'_>) {

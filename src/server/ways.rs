@@ -22,6 +22,7 @@ use super::router::asks_for_socket;
 use super::service::Service;
 use crate::channel::{Batch, Data, Encoding, Id, Next, Reader, Start};
 use crate::http::{FieldValue, Status};
+use crate::limits::SlowReader;
 use crate::net::Io;
 use crate::sse;
 
@@ -227,6 +228,11 @@ impl Service {
                 ..sse::Event::default()
             },
         );
+    }
+
+    /// Whether this subscriber has fallen behind what is retained, and is to be ended for it.
+    pub(super) fn gives_up(&self, reader: &Reader) -> bool {
+        self.limits.slow_reader == SlowReader::Close && self.hub.next(reader) == Next::Gap
     }
 
     /// Tells a reader that messages are missing, if they are.

@@ -65,6 +65,12 @@ pub enum Message<'a> {
     Binary(&'a [u8]),
 }
 
+impl AsRef<[u8]> for Message<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
 impl<'a> Message<'a> {
     /// The payload, whatever its kind.
     pub const fn as_bytes(&self) -> &'a [u8] {

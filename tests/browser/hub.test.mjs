@@ -83,6 +83,7 @@ function rows(page, way) {
     text: item.querySelector(".text").textContent,
     late: item.dataset.late ?? null,
     binary: item.querySelector(".tag.binary") !== null,
+    took: item.querySelector(".took").textContent,
   })));
 }
 
@@ -95,6 +96,19 @@ async function shows(page, way, ids) {
   const found = await rows(page, way);
   assert.deepEqual(found.map((row) => row.id), ids, `the ids that ${way} shows`);
   return found;
+}
+
+/** What a bare socket gets of an event stream, up to the end of so many events. */
+async function rawEventStream(target, count) {
+  const { hostname, port } = new URL(hub.base);
+  const socket = connect(port, hostname);
+  socket.write(`GET ${target} HTTP/1.1\r\nHost: ${hostname}\r\nAccept: text/event-stream\r\n\r\n`);
+  let text = "";
+  for await (const data of socket) {
+    text += data.toString("latin1");
+    if (text.split("\n\n\r\n").length > count) break;
+  }
+  return text;
 }
 
 async function nothingOverflows(page) {
@@ -163,6 +177,21 @@ describe("the hub's page", { timeout: 20 * DEADLINE }, () => {
       assert.deepEqual(found[way].map((row) => row.text), ["before", "the page", "from outside", "from the page", "two\nlines, and \u{1F600}"]);
       assert.deepEqual(found[way].map((row) => row.late), ["history", "history", null, null, null]);
     }
+  });
+
+  test("a streamed message shows the bytes that it took on the wire", async () => {
+    const page = await open("wire");
+    const ids = [await publish(hub, "wire", "plain"), await publish(hub, "wire", "two\nlines", "named"), await publish(hub, "wire", Buffer.from([255, 0]))];
+    const found = await allShow(page, ids);
+    // RFC 9112 7.1, as the hub sends it: the chunks of an event stream, each with its size.
+    const raw = await rawEventStream("/channels/wire", 3);
+    const chunks = raw.match(/^[0-9a-f]+\r\nid: [^]*?\n\n\r\n/gm);
+    assert.equal(chunks.length, 3);
+    assert.deepEqual(found.sse.map(({ took }) => /(\d+ B)$/.exec(took)[1]), chunks.map((chunk) => `${chunk.length} B`));
+    // RFC 6455 5.2: two bytes in front of less than 126.
+    const { events } = await (await fetch(`${hub.base}/channels/wire`)).json();
+    const frames = events.map((event) => Buffer.byteLength(JSON.stringify(event)) + 2);
+    assert.deepEqual(found.websocket.map(({ took }) => /(\d+ B)$/.exec(took)[1]), frames.map((bytes) => `${bytes} B`));
   });
 
   test("send 10 publishes ten, in order", async () => {

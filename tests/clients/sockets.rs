@@ -119,6 +119,30 @@ fn the_code_of_either_sides_close_arrives_at_the_other() {
 }
 
 #[test]
+fn a_websocket_is_an_iterator_of_its_messages_and_of_the_error_that_ends_it() {
+    let (address, server) = serving(2, |number, _, mut socket| {
+        for text in ["one", "two"] {
+            socket.send(Message::text(text)).unwrap();
+        }
+        if number == 0 {
+            socket.close(None).unwrap();
+            drain(&mut socket);
+        }
+    });
+    let text = |text: &str| Ok(Incoming::Text(text.to_owned()));
+    let mut closed = WebSocket::connect(&format!("ws://{address}/")).unwrap();
+    let all: Vec<_> = closed.by_ref().collect();
+    assert_eq!(all, [text("one"), text("two")]);
+    let mut cut = WebSocket::connect(&format!("ws://{address}/")).unwrap();
+    let mut all: Vec<_> = cut.by_ref().collect();
+    // However the system says that the other end has gone.
+    assert!(all.pop().is_some_and(|end| end.is_err()));
+    assert_eq!(all, [text("one"), text("two")]);
+    assert_eq!(cut.next(), None);
+    server.join().unwrap();
+}
+
+#[test]
 fn a_connection_that_is_lost_is_made_again_and_that_is_told() {
     let (address, server) = serving(3, |number, _, mut socket| {
         socket.send(Message::text(number.to_string())).unwrap();

@@ -56,6 +56,25 @@ fn what_the_hook_challenges_is_401_with_the_challenge() {
 }
 
 #[test]
+fn the_hook_may_look_for_a_token_where_browsers_can_put_it() {
+    let mut server = guarded(|request| {
+        let token = request.cookie("token").map(Into::into);
+        (token.or_else(|| request.query("access_token")).as_deref() == Some("s e")).into()
+    });
+    for (target, fields, status) in [
+        ("/", "", 403),
+        ("/", "Cookie: a=b; token=s e; token=x\r\n", 200),
+        ("/", "Cookie: a=b\r\nCookie: token=s e\r\n", 200),
+        ("/", "Cookie: Token=s e\r\n", 403),
+        ("/?access_token=s%20e", "", 200),
+        ("/?access_token=s%20e", "Cookie: token=x\r\n", 403),
+    ] {
+        let answer = ask(&mut server, &request(&format!("GET {target}"), fields));
+        assert_eq!(answer.status, status, "{target} {fields}");
+    }
+}
+
+#[test]
 fn the_hook_is_asked_once_and_before_the_body() {
     let asked = Shared::default();
     let seen = asked.clone();

@@ -215,6 +215,27 @@ fn a_reader_slower_than_retention_is_told_of_the_gap_and_goes_on_in_order() {
 }
 
 #[test]
+fn a_reader_slower_than_retention_is_closed_with_1013_if_the_program_says_so() {
+    let mut server = ending_slow_readers(3);
+    let client = open(&mut server, "/channels/a");
+    server.stall(client, 10);
+    let ids: Vec<String> = (0..20)
+        .map(|n| publish(&mut server, "a", &n.to_string()))
+        .collect();
+    let mut got = server.take(client);
+    server.resume(client);
+    got.extend(server.take(client));
+    let got = frames(&got);
+    assert_eq!(got[0], text(&object(&ids[0], "0")));
+    assert_eq!(closed(&got[1..]).0, 1013);
+    assert!(!server.is_open(client));
+    // Who comes back, or begins there, is told what is missing.
+    let field = format!("Last-Event-ID: {}\r\n", ids[0]);
+    let (_, got) = open_with(&mut server, "/channels/a", &field);
+    assert_eq!(got[0], gap(&ids[16]));
+}
+
+#[test]
 fn a_raw_reader_slower_than_retention_is_closed_with_1013_behind_the_message_it_was_in() {
     let mut server = retaining(3);
     let (client, _) = open_with(&mut server, "/channels/a", RAW);

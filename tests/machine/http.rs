@@ -123,6 +123,26 @@ fn head_gets_the_head_of_get_and_no_body() {
     }
 }
 
+#[test]
+fn head_gets_no_body_either_where_its_own_body_is_refused() {
+    for (fields, status) in [
+        ("Content-Length: x\r\n", 400),
+        ("Content-Length: 99999999\r\n", 413),
+        ("Content-Length: 1\r\n", 408),
+        ("Transfer-Encoding: chunked\r\n", 408),
+        ("Expect: more\r\n", 417),
+    ] {
+        let mut server = hub();
+        let client = server.connect();
+        server.send(client, request("HEAD /", fields).as_bytes());
+        server.wait(seconds(31));
+        let bytes = server.take(client);
+        let (head, rest) = answer(&bytes, true);
+        assert_eq!((head.status, rest), (status, &b""[..]), "{fields}");
+        assert!(!server.is_open(client));
+    }
+}
+
 // RFC 9110 9.1 and 15.5.6: methods
 
 #[test]

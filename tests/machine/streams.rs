@@ -250,6 +250,36 @@ fn a_reader_slower_than_retention_is_told_of_the_gap_and_goes_on_in_order() {
 }
 
 #[test]
+fn a_reader_slower_than_retention_is_ended_if_the_program_says_so() {
+    let mut server = ending_slow_readers(3);
+    let (client, _) = listen(&mut server, "/channels/a", "");
+    server.stall(client, 10);
+    let ids: Vec<String> = (0..3)
+        .map(|n| publish(&mut server, "a", &n.to_string()))
+        .collect();
+    let mut got = server.take(client);
+    server.resume(client);
+    got.extend(server.take(client));
+    let all: Vec<String> = (0..3).map(|n| block(&ids[n], &n.to_string())).collect();
+    assert_eq!(streamed(&got), all.concat(), "still retained");
+
+    server.stall(client, 10);
+    let ids: Vec<String> = (0..20)
+        .map(|n| publish(&mut server, "a", &n.to_string()))
+        .collect();
+    let mut got = server.take(client);
+    server.resume(client);
+    got.extend(server.take(client));
+    let (got, rest) = unchunk(&got);
+    assert_eq!(String::from_utf8(got).unwrap(), block(&ids[0], "0"));
+    assert_eq!((rest, server.is_open(client)), (Some(&b""[..]), false));
+    // Who comes back is told what is missing.
+    let field = format!("Last-Event-ID: {}\r\n", ids[0]);
+    let (_, first) = listen(&mut server, "/channels/a", &field);
+    assert!(first.contains(&gap(&ids[16])), "{first}");
+}
+
+#[test]
 fn a_slow_reader_gets_no_heartbeats_on_top_of_what_it_has_not_read() {
     let mut server = hub();
     let (client, _) = listen(&mut server, "/channels/a", "");

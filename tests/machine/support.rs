@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use barewire::channel;
+use barewire::limits::SlowReader;
 pub use barewire::net::ConnectionId as Client;
 pub use barewire::{Limits, Message, Response, Server, Simulation};
 
@@ -29,17 +30,28 @@ pub fn hub_with(limits: Limits) -> Simulation {
 
 /// A hub whose channels retain so many messages.
 pub fn retaining(messages: usize) -> Simulation {
+    hub_with(retention_limits(messages))
+}
+
+pub fn ending_slow_readers(messages: usize) -> Simulation {
+    hub_with(Limits {
+        slow_reader: SlowReader::Close,
+        ..retention_limits(messages)
+    })
+}
+
+fn retention_limits(messages: usize) -> Limits {
     let retention = channel::Retention {
         messages,
         ..Default::default()
     };
-    hub_with(Limits {
+    Limits {
         channels: channel::Limits {
             retention,
             ..Default::default()
         },
         ..Limits::default()
-    })
+    }
 }
 
 pub fn routes(server: &mut Server) {

@@ -1,7 +1,9 @@
 //! Very many connections.
 
+use std::io::Read;
 use std::process::Command;
 
+use barewire::Limits;
 use tungstenite::Message;
 
 use crate::support::{Running, connect, get, websocket};
@@ -11,6 +13,34 @@ fn descriptors() -> usize {
     let limit = Command::new("sh").args(["-c", "ulimit -n"]).output();
     let limit = String::from_utf8(limit.unwrap().stdout).unwrap();
     limit.trim().parse().unwrap_or(usize::MAX)
+}
+
+#[test]
+fn an_address_has_no_more_connections_than_it_may() {
+    let server = Running::start(|server| {
+        server.limits(Limits {
+            connections_per_address: 3,
+            ..Limits::default()
+        });
+        server.get("/", |_, reply| reply.text("here"));
+    });
+    let is_served = |stream: &mut _| get(stream, "/", "").is_ok_and(|answer| answer.body == "here");
+    let mut streams: Vec<_> = (0..3).map(|_| connect(server.address)).collect();
+    assert!(streams.iter_mut().all(is_served));
+    for _ in 0..10 {
+        assert_eq!(connect(server.address).read(&mut [0; 1]).unwrap(), 0);
+    }
+    assert!(streams.iter_mut().all(is_served));
+    // The server answers a half-close with its own end, and then the place is free.
+    let mut gone = streams.pop().unwrap();
+    gone.shutdown(std::net::Shutdown::Both).unwrap();
+    assert!(gone.read(&mut [0; 1]).is_ok_and(|count| count == 0));
+    let mut next = std::iter::repeat_with(|| connect(server.address));
+    assert!(
+        next.by_ref()
+            .take(1_000)
+            .any(|mut stream| is_served(&mut stream))
+    );
 }
 
 #[test]

@@ -255,6 +255,7 @@ impl Default for Setup {
             lend: usize::MAX,
             limits: Limits {
                 connections: 1_000,
+                connections_per_address: usize::MAX,
                 high_water: 64 * 1024,
                 backlog: 64 * 1024 * 1024,
                 stall_timeout: PATIENCE,

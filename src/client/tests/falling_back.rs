@@ -41,6 +41,16 @@ fn ways_are_tried_in_turn_and_the_refusal_of_the_last_is_final() {
 }
 
 #[test]
+fn an_answer_without_an_end_in_place_of_a_websocket_is_not_waited_for() {
+    let (mut world, told, _) = following();
+    world.accept();
+    world.say(STREAM);
+    world.say("data: on and on\n\n");
+    assert_eq!(way(&world.accept()), Transport::EventStream);
+    assert_eq!(fallen(&told.take()), [Transport::WebSocket]);
+}
+
+#[test]
 fn the_place_is_kept_when_the_way_changes() {
     let (mut world, told, _) = following();
     let request = world.accept();
@@ -73,9 +83,7 @@ fn a_server_that_is_gone_is_no_reason_to_fall_back() {
 
 #[test]
 fn a_way_that_is_cut_twice_before_anything_came_does_not_work() {
-    for cut in [World::end, World::reset, |world: &mut World| {
-        world.pass(seconds(11))
-    }] {
+    for cut in [World::end, World::reset] {
         let (mut world, told, _) = following();
         for _ in 0..2 {
             assert_eq!(way(&world.accept()), Transport::WebSocket);
@@ -88,21 +96,28 @@ fn a_way_that_is_cut_twice_before_anything_came_does_not_work() {
 }
 
 #[test]
+fn an_upgrade_that_is_swallowed_is_tried_once() {
+    let (mut world, told, _) = following();
+    world.accept();
+    world.pass(seconds(11));
+    assert_eq!(way(&world.accept()), Transport::EventStream);
+    assert_eq!(fallen(&told.take()), [Transport::WebSocket]);
+}
+
+#[test]
 fn a_websocket_that_opens_and_says_nothing_does_not_work() {
     let (mut world, told, _) = following();
-    for _ in 0..2 {
-        let request = world.accept();
-        assert_eq!(way(&request), Transport::WebSocket);
-        world.say(switching(&request));
-        while world.line.is_some() {
-            world.sent.clear();
-            world.pass(seconds(30));
-        }
-        world.rest();
+    let request = world.accept();
+    assert_eq!(way(&request), Transport::WebSocket);
+    world.say(switching(&request));
+    while world.line.is_some() {
+        world.sent.clear();
+        world.pass(seconds(30));
     }
-    let updates = told.take();
-    assert_eq!(lost(&updates), [&Error::Silence]);
-    assert_eq!(fallen(&updates), [Transport::WebSocket]);
+    let error = Error::Silence;
+    let fell = Update::FellBack(Transport::WebSocket, error);
+    assert!(told.take().contains(&fell));
+    assert_eq!(way(&world.accept()), Transport::EventStream);
 }
 
 #[test]
@@ -110,12 +125,9 @@ fn a_stream_that_something_on_the_way_holds_back_does_not_work() {
     let (mut world, told, _) = following();
     world.accept();
     world.say(FORBIDDEN);
-    for _ in 0..2 {
-        assert_eq!(way(&world.accept()), Transport::EventStream);
-        world.say(STREAM);
-        world.pass(seconds(50));
-        world.rest();
-    }
+    assert_eq!(way(&world.accept()), Transport::EventStream);
+    world.say(STREAM);
+    world.pass(seconds(11));
     assert_eq!(
         fallen(&told.take()),
         [Transport::WebSocket, Transport::EventStream]

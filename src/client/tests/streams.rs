@@ -96,24 +96,57 @@ fn another_media_type_fails_it() {
 }
 
 #[test]
-fn statuses_that_do_not_pass_fail_it_and_the_others_are_waited_out() {
-    for status in [101, 201, 206, 304, 400, 401, 403, 404, 410, 501] {
+fn every_other_status_fails_it() {
+    for status in [
+        101, 201, 206, 304, 400, 401, 403, 404, 408, 410, 425, 429, 500, 501, 502, 503, 504,
+    ] {
         let (mut world, told, _) = streaming();
         world.accept();
         world.say(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"));
         let error = Error::Status(status, String::new());
-        let updates = told.take();
-        if status == 501 {
-            assert_eq!(lost(&updates), [&error]);
-        } else {
-            assert_eq!(ended(&updates), [Some(&error)]);
-        }
+        assert_eq!(ended(&told.take()), [Some(&error)]);
     }
+}
+
+#[test]
+fn a_status_that_passes_is_waited_out_where_it_says_how_long_or_once_the_server_has_streamed() {
     for status in [408, 425, 429, 500, 502, 503, 504] {
+        let error = Error::Status(status, String::new());
         let (mut world, told, _) = streaming();
         world.accept();
+        world.say(format!(
+            "HTTP/1.1 {status} X\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n"
+        ));
+        assert_eq!(lost(&told.take()), [&error]);
+        assert!(world.rest() >= seconds(7));
+        world.accept();
+        world.say(format!("{STREAM}data: 1\n\n"));
+        world.end();
+        world.rest();
+        world.accept();
         world.say(format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n"));
-        assert_eq!(lost(&told.take()), [&Error::Status(status, String::new())]);
+        assert_eq!(lost(&told.take()), [&Error::Ended, &error]);
+    }
+}
+
+#[test]
+fn a_date_to_come_back_at_is_compared_with_the_servers_clock() {
+    for (date, least) in [
+        ("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 20),
+        ("Date: Sun, 06 Nov 1994 08:50:37 GMT\r\n", 0),
+    ] {
+        let (mut world, told, _) = streaming();
+        world.accept();
+        world.say(format!(
+            "HTTP/1.1 503 X\r\nRetry-After: Sun, 06 Nov 1994 08:49:57 GMT\r\n{date}\
+             Content-Length: 0\r\n\r\n"
+        ));
+        assert_eq!(lost(&told.take()).len(), 1);
+        let rest = world.rest();
+        assert!(
+            rest >= seconds(least) && rest < seconds(least + 2),
+            "{rest:?}"
+        );
     }
 }
 

@@ -143,6 +143,12 @@ class LongPolling(ExampleTest):
             self.assertEqual([event["message"] for event in answer["events"]], ["two"])
             self.assertEqual(answer["lastEventId"], seen + 1)
 
+    def test_a_cursor_that_is_still_to_come_waits_for_the_next_event(self):
+        self.broadcast("one")
+        waiting = self.park(None, "/api/updates", "X-Last-Event-Id: 1000000")
+        self.broadcast("two")
+        self.assertEqual([event["message"] for event in waiting.answer().json()["events"]], ["two"])
+
     def test_a_cursor_is_a_number(self):
         for cursor in ("x", "-1", "1.5", "", "99999999999999999999"):
             answer = self.get("/api/updates", f"X-Last-Event-Id: {cursor}")

@@ -1,0 +1,213 @@
+//! The heads of the answers, and what each comes to: as WHATWG HTML 9.2.3 has it for an event stream, as RFC 6455 4.1
+//! has it for a WebSocket.
+
+use std::time::Duration;
+
+use super::{Follower, Plan, Wire};
+use crate::client::error::Error;
+use crate::client::options::Transport;
+use crate::client::talk::PATIENCE;
+use crate::http::{BodyDecoder, HttpDate, ResponseHead, response_body_length};
+use crate::net::Io;
+use crate::session::Session;
+use crate::sse;
+use crate::ws::handshake;
+
+/// How large a poll's answer may be: a batch is about 1 MiB unless one message alone is larger.
+const MAX_BATCH: u64 = 64 << 20;
+/// Redirects that are followed without an answer between them (WHATWG Fetch 4.4 has 20).
+const MAX_REDIRECTS: u8 = 20;
+
+/// What an answer's head comes to.
+enum Verdict {
+    Socket {
+        cursor: Option<Box<str>>,
+    },
+    Stream(BodyDecoder),
+    Batch {
+        body: BodyDecoder,
+        keep_alive: bool,
+    },
+    NothingNew {
+        cursor: Option<Box<str>>,
+        keep_alive: bool,
+    },
+    Redirect(String),
+    Refusal {
+        body: BodyDecoder,
+        status: u16,
+        retry_after: Option<Duration>,
+    },
+    Failed(Error),
+    End,
+}
+
+impl Follower {
+    /// What the head of an answer comes to.
+    fn judge(&self, head: &ResponseHead<'_>, key: &[u8; 16]) -> Verdict {
+        let transport = self.transport();
+        let cursor = || {
+            head.fields()
+                .get_str("Last-Event-ID")
+                .filter(|id| !id.is_empty())
+                .map(Into::into)
+        };
+        if transport == Transport::WebSocket && head.status() == 101 {
+            return match handshake::check_response(head, key, &[]) {
+                Ok(_) => Verdict::Socket { cursor: cursor() },
+                Err(error) => Verdict::Failed(Error::Handshake(error)),
+            };
+        }
+        // Of a batch everything is kept, of a refusal only its beginning, and of a stream an event at a time.
+        let limit = if head.status() == 200 && transport != Transport::EventStream {
+            MAX_BATCH
+        } else {
+            u64::MAX
+        };
+        let body =
+            response_body_length(head, "GET").and_then(|length| BodyDecoder::new(length, limit));
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => return Verdict::Failed(Error::Http(error)),
+        };
+        let is = |media_type: &str| {
+            let given = head.fields().get_str("Content-Type").unwrap_or_default();
+            given
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .eq_ignore_ascii_case(media_type)
+        };
+        let keep_alive = head.keep_alive();
+        match (head.status(), transport) {
+            (200, Transport::EventStream) if is(sse::MEDIA_TYPE) => Verdict::Stream(body),
+            (200, Transport::LongPoll | Transport::ShortPoll) if is("application/json") => {
+                Verdict::Batch { body, keep_alive }
+            }
+            (200, transport) if transport != Transport::WebSocket => {
+                let given = head
+                    .fields()
+                    .get_str("Content-Type")
+                    .unwrap_or("no media type");
+                Verdict::Failed(Error::MediaType(given.to_owned()))
+            }
+            (204, Transport::EventStream) => Verdict::End,
+            (204, Transport::LongPoll | Transport::ShortPoll) => Verdict::NothingNew {
+                cursor: cursor(),
+                keep_alive,
+            },
+            (301 | 302 | 303 | 307 | 308, transport) if transport != Transport::WebSocket => {
+                match head.fields().get_str("Location") {
+                    Some(location) => Verdict::Redirect(location.to_owned()),
+                    None => Verdict::Failed(Error::Status(head.status(), String::new())),
+                }
+            }
+            // It speaks HTTP there and no WebSocket; what it says may have no end.
+            (status @ 200..=299, Transport::WebSocket) => {
+                Verdict::Failed(Error::Status(status, String::new()))
+            }
+            (status, _) => Verdict::Refusal {
+                body,
+                status,
+                retry_after: retry_after(head),
+            },
+        }
+    }
+
+    /// Takes the head of an answer. Says how much of the input that used.
+    pub(super) fn take_head(&mut self, input: &[u8], io: &mut Io<'_>) -> usize {
+        let Wire::Head { mut reader, key } = std::mem::replace(&mut self.wire, Wire::Idle) else {
+            return 0;
+        };
+        let (used, verdict) = match reader.read(input, |head| self.judge(head, &key)) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.wire = Wire::Head { reader, key };
+                return input.len();
+            }
+            Err(error) => {
+                self.fail(Error::Http(error), io);
+                return input.len();
+            }
+        };
+        match verdict {
+            Verdict::Socket { cursor } => {
+                self.answered(cursor);
+                self.wire = Wire::Socket(Box::new(Session::client()));
+                io.set_deadline(crate::client::SESSION.ping_interval);
+            }
+            Verdict::Stream(body) => {
+                self.answered(None);
+                let events = Box::new(sse::Decoder::new(sse::MAX_EVENT));
+                self.wire = Wire::Stream { body, events };
+                match self.options.transport {
+                    Some(_) => self.watch_silence(io),
+                    // A channel's stream begins at once, unless something on the way holds it back.
+                    None => io.set_deadline(PATIENCE),
+                }
+            }
+            Verdict::Batch { body, keep_alive } => {
+                self.wire = Wire::Batch {
+                    body,
+                    bytes: Vec::new(),
+                    keep_alive,
+                    since: io.now.ms,
+                };
+                io.set_deadline(PATIENCE);
+            }
+            Verdict::NothingNew { cursor, keep_alive } => {
+                self.answered(cursor);
+                self.works();
+                let waited = self.transport() == Transport::LongPoll && !self.is_early(io);
+                self.rest(!waited, keep_alive, io);
+            }
+            Verdict::Redirect(location) => self.redirect(&location, io),
+            Verdict::Refusal {
+                body,
+                status,
+                retry_after,
+            } => {
+                self.wire = Wire::Refusal {
+                    body,
+                    said: Vec::new(),
+                    status,
+                    retry_after,
+                };
+                io.set_deadline(PATIENCE);
+            }
+            Verdict::Failed(error) => self.fail(error, io),
+            Verdict::End => {
+                self.plan = Some(Plan::End);
+                self.hang_up(io);
+            }
+        }
+        used
+    }
+
+    fn redirect(&mut self, location: &str, io: &mut Io<'_>) {
+        self.redirects += 1;
+        if self.redirects > MAX_REDIRECTS {
+            return self.fail(Error::Redirects, io);
+        }
+        match self.url.join(location) {
+            Ok(url) => {
+                self.url = url;
+                self.plan = Some(Plan::Again(Duration::ZERO));
+                self.hang_up(io);
+            }
+            Err(error) => self.fail(error, io),
+        }
+    }
+}
+
+/// `Retry-After` (RFC 9110 10.2.3): a number of seconds, or a date, which is compared with the server's own clock.
+fn retry_after(head: &ResponseHead<'_>) -> Option<Duration> {
+    let value = head.fields().get_str("Retry-After")?;
+    let seconds = match HttpDate::to_unix(value) {
+        Some(then) => then.saturating_sub(HttpDate::to_unix(head.fields().get_str("Date")?)?),
+        None if value.bytes().all(|byte| byte.is_ascii_digit()) => value.parse().ok()?,
+        None => return None,
+    };
+    Some(Duration::from_secs(seconds))
+}

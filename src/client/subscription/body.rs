@@ -1,0 +1,208 @@
+//! What comes behind the heads: frames, an event stream, a batch, or what a refusal says.
+
+use std::time::Duration;
+
+use super::{Follower, Wire};
+use crate::client::error::Error;
+use crate::client::event::{Batch, Event};
+use crate::client::options::Transport;
+use crate::client::talk::PATIENCE;
+use crate::http::Piece;
+use crate::json;
+use crate::net::{Io, millis};
+use crate::sse;
+use crate::ws::{self, CloseCode, Message};
+
+/// How much of a refusal's body is kept for the error.
+const MAX_SAID: usize = 200;
+/// A poll that is answered sooner did not wait.
+const EARLY: Duration = Duration::from_secs(1);
+/// How many bytes of a batch have to come in a millisecond for the server to be waited for on and on.
+const SLOWEST: usize = 1;
+
+impl Follower {
+    /// Takes what frames bring.
+    pub(super) fn take_frames(&mut self, input: &mut [u8], io: &mut Io<'_>) {
+        let Wire::Socket(mut session) = std::mem::replace(&mut self.wire, Wire::Idle) else {
+            return;
+        };
+        let mut wrong = None;
+        let mut came = false;
+        session.receive(
+            input,
+            &ws::Limits::default(),
+            &crate::client::SESSION,
+            io,
+            |link, message, io| {
+                let event = match message {
+                    Message::Text(text) => json::Value::parse(text)
+                        .ok_or(Error::Envelope)
+                        .and_then(|envelope| Event::from_envelope(&envelope)),
+                    Message::Binary(_) => Err(Error::Envelope),
+                };
+                match event {
+                    Ok(event) => {
+                        came = true;
+                        self.works();
+                        self.hand_on(event);
+                    }
+                    Err(error) => {
+                        wrong = Some(error);
+                        link.fail(
+                            CloseCode::UNSUPPORTED_DATA,
+                            "this is no channel's message",
+                            io,
+                        );
+                    }
+                }
+            },
+        );
+        // Pings and pongs show it too, but not the close frame of one who lets nobody stay.
+        if !came && session.closed.is_none() && session.violation.is_none() && wrong.is_none() {
+            self.works();
+        }
+        let wrong = wrong.or(session.violation.map(Error::WebSocket));
+        let keyless = session.is_keyless().then_some(Error::Randomness);
+        self.wire = Wire::Socket(session);
+        if let Some(error) = wrong.or(keyless) {
+            self.fail(error, io);
+        }
+    }
+
+    /// Takes a piece of an answer's body. Says how much of the input that used.
+    pub(super) fn take_body(&mut self, input: &[u8], io: &mut Io<'_>) -> usize {
+        let mut wire = std::mem::replace(&mut self.wire, Wire::Idle);
+        let decoded = match &mut wire {
+            Wire::Stream { body, .. } | Wire::Batch { body, .. } | Wire::Refusal { body, .. } => {
+                body.decode(input)
+            }
+            _ => return input.len(),
+        };
+        let (used, piece) = match decoded {
+            Ok(decoded) => decoded,
+            Err(_) if matches!(wire, Wire::Refusal { .. }) => {
+                // It is a refusal however badly it is said.
+                self.wire = wire;
+                self.end_body(io);
+                return input.len();
+            }
+            Err(error) => {
+                self.fail(Error::Http(error), io);
+                return input.len();
+            }
+        };
+        let end = match piece {
+            Piece::Data(data) => {
+                self.take_data(&mut wire, data, io);
+                false
+            }
+            Piece::More => false,
+            Piece::End => true,
+        };
+        let end = end || matches!(&wire, Wire::Refusal { said, .. } if said.len() == MAX_SAID);
+        self.wire = wire;
+        if end {
+            self.end_body(io);
+        }
+        used
+    }
+
+    fn take_data(&mut self, wire: &mut Wire, data: &[u8], io: &mut Io<'_>) {
+        match wire {
+            Wire::Stream { events, .. } => {
+                self.works();
+                self.watch_silence(io);
+                self.take_events(events, data, io);
+            }
+            Wire::Batch { bytes, since, .. } => {
+                bytes.extend_from_slice(data);
+                // However large it is, it has its time; but not for a server that lets it trickle.
+                let earned = Duration::from_millis((bytes.len() / SLOWEST) as u64);
+                let spent = Duration::from_millis(io.now.ms.saturating_sub(*since));
+                io.set_deadline((PATIENCE + earned).saturating_sub(spent));
+            }
+            Wire::Refusal { said, .. } => {
+                let room = MAX_SAID.saturating_sub(said.len()).min(data.len());
+                said.extend_from_slice(&data[..room]);
+            }
+            _ => {}
+        }
+    }
+
+    fn take_events(&mut self, events: &mut sse::Decoder, data: &[u8], io: &mut Io<'_>) {
+        let mut at = 0;
+        while at < data.len() {
+            let before = events.last_event_id().to_owned();
+            let event = match events.decode(&data[at..]) {
+                Ok((used, event)) => {
+                    at += used;
+                    event.map(|event| {
+                        Event::from_stream(event.last_event_id, event.name, event.data)
+                    })
+                }
+                Err(error) => return self.fail(Error::EventStream(error), io),
+            };
+            if let Some(event) = event {
+                self.hand_on(event);
+            }
+            // An id without an event moves the cursor too, and an empty one takes it away (WHATWG HTML 9.2.6,
+            // dispatch, step 1).
+            let id = events.last_event_id();
+            if id != before {
+                self.cursor = (!id.is_empty()).then(|| id.into());
+            }
+        }
+        if let Some(retry) = events.retry() {
+            self.retry = Some(Duration::from_millis(retry));
+        }
+    }
+
+    /// An answer is complete.
+    pub(super) fn end_body(&mut self, io: &mut Io<'_>) {
+        match std::mem::replace(&mut self.wire, Wire::Idle) {
+            Wire::Batch {
+                bytes, keep_alive, ..
+            } => match Batch::parse(&bytes) {
+                Ok(batch) => self.take_batch(batch, keep_alive, io),
+                Err(error) => self.fail(error, io),
+            },
+            refusal @ Wire::Refusal { .. } => {
+                self.plan = refusal.meaning();
+                self.hang_up(io);
+            }
+            _ => self.fail(Error::Ended, io),
+        }
+    }
+
+    fn take_batch(&mut self, batch: Batch, keep_alive: bool, io: &mut Io<'_>) {
+        self.answered(None);
+        let long = self.transport() == Transport::LongPoll;
+        let empty = batch.events.is_empty() && !batch.gap;
+        let sought = long && self.seeks_its_place();
+        if long && empty && !sought && self.is_early(io) && self.options.transport.is_none() {
+            return self.fail(Error::NoWait, io);
+        }
+        self.works();
+        let before = self.cursor.clone();
+        if batch.gap {
+            self.hand_on(Event::gap(before.as_deref().unwrap_or_default()));
+        }
+        for event in batch.events {
+            self.hand_on(event);
+        }
+        if !batch.last_id.is_empty() {
+            self.cursor = Some(batch.last_id);
+        }
+        // A server that has nothing new, whatever it says, is not asked again at once.
+        let waited = long && !self.is_early(io);
+        let news = !empty && self.cursor != before;
+        let found = sought && self.cursor.is_some();
+        let at_once = news && (batch.more || long) || waited || found;
+        self.rest(!at_once, keep_alive, io);
+    }
+
+    /// Whether what was asked for came too soon for a server that waits.
+    pub(super) fn is_early(&self, io: &Io<'_>) -> bool {
+        io.now.ms.saturating_sub(self.asked_at) < millis(EARLY)
+    }
+}

@@ -1,0 +1,103 @@
+//! The requests of a subscription: one for each way, each with the cursor.
+
+use std::time::Duration;
+
+use super::{Follower, Wire};
+use crate::client::error::Error;
+use crate::client::options::{self, Transport};
+use crate::client::talk::{Around, HeadReader, PATIENCE};
+use crate::http::{FieldName, FieldValue, HeadWriter};
+use crate::net::Io;
+use crate::sse;
+use crate::ws::handshake;
+
+impl Follower {
+    /// Writes the next request.
+    pub(super) fn ask(&mut self, io: &mut Io<'_>, around: &mut Around<'_>) {
+        let Ok(key) = around.random.bytes() else {
+            return self.fail(Error::Randomness, io);
+        };
+        if let Err(error) = self.write_request(io.out.buffer(), &key) {
+            return self.fail(error, io);
+        }
+        self.wire = Wire::Head {
+            reader: HeadReader::default(),
+            key,
+        };
+        let wait = if self.transport() == Transport::LongPoll && !self.seeks_its_place() {
+            self.options.wait
+        } else {
+            Duration::ZERO
+        };
+        self.asked = self.asked.saturating_add(1);
+        self.asked_at = io.now.ms;
+        io.set_deadline(PATIENCE.saturating_add(wait));
+    }
+
+    /// Whether it begins with what comes from now on, and does not know yet where that is. A long poll does not wait
+    /// then: what is published meanwhile would be lost with its connection.
+    pub(super) fn seeks_its_place(&self) -> bool {
+        self.options.from_now && self.cursor.is_none()
+    }
+
+    fn write_request(&self, out: &mut Vec<u8>, key: &[u8; 16]) -> Result<(), Error> {
+        let mut target = self.url.target.clone();
+        if self.seeks_its_place() {
+            target.push_str(if target.contains('?') {
+                "&from=now"
+            } else {
+                "?from=now"
+            });
+        }
+        let host = self.url.authority();
+        // What the program sends to one server, such as a token, is nothing to tell another that it redirects to.
+        let mut fields = if self.url.is_same_origin(&self.home) {
+            options::written(&self.options.fields)
+        } else {
+            Vec::new()
+        };
+        if let Some(cursor) = &self.cursor {
+            // White space around a field's value is none of it (RFC 9110 5.5).
+            let cursor = cursor.trim_matches([' ', '\t']);
+            fields.push((
+                FieldName::LAST_EVENT_ID,
+                FieldValue::new(cursor).map_err(Error::Field)?,
+            ));
+        }
+        if self.transport() == Transport::WebSocket {
+            return handshake::write_request(out, &host, &target, key, &[], &fields)
+                .map_err(Error::Handshake);
+        }
+        let wait = format!("wait={}", self.options.wait.as_secs());
+        let accept = match self.transport() {
+            Transport::EventStream => {
+                fields.push((
+                    FieldName::CACHE_CONTROL,
+                    FieldValue::from_static("no-store"),
+                ));
+                FieldValue::from_static(sse::MEDIA_TYPE)
+            }
+            transport => {
+                if transport == Transport::LongPoll && !self.seeks_its_place() {
+                    fields.push((
+                        FieldName::PREFER,
+                        FieldValue::new(&wait).map_err(Error::Field)?,
+                    ));
+                }
+                FieldValue::from_static("application/json")
+            }
+        };
+        let mut head = HeadWriter::request(out, "GET", &target)
+            .map_err(Error::Field)?
+            .field(
+                FieldName::HOST,
+                FieldValue::new(&host).map_err(Error::Field)?,
+            )
+            .field(FieldName::ACCEPT, accept);
+        for (name, value) in fields {
+            head = head.field(name, value);
+        }
+        head.finish();
+        Ok(())
+    }
+}
