@@ -18,11 +18,13 @@ use super::{ConnectionId, Dial, Flow, Io, Limits, Now, Protocol};
 use crate::slab::Slab;
 
 /// The read buffer that all connections share.
-const READ_BUFFER: usize = 256 * 1024;
+pub(super) const READ_BUFFER: usize = 256 * 1024;
 /// Readiness events taken from the system at once.
 const EVENTS: usize = 1024;
 /// How often a turn looks after readers that its own work has woken, before it looks at the sockets again.
 const WAKE_ROUNDS: usize = 4;
+/// How many connections with much to write go on in one turn, each by one budget: the others' requests come in between.
+const BULK: usize = 16;
 /// How long the loop sleeps at most, so that [`Protocol::tick`] comes about once a second.
 const TICK: u64 = 1_000;
 
@@ -43,6 +45,8 @@ pub struct Loop<P: Protocol> {
     slots: Slab<Slot<P::Connection>>,
     /// Connections that have something to do at once, in the order of their turn.
     ready: VecDeque<u32>,
+    /// Those that have more to write than one turn allows, in the order of their next one.
+    bulk: VecDeque<u32>,
     woken: Vec<u64>,
     /// Some of the woken may not have been looked after yet.
     waking: bool,
@@ -92,6 +96,7 @@ impl<P: Protocol> Loop<P> {
             peers: Peers::default(),
             slots: Slab::new(),
             ready: VecDeque::new(),
+            bulk: VecDeque::new(),
             woken: Vec::new(),
             waking: false,
             wheel: Wheel::new(clock.now().ms),
@@ -205,7 +210,7 @@ impl<P: Protocol> Loop<P> {
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let idle = self.ready.is_empty() && !self.waking;
+        let idle = self.ready.is_empty() && self.bulk.is_empty() && !self.waking;
         let timeout = if self.mailbox.doze(self.stops) && idle {
             let patience = Duration::from_millis(self.patience());
             Some(timeout.map_or(patience, |timeout| timeout.min(patience)))
@@ -394,17 +399,24 @@ impl<P: Protocol> Loop<P> {
         self.due = due;
     }
 
-    /// Visits every connection that is ready now, once each.
+    /// Visits every connection that is ready now, once each, and then a few of those that write much.
     fn serve(&mut self, now: Now) {
         for _ in 0..self.ready.len() {
-            let Some(index) = self.ready.pop_front() else {
-                return;
-            };
-            if let Some(slot) = self.slots.get_mut(index) {
-                slot.queued = false;
-            }
-            self.with(index, now, |slot, visit| slot.visit(visit));
+            let next = self.ready.pop_front();
+            self.serve_one(next, now);
         }
+        for _ in 0..self.bulk.len().min(BULK) {
+            let next = self.bulk.pop_front();
+            self.serve_one(next, now);
+        }
+    }
+
+    fn serve_one(&mut self, index: Option<u32>, now: Now) {
+        let Some(index) = index else { return };
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.queued = false;
+        }
+        self.with(index, now, |slot, visit| slot.visit(visit));
     }
 
     /// Looks after those whom the work of this turn has woken.
@@ -459,6 +471,8 @@ impl<P: Protocol> Loop<P> {
         work(slot, &mut visit);
         if slot.is_dead() {
             self.remove(index, now);
+        } else if slot.is_unfinished() {
+            enqueue(&mut self.bulk, index, slot);
         } else if slot.is_ready(&self.limits) {
             enqueue(&mut self.ready, index, slot);
         }
