@@ -16,6 +16,9 @@ pub enum Error {
     /// The target, or the line that holds it, is longer than
     /// [`HeadLimits::target`](super::HeadLimits::target) (RFC 9110 15.5.15).
     TargetTooLong,
+    /// The request line is as long as one with the longest target, and all of it is the
+    /// method (RFC 9112 3).
+    MethodTooLong,
     /// More empty lines stand before the request line than the few that RFC 9112 2.2
     /// asks to ignore.
     TooManyEmptyLines,
@@ -101,7 +104,7 @@ impl Error {
             Error::TargetTooLong => Status::URI_TOO_LONG,
             Error::Version => Status::HTTP_VERSION_NOT_SUPPORTED,
             Error::Expectation => Status::EXPECTATION_FAILED,
-            Error::UnknownTransferCoding => Status::NOT_IMPLEMENTED,
+            Error::UnknownTransferCoding | Error::MethodTooLong => Status::NOT_IMPLEMENTED,
             Error::BodyTooLarge | Error::ChunkExtraTooLarge => Status::CONTENT_TOO_LARGE,
             // Only a client meets this one; who asks on behalf of another says 502.
             Error::StatusLine => Status::BAD_GATEWAY,
@@ -116,6 +119,7 @@ impl std::fmt::Display for Error {
             Error::HeadTooLarge => "the head is too large",
             Error::TooManyFields => "the head has too many fields",
             Error::TargetTooLong => "the request target is too long",
+            Error::MethodTooLong => "the method is longer than any that is known",
             Error::TooManyEmptyLines => "too many empty lines before the request",
             Error::Incomplete => "the head does not end with its empty line",
             Error::BareLineFeed => "a line ends with LF instead of CRLF",

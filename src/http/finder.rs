@@ -48,10 +48,12 @@ impl HeadFinder {
             let (limit, excess) = self.limit(limits);
             let window = &bytes[..bytes.len().min(limit)];
             let rest = window.get(self.seen..).unwrap_or_default();
+            let line = window.get(self.line..).unwrap_or_default();
             // What was looked at and did not decide; unless the limit does.
-            let undecided = |seen: usize| match bytes.len() > limit {
-                true => Err(excess),
-                false => Ok(seen),
+            let undecided = |seen: usize| match (bytes.len() > limit, excess) {
+                (false, _) => Ok(seen),
+                (true, Error::TargetTooLong) if !line.contains(&b' ') => Err(Error::MethodTooLong),
+                (true, excess) => Err(excess),
             };
 
             let Some(offset) =
@@ -200,5 +202,16 @@ mod tests {
         assert_eq!(find(&line), Ok(None));
         line.push(b'a');
         assert_eq!(find(&line), Err(Error::TargetTooLong));
+    }
+
+    // RFC 9112 3
+
+    #[test]
+    fn a_request_line_that_grows_without_a_space_has_too_long_a_method() {
+        let mut line = b"\r\n".to_vec();
+        line.resize(2 + super::super::MAX_TARGET + REQUEST_LINE_EXTRA, b'A');
+        assert_eq!(find(&line), Ok(None));
+        line.push(b' ');
+        assert_eq!(find(&line), Err(Error::MethodTooLong));
     }
 }

@@ -33,11 +33,13 @@
 mod accept;
 mod backlog;
 mod clock;
+mod connections;
 mod deadline;
 mod mailbox;
 mod output;
 mod peers;
 mod slots;
+mod transport;
 mod turn;
 
 use std::net::SocketAddr;

@@ -1,13 +1,14 @@
 //! One connection as the loop sees it: a socket, its unread output and its place in the order of things.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
-
-use mio::net::TcpStream;
+use std::io::{self, ErrorKind, IoSlice, Write};
 
 use super::backlog::{Backlog, Written};
 use super::deadline::{Entry, Wheel};
 use super::output::{Output, PIECES};
-use super::turn::READ_BUFFER;
+<<<<<<< HEAD
+=======
+use super::transport::{Readiness, Transport};
+>>>>>>> main
 use super::{ConnectionId, Flow, Io, Limits, Now, Protocol};
 
 /// How long a closed connection waits for its peer's end before it is dropped, in milliseconds (RFC 9112 9.6).
@@ -16,10 +17,6 @@ const LINGER: u64 = 2_000;
 /// How much is written to one connection before it is the others' turn, in bytes: one large answer, or one reader who
 /// has much to catch up on, keeps nobody waiting.
 const WRITE_BUDGET: usize = 64 * 1024;
-
-/// What is answered at once up to this size goes out at once: as much as is read at once, which an echo gives back.
-const WHOLE: usize = READ_BUFFER;
-const _: () = assert!(WRITE_BUDGET <= WHOLE);
 
 /// A short read means that the socket is drained, so that its next edge is sure to come: epoll(7) and kqueue say
 /// so. Elsewhere one reads until the socket would block.
@@ -44,10 +41,10 @@ enum Phase {
     Dead,
 }
 
-pub(super) struct Slot<C> {
+pub(super) struct Slot<C, S> {
     pub(super) id: ConnectionId,
     pub(super) connection: C,
-    stream: TcpStream,
+    stream: S,
     backlog: Option<Box<Backlog>>,
     flow: Flow,
     /// When the peer, which takes no more for now, must have taken something.
@@ -79,8 +76,8 @@ pub(super) struct Visit<'a, P> {
     pub(super) now: Now,
 }
 
-impl<C> Slot<C> {
-    pub(super) fn new(id: ConnectionId, stream: TcpStream, connection: C, flow: Flow) -> Slot<C> {
+impl<C, S: Transport> Slot<C, S> {
+    pub(super) fn new(id: ConnectionId, stream: S, connection: C, flow: Flow) -> Slot<C, S> {
         Slot {
             id,
             connection,
@@ -102,12 +99,7 @@ impl<C> Slot<C> {
     }
 
     /// A connection that is being made, until `deadline` at the latest.
-    pub(super) fn dialing(
-        id: ConnectionId,
-        stream: TcpStream,
-        connection: C,
-        deadline: u64,
-    ) -> Slot<C> {
+    pub(super) fn dialing(id: ConnectionId, stream: S, connection: C, deadline: u64) -> Slot<C, S> {
         let flow = Flow {
             deadline,
             ..Flow::new()
@@ -119,13 +111,13 @@ impl<C> Slot<C> {
         }
     }
 
-    pub(super) fn mark(&mut self, event: &mio::event::Event) {
-        self.readable |= event.is_readable() || event.is_error();
-        if event.is_writable() && !self.writable {
+    pub(super) fn mark(&mut self, ready: Readiness) {
+        self.readable |= ready.readable;
+        if ready.writable && !self.writable {
             self.writable = true;
             self.unblocked = true;
         }
-        self.ending |= event.is_read_closed() || event.is_error();
+        self.ending |= ready.ending;
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -216,13 +208,10 @@ impl<C> Slot<C> {
         self.settle(visit);
     }
 
-    /// Finds out how connecting went: `getpeername` succeeds only on a connection that stands.
+    /// Finds out how connecting went.
     fn finish_connecting<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        match self.stream.take_error() {
-            Ok(None) if self.stream.peer_addr().is_ok() => {
-                // What is sent is already coalesced; waiting for more would only add delay. If the system refuses,
-                // that is no reason to do without the connection.
-                let _ = self.stream.set_nodelay(true);
+        match self.stream.is_connected() {
+            Ok(true) => {
                 self.phase = Phase::Open;
                 self.flow.deadline = u64::MAX;
                 (self.writable, self.unblocked) = (true, false);
@@ -230,8 +219,8 @@ impl<C> Slot<C> {
                     protocol.dialed(connection, io)
                 });
             }
-            Ok(None) => {}
-            Ok(Some(error)) | Err(error) => self.break_off(visit, error.kind()),
+            Ok(false) => {}
+            Err(error) => self.break_off(visit, error.kind()),
         }
     }
 
@@ -451,7 +440,7 @@ impl<C> Slot<C> {
             self.phase = Phase::Closing;
         }
         if self.phase == Phase::Closing && self.backlog.is_none() {
-            self.phase = if self.ended || self.stream.shutdown(std::net::Shutdown::Write).is_err() {
+            self.phase = if self.ended || self.stream.finish().is_err() {
                 Phase::Dead
             } else {
                 // What has arrived meanwhile is still to be read and thrown away.
@@ -473,17 +462,23 @@ impl<C> Slot<C> {
     }
 }
 
+<<<<<<< HEAD
 /// Writes as much of `output` as the socket takes and the budget allows.
 fn write_output(
     stream: &mut TcpStream,
     output: &Output,
     lender: &[u8],
 ) -> io::Result<(usize, Written)> {
-    let end = if output.len() <= WHOLE {
+    // What answers one read, an echo of all of it for one, goes out at once.
+    let end = if output.len() <= lender.len().max(WRITE_BUDGET) {
         output.len()
     } else {
         WRITE_BUDGET
     };
+=======
+/// Writes as much of `output` as the socket takes.
+fn write_output(stream: &mut impl Write, output: &Output, lender: &[u8]) -> io::Result<usize> {
+>>>>>>> main
     let mut sent = 0;
     while sent < end {
         let result = match output.as_one() {

@@ -97,11 +97,13 @@ impl Service {
         connection.serial = connection.serial.wrapping_add(1);
         let found = self.router.find(head);
         if let Some(response) = self.refuse(connection, head, &found) {
-            // A body that nobody wants is not waited for: the connection ends with the answer.
-            let form = self.form(head);
-            let form = match length {
-                BodyLength::None => form,
-                _ => form.last(),
+            // A body that nobody wants is not waited for: the connection ends with the answer. Behind a CONNECT comes
+            // what the client means for somebody else (RFC 9110 9.3.6); it must not be read as requests.
+            let ends = length != BodyLength::None || head.method() == "CONNECT";
+            let form = if ends {
+                self.form(head).last()
+            } else {
+                self.form(head)
             };
             self.respond(io, form, &response);
             return Ok(0);

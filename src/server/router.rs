@@ -9,9 +9,10 @@ use crate::ws::handshake;
 
 pub(super) type Handler = Box<dyn FnMut(&Request<'_>, Reply<'_>) + Send>;
 
-/// The methods that this server knows; others get 501 (RFC 9110 9.1).
-const METHODS: [&str; 9] = [
-    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE",
+/// The methods that this server knows; others get 501 (RFC 9110 9.1). CONNECT is for proxies (9.3.6): no resource
+/// of a server that is none could answer it, which is what 501 says.
+const METHODS: [&str; 8] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE",
 ];
 
 /// What a channel's URL answers to.
@@ -264,6 +265,7 @@ mod tests {
         assert!(matches!(find("GET /channels/a+"), Found::Channel(_)));
         assert_eq!(find("GET /nowhere"), Found::Nowhere);
         assert_eq!(find("BREW /"), Found::UnknownMethod);
+        assert_eq!(find("CONNECT a:80"), Found::UnknownMethod);
     }
 
     #[test]

@@ -222,10 +222,20 @@ fn a_method_that_a_route_was_made_for_is_known() {
 }
 
 #[test]
-fn connect_is_for_proxies() {
+fn connect_is_for_proxies_and_what_follows_it_is_no_request() {
     let mut server = hub();
-    let answer = ask(&mut server, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n");
-    assert_eq!(answer.status, 404);
+    let client = server.connect();
+    let asked = format!(
+        "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n{}",
+        post("/channels/a", "for somebody else")
+    );
+    server.send(client, asked.as_bytes());
+    let got = answers(&server.take(client));
+    assert_eq!(got.len(), 1);
+    assert_eq!((got[0].status, got[0].closes()), (501, true));
+    assert!(!server.is_open(client));
+    let seen = ask(&mut server, &get("/channels/a"));
+    assert!(seen.text().starts_with("{\"events\":[]"));
 }
 
 // RFC 9112 3.2: targets
@@ -403,7 +413,7 @@ fn a_plain_get_of_a_websocket_is_told_to_upgrade() {
     server.send(client, get("/echo").as_bytes());
     assert_eq!(
         dateless(&server.take(client)),
-        "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+        "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Content-Type: text/plain; charset=utf-8\r\nSec-WebSocket-Version: 13\r\nContent-Length: 51\r\n\r\n\
          426 Upgrade Required: this is a WebSocket endpoint\n"
     );

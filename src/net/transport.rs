@@ -1,0 +1,60 @@
+//! What carries the bytes of a connection: TCP, and in tests a transport with faults.
+//!
+//! The rest of the loop asks no more of a socket than what is here, so that what reads from and writes to sockets
+//! can be tried with every fault that a socket may show, at every byte.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+
+use mio::net::TcpStream;
+
+/// A stream of bytes in each direction that never blocks.
+///
+/// Readiness is edge-triggered: after an operation that moved fewer bytes than it might, or would block, an edge
+/// says when the next one is worth while.
+pub(crate) trait Transport: Read + Write {
+    /// Whether a connection that is being made stands by now; the error is why it never will.
+    fn is_connected(&mut self) -> io::Result<bool>;
+
+    /// Closes our half.
+    fn finish(&mut self) -> io::Result<()>;
+}
+
+impl Transport for TcpStream {
+    fn is_connected(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.take_error()? {
+            return Err(error);
+        }
+        // `getpeername` succeeds only on a connection that stands.
+        let stands = self.peer_addr().is_ok();
+        if stands {
+            // What is sent is already coalesced; waiting for more would only add delay. If the system refuses, that
+            // is no reason to do without the connection.
+            let _ = self.set_nodelay(true);
+        }
+        Ok(stands)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+/// What a transport has become ready for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Readiness {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The peer has closed its half, or the connection is broken: an end is there to be read.
+    pub(crate) ending: bool,
+}
+
+impl From<&mio::event::Event> for Readiness {
+    fn from(event: &mio::event::Event) -> Readiness {
+        Readiness {
+            readable: event.is_readable() || event.is_error(),
+            writable: event.is_writable(),
+            ending: event.is_read_closed() || event.is_error(),
+        }
+    }
+}
