@@ -5,10 +5,7 @@ use std::io::{self, ErrorKind, IoSlice, Write};
 use super::backlog::{Backlog, Written};
 use super::deadline::{Entry, Wheel};
 use super::output::{Output, PIECES};
-<<<<<<< HEAD
-=======
 use super::transport::{Readiness, Transport};
->>>>>>> main
 use super::{ConnectionId, Flow, Io, Limits, Now, Protocol};
 
 /// How long a closed connection waits for its peer's end before it is dropped, in milliseconds (RFC 9112 9.6).
@@ -462,10 +459,9 @@ impl<C, S: Transport> Slot<C, S> {
     }
 }
 
-<<<<<<< HEAD
 /// Writes as much of `output` as the socket takes and the budget allows.
 fn write_output(
-    stream: &mut TcpStream,
+    stream: &mut impl Write,
     output: &Output,
     lender: &[u8],
 ) -> io::Result<(usize, Written)> {
@@ -475,10 +471,6 @@ fn write_output(
     } else {
         WRITE_BUDGET
     };
-=======
-/// Writes as much of `output` as the socket takes.
-fn write_output(stream: &mut impl Write, output: &Output, lender: &[u8]) -> io::Result<usize> {
->>>>>>> main
     let mut sent = 0;
     while sent < end {
         let result = match output.as_one() {
