@@ -344,12 +344,19 @@ impl Session {
 
     /// A ping interval has passed, or the time for the peer to answer our close: the peer gets one
     /// more ping, or is given up.
+    ///
+    /// While it has not taken what was sent it gets no ping, and owes no sign of life: it may be busy with a large message
+    /// on a slow line, and beyond the high-water mark what it says is not even read. Whether it takes anything is then the
+    /// loop's to watch.
     pub(crate) fn tick(&mut self, patience: &Patience, io: &mut Io<'_>) {
-        self.silent = self.silent.saturating_add(1);
-        if self.link.closed || self.silent > 2 {
+        if self.link.closed {
             return io.abort();
         }
         if io.backlog == 0 {
+            self.silent = self.silent.saturating_add(1);
+            if self.silent > 2 {
+                return io.abort();
+            }
             if let Some(mask) = self.link.mask() {
                 // An empty ping is always short enough.
                 let _ = ws::write_ping(io.out.buffer(), b"", mask);

@@ -7,6 +7,17 @@ use bytes::{Buf, Bytes};
 
 use super::output::PIECES;
 
+/// How far writing got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// To the end.
+    All,
+    /// The socket takes no more for now.
+    Full,
+    /// As much as was allowed at once. The socket may take more.
+    Enough,
+}
+
 /// What waits for a socket to become writable, in order. A connection has one only while something waits.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
@@ -40,24 +51,37 @@ impl Backlog {
         }
     }
 
-    /// Writes until nothing is left (`Ok(true)`) or the socket takes no more (`Ok(false)`).
-    pub(super) fn write_to(&mut self, socket: &mut impl Write) -> io::Result<bool> {
+    /// Writes until nothing is left, the socket takes no more, or `most` bytes are written.
+    pub(super) fn write_to(&mut self, socket: &mut impl Write, most: usize) -> io::Result<Written> {
         self.seal();
+        let mut left = most;
         while !self.chunks.is_empty() {
+            if left == 0 {
+                return Ok(Written::Enough);
+            }
             let mut slices = [IoSlice::new(&[]); PIECES];
-            let count = self.chunks.len().min(PIECES);
+            let (mut count, mut room) = (0, left);
             for (slice, chunk) in slices.iter_mut().zip(&self.chunks) {
+                let chunk = &chunk[..chunk.len().min(room)];
                 *slice = IoSlice::new(chunk);
+                count += 1;
+                room -= chunk.len();
+                if room == 0 {
+                    break;
+                }
             }
             match socket.write_vectored(&slices[..count]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(sent) => self.advance(sent),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Ok(sent) => {
+                    self.advance(sent);
+                    left -= sent.min(left);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Written::Full),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(Written::All)
     }
 
     fn advance(&mut self, mut sent: usize) {
@@ -114,18 +138,24 @@ mod tests {
             taken: Vec::new(),
             calls: 0,
         };
-        let mut blocked = 0;
-        while !backlog.write_to(&mut socket).unwrap() {
-            blocked += 1;
-            if blocked == 1 {
-                backlog.copy(b" five");
+        let (mut blocked, mut enough) = (0, 0);
+        loop {
+            match backlog.write_to(&mut socket, 4).unwrap() {
+                Written::All => break,
+                Written::Enough => enough += 1,
+                Written::Full => {
+                    blocked += 1;
+                    if blocked == 1 {
+                        backlog.copy(b" five");
+                    }
+                }
             }
         }
         assert_eq!(
             String::from_utf8_lossy(&socket.taken),
             "one two three four five"
         );
-        assert!(blocked > 1);
+        assert!(blocked > 1 && enough > 1);
         assert_eq!(backlog.len(), 0);
     }
 }

@@ -19,6 +19,8 @@ use crate::slab::Slab;
 
 /// How often a turn looks after readers that its own work has woken, before it looks at the sockets again.
 const WAKE_ROUNDS: usize = 4;
+/// How many connections with much to write go on in one turn, each by one budget: the others' requests come in between.
+const BULK: usize = 16;
 
 pub(crate) struct Connections<P: Protocol, S> {
     pub(crate) protocol: P,
@@ -28,6 +30,8 @@ pub(crate) struct Connections<P: Protocol, S> {
     peers: Peers,
     /// Connections that have something to do at once, in the order of their turn.
     ready: VecDeque<u32>,
+    /// Those that have more to write than one turn allows, in the order of their next one.
+    bulk: VecDeque<u32>,
     woken: Vec<u64>,
     /// Some of the woken may not have been looked after yet.
     waking: bool,
@@ -62,6 +66,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
             slots: Slab::new(),
             peers: Peers::default(),
             ready: VecDeque::new(),
+            bulk: VecDeque::new(),
             woken: Vec::new(),
             waking: false,
             wheel: Wheel::new(now),
@@ -98,7 +103,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
 
     /// Whether the next turn has nothing to do unless something becomes ready, comes in or is due.
     pub(crate) fn is_idle(&self) -> bool {
-        self.ready.is_empty() && !self.waking
+        self.ready.is_empty() && self.bulk.is_empty() && !self.waking
     }
 
     /// How many of the mailbox's stops have been acted on.
@@ -250,17 +255,24 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         self.due = due;
     }
 
-    /// Visits every connection that is ready now, once each.
+    /// Visits every connection that is ready now, once each, and then a few of those that write much.
     fn serve(&mut self, now: Now) {
         for _ in 0..self.ready.len() {
-            let Some(index) = self.ready.pop_front() else {
-                return;
-            };
-            if let Some(slot) = self.slots.get_mut(index) {
-                slot.queued = false;
-            }
-            self.with(index, now, |slot, visit| slot.visit(visit));
+            let next = self.ready.pop_front();
+            self.serve_one(next, now);
         }
+        for _ in 0..self.bulk.len().min(BULK) {
+            let next = self.bulk.pop_front();
+            self.serve_one(next, now);
+        }
+    }
+
+    fn serve_one(&mut self, index: Option<u32>, now: Now) {
+        let Some(index) = index else { return };
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.queued = false;
+        }
+        self.with(index, now, |slot, visit| slot.visit(visit));
     }
 
     /// Looks after those whom the work of this turn has woken.
@@ -293,8 +305,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         }
     }
 
-    /// Does some work on a connection, and then removes it or puts it into the ready list if that is where it
-    /// belongs.
+    /// Does some work on a connection, and then removes it or puts it into the list where it belongs, if any.
     fn with(
         &mut self,
         index: u32,
@@ -315,6 +326,8 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         work(slot, &mut visit);
         if slot.is_dead() {
             self.remove(index, now);
+        } else if slot.is_unfinished() {
+            enqueue(&mut self.bulk, index, slot);
         } else if slot.is_ready(&self.limits) {
             enqueue(&mut self.ready, index, slot);
         }

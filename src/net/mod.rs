@@ -18,7 +18,8 @@
 //! the same for every protocol:
 //!
 //! - **Edge-triggered and fair.** A connection is read once a visit, into one buffer that all connections share,
-//!   and goes to the back of the ready list while there is more.
+//!   and goes to the back of the ready list while there is more. Who is sent more than a budget gets the rest by and
+//!   by, a few such connections a turn, so that a large answer keeps no small one waiting.
 //! - **One write per visit.** What a protocol answers to one read goes out together. Large payloads that still lie
 //!   in the read buffer are written from there ([`Output::send`]).
 //! - **Idle costs nothing.** A connection owns memory only for output that its peer has not taken yet.

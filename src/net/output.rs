@@ -99,18 +99,21 @@ impl Output {
         self.lent.is_empty().then_some(&self.own)
     }
 
-    /// The first pieces behind the first `skip` bytes, as many as one write takes.
+    /// The first pieces behind the first `skip` bytes, as many as one write takes, and at most `most` bytes.
     pub(super) fn slices<'s>(
         &'s self,
         lender: &'s [u8],
         skip: usize,
+        most: usize,
         into: &mut [IoSlice<'s>; PIECES],
     ) -> usize {
-        let mut count = 0;
+        let (mut count, mut left) = (0, most);
         self.each(lender, skip, |piece| {
-            if let Some(place) = into.get_mut(count) {
+            let piece = &piece[..piece.len().min(left)];
+            if let Some(place) = into.get_mut(count).filter(|_| left > 0) {
                 *place = IoSlice::new(piece);
                 count += 1;
+                left -= piece.len();
             }
         });
         count
@@ -162,12 +165,15 @@ mod tests {
         );
         for skip in [0, 3, 4, 5, LEND, LEND + 4, expected.len()] {
             let mut slices = [IoSlice::new(&[]); PIECES];
-            let count = out.slices(&buffer, skip, &mut slices);
-            let sent: Vec<u8> = slices[..count]
-                .iter()
-                .flat_map(|slice| slice.to_vec())
-                .collect();
-            assert!(sent == expected[skip..], "skip {skip}");
+            for most in [1, 5, LEND, usize::MAX] {
+                let count = out.slices(&buffer, skip, most, &mut slices);
+                let sent: Vec<u8> = slices[..count]
+                    .iter()
+                    .flat_map(|slice| slice.to_vec())
+                    .collect();
+                let end = skip.saturating_add(most).min(expected.len());
+                assert!(sent == expected[skip..end], "skip {skip}, most {most}");
+            }
         }
     }
 

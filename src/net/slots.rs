@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Write};
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, Written};
 use super::deadline::{Entry, Wheel};
 use super::output::{Output, PIECES};
 use super::transport::{Readiness, Transport};
@@ -10,6 +10,10 @@ use super::{ConnectionId, Flow, Io, Limits, Now, Protocol};
 
 /// How long a closed connection waits for its peer's end before it is dropped, in milliseconds (RFC 9112 9.6).
 const LINGER: u64 = 2_000;
+
+/// How much is written to one connection before it is the others' turn, in bytes: one large answer, or one reader who
+/// has much to catch up on, keeps nobody waiting.
+const WRITE_BUDGET: usize = 64 * 1024;
 
 /// A short read means that the socket is drained, so that its next edge is sure to come: epoll(7) and kqueue say
 /// so. Elsewhere one reads until the socket would block.
@@ -53,6 +57,8 @@ pub(super) struct Slot<C, S> {
     ended: bool,
     /// The peer takes output again, and what waited for that has not gone on yet.
     unblocked: bool,
+    /// There may be more to write than its turn allowed.
+    unfinished: bool,
     /// In the ready list.
     pub(super) queued: bool,
 }
@@ -84,6 +90,7 @@ impl<C, S: Transport> Slot<C, S> {
             ending: false,
             ended: false,
             unblocked: false,
+            unfinished: false,
             queued: false,
         }
     }
@@ -117,16 +124,23 @@ impl<C, S: Transport> Slot<C, S> {
     /// Whether a visit would find something to do at once.
     pub(super) fn is_ready(&self, limits: &Limits) -> bool {
         match self.phase {
-            Phase::Open => {
-                self.is_open()
-                    && self.readable
-                    && !self.flow.paused
-                    && self.backlog_len() < limits.high_water
-            }
+            Phase::Open => self.is_to_be_read(limits),
             Phase::Lingering { .. } => self.readable,
             Phase::Connecting | Phase::Closing => false,
             Phase::Dead => true,
         }
+    }
+
+    /// Whether it has used up its turn and waits for another one to write more.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.unfinished
+    }
+
+    fn is_to_be_read(&self, limits: &Limits) -> bool {
+        self.is_open()
+            && self.readable
+            && !self.flow.paused
+            && self.backlog_len() < limits.high_water
     }
 
     /// Whether the protocol still has a say: it is not called again once it has closed the connection.
@@ -178,16 +192,15 @@ impl<C, S: Transport> Slot<C, S> {
         if self.phase == Phase::Connecting {
             self.finish_connecting(visit);
         }
-        if std::mem::take(&mut self.unblocked) {
+        let unblocked = std::mem::take(&mut self.unblocked);
+        if std::mem::take(&mut self.unfinished) || unblocked {
             self.write_backlog(visit);
             self.resume(visit);
         }
-        if self.is_ready(visit.limits) {
-            match self.phase {
-                Phase::Open => self.read(visit),
-                Phase::Lingering { .. } => self.discard(visit.buffer),
-                Phase::Connecting | Phase::Closing | Phase::Dead => {}
-            }
+        match self.phase {
+            Phase::Open if self.is_to_be_read(visit.limits) => self.read(visit),
+            Phase::Lingering { .. } if self.readable => self.discard(visit.buffer),
+            _ => {}
         }
         self.settle(visit);
     }
@@ -223,7 +236,8 @@ impl<C, S: Transport> Slot<C, S> {
 
     /// Goes on with what waits in the protocol, if the peer takes output.
     pub(super) fn resume<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        if !self.writable || self.backlog.is_some() {
+        // Who has not finished goes on when its turn comes.
+        if !self.writable || self.backlog.is_some() || self.unfinished {
             return;
         }
         self.call(visit, |protocol, connection, io| {
@@ -327,10 +341,13 @@ impl<C, S: Transport> Slot<C, S> {
             let mut sent = 0;
             if self.writable && self.backlog.is_none() {
                 match write_output(&mut self.stream, output, visit.buffer) {
-                    Ok(count) => sent = count,
+                    Ok((count, written)) => {
+                        sent = count;
+                        self.writable = written != Written::Full;
+                        self.unfinished |= written == Written::Enough;
+                    }
                     Err(error) => broken = Some(error.kind()),
                 }
-                self.writable = sent == output.len();
             }
             if sent < output.len() {
                 let backlog = self.backlog.get_or_insert_with(Box::default);
@@ -351,9 +368,10 @@ impl<C, S: Transport> Slot<C, S> {
             return;
         };
         let before = backlog.len();
-        match backlog.write_to(&mut self.stream) {
-            Ok(true) => self.backlog = None,
-            Ok(false) => {
+        match backlog.write_to(&mut self.stream, WRITE_BUDGET) {
+            Ok(Written::All) => self.backlog = None,
+            Ok(Written::Enough) => self.unfinished = true,
+            Ok(Written::Full) => {
                 self.writable = false;
                 if backlog.len() < before {
                     self.stall_at = u64::MAX;
@@ -363,9 +381,10 @@ impl<C, S: Transport> Slot<C, S> {
         }
     }
 
-    /// Writes what this connection shares with others, from where it lies, while the socket takes it.
+    /// Writes what this connection shares with others, from where it lies, while the socket takes it and its turn lasts.
     fn write_shared<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        while self.is_open() && self.writable {
+        let mut written = 0;
+        while self.is_open() && self.writable && !self.unfinished {
             // The rest of what was cut goes first.
             if self.backlog.is_some() {
                 self.write_backlog(visit);
@@ -375,10 +394,16 @@ impl<C, S: Transport> Slot<C, S> {
             if bytes.is_empty() {
                 return;
             }
-            let wanted = bytes.len();
-            match self.stream.write(bytes) {
+            if written >= WRITE_BUDGET {
+                self.unfinished = true;
+                return;
+            }
+            // Only what is larger than a whole budget is cut for its sake.
+            let wanted = bytes.len().min(WRITE_BUDGET);
+            match self.stream.write(&bytes[..wanted]) {
                 Ok(0) => self.break_off(visit, ErrorKind::WriteZero),
                 Ok(sent) => {
+                    written += sent;
                     self.writable = sent == wanted || !SHORT_WRITE_FILLS;
                     self.stall_at = u64::MAX;
                     if let Some(rest) = visit.protocol.shared_sent(&mut self.connection, sent) {
@@ -434,15 +459,25 @@ impl<C, S: Transport> Slot<C, S> {
     }
 }
 
-/// Writes as much of `output` as the socket takes.
-fn write_output(stream: &mut impl Write, output: &Output, lender: &[u8]) -> io::Result<usize> {
+/// Writes as much of `output` as the socket takes and the budget allows.
+fn write_output(
+    stream: &mut impl Write,
+    output: &Output,
+    lender: &[u8],
+) -> io::Result<(usize, Written)> {
+    // What answers one read, an echo of all of it for one, goes out at once.
+    let end = if output.len() <= lender.len().max(WRITE_BUDGET) {
+        output.len()
+    } else {
+        WRITE_BUDGET
+    };
     let mut sent = 0;
-    while sent < output.len() {
+    while sent < end {
         let result = match output.as_one() {
-            Some(bytes) => stream.write(&bytes[sent..]),
+            Some(bytes) => stream.write(&bytes[sent..end]),
             None => {
                 let mut slices = [IoSlice::new(&[]); PIECES];
-                let count = output.slices(lender, sent, &mut slices);
+                let count = output.slices(lender, sent, end - sent, &mut slices);
                 stream.write_vectored(&slices[..count])
             }
         };
@@ -451,14 +486,21 @@ fn write_output(stream: &mut impl Write, output: &Output, lender: &[u8]) -> io::
             Ok(count) => {
                 sent += count;
                 // A vectored write may have been short because it took only so many pieces.
-                if SHORT_WRITE_FILLS && output.as_one().is_some() {
-                    break;
+                if SHORT_WRITE_FILLS && sent < end && output.as_one().is_some() {
+                    return Ok((sent, Written::Full));
                 }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                return Ok((sent, Written::Full));
+            }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(sent)
+    let written = if end < output.len() {
+        Written::Enough
+    } else {
+        Written::All
+    };
+    Ok((sent, written))
 }

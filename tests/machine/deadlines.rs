@@ -243,6 +243,30 @@ fn any_byte_of_the_peer_is_a_sign_of_life() {
 }
 
 #[test]
+fn who_has_not_taken_what_was_sent_owes_no_sign_of_life() {
+    let mut server = hub();
+    let client = open(&mut server, "/echo");
+    // A slow line: beyond the high-water mark, what it says is not read.
+    server.stall(client, 0);
+    let large = "x".repeat(100_000);
+    server.send(client, &frame(TEXT, &large));
+    for _ in 0..10 {
+        server.wait(seconds(30));
+        server.send(client, &frame(PONG, ""));
+    }
+    assert!(server.is_open(client));
+    server.resume(client);
+    assert_eq!(
+        frames(&server.take(client)),
+        [(TEXT, large.into_bytes())],
+        "and no pings"
+    );
+    // From then on it does.
+    server.wait(seconds(90));
+    assert!(!server.is_open(client));
+}
+
+#[test]
 fn a_peer_has_five_seconds_to_answer_our_close() {
     let mut server = server(|server| {
         server.websocket("/", |socket, _| {

@@ -265,6 +265,24 @@ impl Default for Setup {
     }
 }
 
+/// A loop that listens, and what it will note.
+pub fn event_loop(setup: Setup) -> (Loop<Laboratory>, mpsc::Receiver<Note>) {
+    let (sender, notes) = mpsc::channel();
+    let mut event_loop = Loop::new(setup.limits, 1_000, |_| Laboratory {
+        opening: setup.opening,
+        lend: setup.lend,
+        log: Vec::new(),
+        subscribers: Vec::new(),
+        chain: Vec::new(),
+        woken: Vec::new(),
+        dials: Vec::new(),
+        notes: sender,
+    })
+    .unwrap();
+    event_loop.listen(([127, 0, 0, 1], 0).into()).unwrap();
+    (event_loop, notes)
+}
+
 /// A loop in a thread of its own until the test ends.
 pub struct Running {
     pub address: SocketAddr,
@@ -275,19 +293,12 @@ pub struct Running {
 
 impl Running {
     pub fn start(setup: Setup) -> Running {
-        let (sender, notes) = mpsc::channel();
-        let mut event_loop = Loop::new(setup.limits, 1_000, |_| Laboratory {
-            opening: setup.opening,
-            lend: setup.lend,
-            log: Vec::new(),
-            subscribers: Vec::new(),
-            chain: Vec::new(),
-            woken: Vec::new(),
-            dials: Vec::new(),
-            notes: sender,
-        })
-        .unwrap();
-        event_loop.listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let (event_loop, notes) = event_loop(setup);
+        Running::go_on(event_loop, notes)
+    }
+
+    /// From now on in a thread.
+    pub fn go_on(mut event_loop: Loop<Laboratory>, notes: mpsc::Receiver<Note>) -> Running {
         Running {
             address: event_loop.local_addrs().unwrap()[0],
             mailbox: event_loop.mailbox(),

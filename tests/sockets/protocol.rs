@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use barewire::net::Limits;
 
-use crate::laboratory::{Command, Note, Opening, RECORD, Running, Setup};
+use crate::laboratory::{Command, Note, Opening, RECORD, Running, Setup, event_loop};
 use crate::support::{await_end, connect, is_patience, read_line, read_to_end};
 
 fn tell(stream: &mut TcpStream, line: &str) {
@@ -382,6 +382,46 @@ fn who_sends_without_reading_is_not_read_from() {
         assert!(buffer.iter().all(|&byte| byte == b'x'));
     }
     running.await_note(received);
+}
+
+#[test]
+fn many_who_are_sent_much_keep_nobody_waiting() {
+    // Less than the buffers of the system take at once, and much more than one turn's share.
+    const LARGE: usize = 500_000;
+    const MANY: usize = 40;
+    let (mut event_loop, notes) = event_loop(Setup::default());
+    let address = event_loop.local_addrs().unwrap()[0];
+    let mut modest = connect(address);
+    tell(&mut modest, "echo 1");
+    let mut greedy: Vec<_> = (0..MANY).map(|_| connect(address)).collect();
+    for client in &mut greedy {
+        tell(client, &format!("large {LARGE}"));
+    }
+    let mut received = 0;
+    while received <= MANY {
+        event_loop.turn(Some(Duration::ZERO)).unwrap();
+        let orders = notes.try_iter();
+        received += orders
+            .filter(|note| matches!(note, Note::Received(_)))
+            .count();
+    }
+    assert_eq!(read_line(&mut modest).unwrap(), "1");
+    tell(&mut modest, "echo 2");
+    modest.set_nonblocking(true).unwrap();
+    let mut answer = [0; 2];
+    while modest.peek(&mut answer).is_err() {
+        event_loop.turn(Some(Duration::ZERO)).unwrap();
+    }
+    let left = event_loop.backlog();
+    assert!(left > MANY * LARGE / 2, "only {left} bytes are left");
+    // All of it arrives in the end.
+    let running = Running::go_on(event_loop, notes);
+    for client in &mut greedy {
+        tell(client, "bye");
+        assert_eq!(read_to_end(client).unwrap().len(), LARGE + "bye\n".len());
+    }
+    running.mailbox.stop();
+    running.join();
 }
 
 #[test]
