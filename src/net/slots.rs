@@ -49,6 +49,8 @@ pub(super) struct Slot<C, S> {
     writable: bool,
     /// The peer has closed its half: an end is there to be read.
     ending: bool,
+    /// The system has said that the connection is broken.
+    broken: bool,
     /// The end has been read.
     ended: bool,
     /// The peer takes output again, and what waited for that has not gone on yet.
@@ -82,6 +84,7 @@ impl<C, S: Transport> Slot<C, S> {
             // A new socket takes output; an edge that says so comes only after one that did not.
             writable: true,
             ending: false,
+            broken: false,
             ended: false,
             unblocked: false,
             queued: false,
@@ -108,6 +111,7 @@ impl<C, S: Transport> Slot<C, S> {
             self.unblocked = true;
         }
         self.ending |= ready.ending;
+        self.broken |= ready.broken;
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -188,6 +192,10 @@ impl<C, S: Transport> Slot<C, S> {
                 Phase::Lingering { .. } => self.discard(visit.buffer),
                 Phase::Connecting | Phase::Closing | Phase::Dead => {}
             }
+        } else if self.broken && self.is_open() {
+            // Nobody reads from it for now, so nobody would meet the error; and what could still be read is of a
+            // peer that can't be answered.
+            self.break_off(visit, ErrorKind::ConnectionReset);
         }
         self.settle(visit);
     }
