@@ -2,13 +2,15 @@
 //!
 //! The process is this test binary once more, running the one test of this module that is a server.
 
-use std::io::{BufRead, BufReader, Lines};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use barewire::{Error, Server};
 
-use crate::support::{connect, get, usual};
+use crate::support::{connect, get, read_answer, usual};
 
 const VARIABLE: &str = "BAREWIRE_TEST_SERVER";
 
@@ -21,6 +23,20 @@ fn serve() {
     let mut server = Server::bind("127.0.0.1:0").unwrap();
     usual(&mut server);
     server.get("/", |_, reply| reply.text("here"));
+    // The program itself takes all descriptors that are left, and gives them back.
+    let hoard = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&hoard);
+    server.get("/hoard", move |_, reply| {
+        let mut kept = kept.lock().unwrap();
+        while let Ok(file) = File::open("/dev/null") {
+            kept.push(file);
+        }
+        reply.text(kept.len().to_string());
+    });
+    server.get("/release", move |_, reply| {
+        hoard.lock().unwrap().clear();
+        reply.text("released");
+    });
     server.on_error(|error| match error {
         Error::Io(error) => println!("failed: {error}"),
         error => panic!("{error}"),
@@ -124,6 +140,23 @@ fn out_of_descriptors_accepting_pauses_and_recovers() {
         get(&mut connect(server.address), "/", "").unwrap().body,
         "here"
     );
+}
+
+/// Nobody leaves, so nothing tells the server that there are descriptors again: it looks by itself.
+#[test]
+fn descriptors_that_others_give_back_are_found() {
+    let mut server = Serving::start("ulimit -n 64;");
+    let mut here = connect(server.address);
+    let hoarded = get(&mut here, "/hoard", "").unwrap().body;
+    assert!(hoarded.parse::<usize>().unwrap() > 10, "{hoarded}");
+    let mut waiting = connect(server.address);
+    waiting
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let failure = server.await_failure();
+    assert!(failure.contains("open files"), "{failure}");
+    assert_eq!(get(&mut here, "/release", "").unwrap().body, "released");
+    assert_eq!(read_answer(&mut waiting).unwrap().body, "here");
 }
 
 #[cfg(target_os = "linux")]
