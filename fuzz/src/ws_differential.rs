@@ -10,7 +10,7 @@
 
 use std::io::{self, Read, Write};
 
-use barewire::ws::{Decoder, Error, Event, Limits, Message, Role};
+use barewire::ws::{Decoder, Error, Event, Limits, MAX_CONTROL_PAYLOAD, Message, Role};
 use tungstenite::protocol::{
     Message as TheirMessage, Role as TheirRole, WebSocket, WebSocketConfig,
 };
@@ -37,10 +37,11 @@ pub fn check(input: &[u8]) {
         0 => Role::Server,
         _ => Role::Client,
     };
-    // Never so much that what is only announced costs more time than what is there.
+    // Never so much that what is only announced costs more time than what is there. Never so little that it concerns
+    // control frames, whose own limit is another one (5.5): tungstenite applies both.
     let limit = match setting >> 1 {
         0 => 64 * 1024,
-        small => usize::from(small) * 2,
+        small => MAX_CONTROL_PAYLOAD + usize::from(small),
     };
     let limits = Limits {
         message: limit,

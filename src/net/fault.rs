@@ -193,6 +193,11 @@ impl Line {
         }
     }
 
+    /// The client, where it is the test, does not close its half when it has seen the end.
+    pub(crate) fn linger(&self) {
+        self.wire().sides[CLIENT].finished = true;
+    }
+
     /// The client, where it is the test, takes what has come. One that has seen the end closes its half, too.
     pub(crate) fn take(&self) -> Vec<u8> {
         let mut wire = self.wire();
@@ -231,6 +236,7 @@ impl Wire {
         end.broken = true;
         if let How::Fails(error) = how {
             end.error = Some(error);
+            end.ready.broken = true;
         }
         // What lies between the ends has told the other one, too.
         let other = &mut self.sides[1 - side];
@@ -240,6 +246,7 @@ impl Wire {
             readable: true,
             writable: true,
             ending: true,
+            broken: true,
         };
     }
 

@@ -53,6 +53,8 @@ pub(super) struct Slot<C, S> {
     writable: bool,
     /// The peer has closed its half: an end is there to be read.
     ending: bool,
+    /// The system has said that the connection is broken.
+    broken: bool,
     /// The end has been read.
     ended: bool,
     /// The peer takes output again, and what waited for that has not gone on yet.
@@ -88,6 +90,7 @@ impl<C, S: Transport> Slot<C, S> {
             // A new socket takes output; an edge that says so comes only after one that did not.
             writable: true,
             ending: false,
+            broken: false,
             ended: false,
             unblocked: false,
             unfinished: false,
@@ -115,6 +118,7 @@ impl<C, S: Transport> Slot<C, S> {
             self.unblocked = true;
         }
         self.ending |= ready.ending;
+        self.broken |= ready.broken;
     }
 
     pub(super) fn is_dead(&self) -> bool {
@@ -199,6 +203,11 @@ impl<C, S: Transport> Slot<C, S> {
         }
         match self.phase {
             Phase::Open if self.is_to_be_read(visit.limits) => self.read(visit),
+            // Nobody reads from it for now, so nobody would meet the error; and what could still be read is of a peer
+            // that can't be answered.
+            Phase::Open if self.broken && self.is_open() => {
+                self.break_off(visit, ErrorKind::ConnectionReset);
+            }
             Phase::Lingering { .. } if self.readable => self.discard(visit.buffer),
             _ => {}
         }

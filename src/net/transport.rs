@@ -47,6 +47,8 @@ pub(crate) struct Readiness {
     pub(crate) writable: bool,
     /// The peer has closed its half, or the connection is broken: an end is there to be read.
     pub(crate) ending: bool,
+    /// The connection is broken, in both directions.
+    pub(crate) broken: bool,
 }
 
 impl From<&mio::event::Event> for Readiness {
@@ -55,6 +57,7 @@ impl From<&mio::event::Event> for Readiness {
             readable: event.is_readable() || event.is_error(),
             writable: event.is_writable(),
             ending: event.is_read_closed() || event.is_error(),
+            broken: event.is_error(),
         }
     }
 }

@@ -5,4 +5,5 @@
 
 mod client;
 mod server;
+mod vanished;
 mod world;

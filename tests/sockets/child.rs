@@ -2,15 +2,19 @@
 //!
 //! The process is this test binary once more, running the one test of this module that is a server.
 
-use std::io::{BufRead, BufReader, Lines};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
-use barewire::{Error, Server};
+use barewire::{Error, Limits, Server};
 
-use crate::support::{connect, get, usual};
+use crate::support::{connect, get, read_answer, usual};
 
 const VARIABLE: &str = "BAREWIRE_TEST_SERVER";
+/// How many connections the server takes, if it is not as many as usual.
+const CONNECTIONS: &str = "BAREWIRE_TEST_CONNECTIONS";
 
 #[test]
 #[ignore = "a server for other tests"]
@@ -20,7 +24,27 @@ fn serve() {
     }
     let mut server = Server::bind("127.0.0.1:0").unwrap();
     usual(&mut server);
+    if let Ok(connections) = std::env::var(CONNECTIONS) {
+        server.limits(Limits {
+            connections: connections.parse().unwrap(),
+            ..Limits::default()
+        });
+    }
     server.get("/", |_, reply| reply.text("here"));
+    // The program itself takes all descriptors that are left, and gives them back.
+    let hoard = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&hoard);
+    server.get("/hoard", move |_, reply| {
+        let mut kept = kept.lock().unwrap();
+        while let Ok(file) = File::open("/dev/null") {
+            kept.push(file);
+        }
+        reply.text(kept.len().to_string());
+    });
+    server.get("/release", move |_, reply| {
+        hoard.lock().unwrap().clear();
+        reply.text("released");
+    });
     server.on_error(|error| match error {
         Error::Io(error) => println!("failed: {error}"),
         error => panic!("{error}"),
@@ -86,6 +110,18 @@ fn processor_ticks(id: u32) -> u64 {
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
+/// The server can do nothing for now, and takes no time for that.
+#[cfg(target_os = "linux")]
+fn assert_rests(server: &Serving) {
+    let id = server.child.id();
+    let before = processor_ticks(id);
+    // The time is the point here: how much of it does a server use that can do nothing?
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let used = processor_ticks(id) - before;
+    eprintln!("{used} ticks of processor time in a second with nothing to do");
+    assert!(used < 30, "{used} ticks");
+}
+
 /// The resident memory of a process in MiB, for pages of 4 KiB.
 #[cfg(target_os = "linux")]
 fn resident_mib(id: u32) -> u64 {
@@ -103,15 +139,7 @@ fn out_of_descriptors_accepting_pauses_and_recovers() {
     assert!(failure.contains("open files"), "{failure}");
 
     #[cfg(target_os = "linux")]
-    {
-        let id = server.child.id();
-        let before = processor_ticks(id);
-        // The time is the point here: how much of it does a server use that can do nothing?
-        std::thread::sleep(std::time::Duration::from_secs(1));
-        let used = processor_ticks(id) - before;
-        eprintln!("{used} ticks of processor time in a second without descriptors");
-        assert!(used < 30, "{used} ticks");
-    }
+    assert_rests(&server);
 
     // Those that it has are served meanwhile.
     assert_eq!(get(&mut clients[0], "/", "").unwrap().body, "here");
@@ -124,6 +152,38 @@ fn out_of_descriptors_accepting_pauses_and_recovers() {
         get(&mut connect(server.address), "/", "").unwrap().body,
         "here"
     );
+}
+
+#[test]
+fn at_the_limit_of_connections_accepting_pauses_and_goes_on() {
+    let server = Serving::start(&format!("export {CONNECTIONS}=8;"));
+    let mut clients: Vec<TcpStream> = (0..20).map(|_| connect(server.address)).collect();
+    for client in &mut clients[..8] {
+        assert_eq!(get(client, "/", "").unwrap().body, "here");
+    }
+    #[cfg(target_os = "linux")]
+    assert_rests(&server);
+    clients.drain(..12);
+    for client in &mut clients {
+        assert_eq!(get(client, "/", "").unwrap().body, "here");
+    }
+}
+
+/// Nobody leaves, so nothing tells the server that there are descriptors again: it looks by itself.
+#[test]
+fn descriptors_that_others_give_back_are_found() {
+    let mut server = Serving::start("ulimit -n 64;");
+    let mut here = connect(server.address);
+    let hoarded = get(&mut here, "/hoard", "").unwrap().body;
+    assert!(hoarded.parse::<usize>().unwrap() > 10, "{hoarded}");
+    let mut waiting = connect(server.address);
+    waiting
+        .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let failure = server.await_failure();
+    assert!(failure.contains("open files"), "{failure}");
+    assert_eq!(get(&mut here, "/release", "").unwrap().body, "released");
+    assert_eq!(read_answer(&mut waiting).unwrap().body, "here");
 }
 
 #[cfg(target_os = "linux")]

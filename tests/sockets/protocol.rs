@@ -169,6 +169,20 @@ fn an_end_that_comes_during_a_pause_is_noticed_after_it() {
 }
 
 #[test]
+fn a_reset_that_comes_during_a_pause_ends_it() {
+    let running = Running::start(Setup::default());
+    let mut client = connect(running.address);
+    let id = running.opened();
+    tell(&mut client, "echo unread\npause");
+    running.await_note(Note::Paused(id));
+    // A socket that is closed with unread bytes on it resets its connection.
+    assert!(client.peek(&mut [0]).unwrap() > 0);
+    drop(client);
+    running.await_note(Note::Broke(std::io::ErrorKind::ConnectionReset));
+    assert_eq!(running.note(), Note::Closed(id));
+}
+
+#[test]
 fn an_abort_ends_the_connection_without_a_word() {
     let running = Running::start(Setup::default());
     let mut client = connect(running.address);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::world::{World, delays};
-use crate::client::{Connect, Over, Subscribe, Transport, Update};
+use crate::client::{Connect, Error, Over, SILENCE, Subscribe, Transport, Update};
 use crate::net::fault::{Cut, Faults, How};
 
 const URL: &str = "http://127.0.0.1:9/channels/a";
@@ -49,7 +49,9 @@ fn follow(transport: Transport, faults: Vec<[Faults; 2]>) -> Followed {
     let into = Arc::clone(&told);
     let mut world = World::new(|server| {
         server.channels("/channels/{name}");
-        let subscribe = Subscribe::to(URL).transport(transport);
+        let subscribe = Subscribe::to(URL)
+            .transport(transport)
+            .silence(Some(SILENCE));
         let handler = move |update| into.lock().unwrap().push(update);
         server.subscribe(subscribe, handler).unwrap();
     });
@@ -113,8 +115,8 @@ fn echo(faults: [Faults; 2]) -> Echoed {
     world.dialed.push_back(faults);
     world.settle();
     let moved = world.first_dialed();
-    // A server whose peer has closed its half is still waited for, for a while.
-    world.pass(2 * crate::limits::CLOSE_TIMEOUT);
+    // Who has vanished is waited for, for a while.
+    world.pass(4 * crate::limits::PING_INTERVAL);
     assert_eq!(
         (
             world.connections.len(),
@@ -152,8 +154,9 @@ fn how() -> impl Strategy<Value = How> {
         ErrorKind::TimedOut,
     ];
     prop_oneof![
-        prop::sample::select(errors.to_vec()).prop_map(How::Fails),
-        Just(How::Ends)
+        2 => prop::sample::select(errors.to_vec()).prop_map(How::Fails),
+        1 => Just(How::Ends),
+        1 => Just(How::Vanishes),
     ]
 }
 
@@ -166,6 +169,19 @@ fn the_subscriptions_and_the_echo_are_whole() {
         assert_eq!(followed.updates.len(), MESSAGES + 2);
     }
     check_echo(&echo(Default::default()), false);
+}
+
+#[test]
+fn a_client_is_told_what_the_system_said() {
+    for kind in [ErrorKind::ConnectionReset, ErrorKind::TimedOut] {
+        for cut in [
+            Cut::Read(0, How::Fails(kind)),
+            Cut::Read(200, How::Fails(kind)),
+        ] {
+            let echoed = echo([Faults::cut(cut), Faults::default()]);
+            assert_eq!(echoed.overs[0].error, Some(Error::Connection(kind)));
+        }
+    }
 }
 
 #[test]

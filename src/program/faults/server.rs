@@ -3,11 +3,12 @@
 use std::io::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::world::{World, delays};
-use crate::net::fault::{Cut, Faults, How};
+use crate::net::fault::{Cut, Fault, Faults, How};
 use crate::server::{Later, Response, Server};
 use crate::{Limits, channel, ws};
 
@@ -336,6 +337,56 @@ fn a_line_that_breaks_at_any_byte_ends_alone() {
             check_broken(victim, &broken, &whole, how);
         }
     }
+}
+
+/// RFC 9112 9.6: behind the last answer the server waits for the peer's end, and not for ever.
+#[test]
+fn who_has_its_last_answer_may_break_or_go_on_and_is_let_go() {
+    let ends: [fn(&mut World); 4] = [
+        |world| world.cut(0, How::Fails(ErrorKind::ConnectionReset)),
+        |world| world.cut(0, How::HalfEnds),
+        |world| world.cut(0, How::Ends),
+        |world| world.pass(Duration::from_secs(2)),
+    ];
+    for end in ends {
+        let interrupted = vec![Fault::Interrupted, Fault::WouldBlock, Fault::AtMost(3)];
+        let faults = Faults {
+            reads: interrupted.clone(),
+            writes: interrupted,
+            cut: None,
+        };
+        let mut world = World::new(|server| set_up(server, &Told::default(), SMALL));
+        world.connect(faults);
+        world.linger(0);
+        world.send(0, &says(PAGES, STEPS, SMALL));
+        world.settle();
+        world.send(0, &says(PAGES, 0, SMALL));
+        world.settle();
+        assert!(world.received(0).ends_with(b"home") && world.is_open(0));
+        end(&mut world);
+        world.settle();
+        assert!(!world.is_open(0));
+    }
+}
+
+/// Nobody reads from a connection whose answer is to come and which has sent far ahead. That it is broken is seen all
+/// the same.
+#[test]
+fn who_is_not_read_from_and_breaks_is_let_go() {
+    let told = Told::default();
+    let mut world = World::new(|server| set_up(server, &told, SMALL));
+    world.connect(Faults::default());
+    world.send(0, &says(LATER, 0, SMALL));
+    for _ in 0..40 {
+        world.send(0, &says(PAGES, 0, SMALL).repeat(20));
+        world.settle();
+    }
+    let before = world.count(0).read;
+    assert!(before < 2 * crate::limits::HIGH_WATER && world.is_open(0));
+    world.cut(0, How::Fails(ErrorKind::ConnectionReset));
+    world.settle();
+    assert!(!world.is_open(0));
+    assert!(!told.laters.lock().unwrap()[0].is_awaited());
 }
 
 fn how() -> impl Strategy<Value = How> {

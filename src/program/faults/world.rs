@@ -124,6 +124,11 @@ impl World {
         self.peers[peer].line.cut(SERVER, how);
     }
 
+    /// The peer will not close its half when it has seen the end.
+    pub(super) fn linger(&mut self, peer: usize) {
+        self.peers[peer].line.linger();
+    }
+
     /// Whether the program has this connection.
     pub(super) fn is_open(&self, peer: usize) -> bool {
         !self.peers[peer].line.is_gone(SERVER)
