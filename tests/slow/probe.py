@@ -101,7 +101,7 @@ def report(when, rounds, late, pid):
         f"median {milliseconds(statistics.median(ordered))},",
         f"99 % within {milliseconds(ordered[-1 - len(ordered) // 100])}, worst {milliseconds(ordered[-1])}",
         f"(this machine woke a sleeper at most {milliseconds(late)} late);",
-        f"server's memory {memory(pid, 'VmRSS'):.1f} MiB, peak {memory(pid, 'VmHWM'):.1f} MiB",
+        f"server's memory {memory(pid, 'VmRSS'):.1f} MiB now, at most {memory(pid, 'VmHWM'):.1f} MiB",
         flush=True,
     )
 
@@ -148,6 +148,8 @@ def main():
                 problems.append(f"{count} connections are still there after {passed:.0f} s, of {peak} at most")
                 break
         time.sleep(PAUSE)
+    # What was held for them is given back within a moment.
+    time.sleep(0 if options.before else 2)
     report("idle" if options.before else "attacked", rounds, late, options.pid)
     if gone and not options.before:
         print(f"{peak} connections at most, all ended by the server within {gone:.0f} s")
