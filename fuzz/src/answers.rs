@@ -187,6 +187,17 @@ fn asked(sent: &[u8], limits: &barewire::Limits) -> Vec<Asked> {
             }
         }
     }
+    // One that was not read to its end may show that it is HEAD, whose answer has no body whatever it says.
+    let begun = sent[at.min(sent.len())..]
+        .iter()
+        .position(|byte| !b"\r\n".contains(byte));
+    if begun.is_some_and(|begun| sent[at + begun..].starts_with(b"HEAD ")) {
+        asked.push(Asked {
+            method: "HEAD".into(),
+            path: "".into(),
+            version: Version::Http11,
+        });
+    }
     asked
 }
 

@@ -187,11 +187,14 @@ impl Protocol for Service {
 
     fn expired(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         match &mut connection.state {
-            State::Head if connection.rest.is_none() => io.close(),
-            State::Head => {
-                let late = refusal(Status::REQUEST_TIMEOUT, "the head did not come in time");
-                self.reject(connection, io, Form::closing(), &late);
-            }
+            State::Head => match &connection.rest {
+                None => io.close(),
+                Some(rest) => {
+                    let form = Form::unread(&rest.bytes);
+                    let late = refusal(Status::REQUEST_TIMEOUT, "the head did not come in time");
+                    self.reject(connection, io, form, &late);
+                }
+            },
             State::Body(upload) => {
                 let form = upload.form;
                 let late = refusal(Status::REQUEST_TIMEOUT, "the body did not come in time");

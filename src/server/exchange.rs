@@ -60,7 +60,7 @@ impl Service {
             Ok(Some(length)) => length,
             Ok(None) => return None,
             Err(error) => {
-                self.reject(connection, io, Form::closing(), &fault(error));
+                self.reject(connection, io, Form::unread(input), &fault(error));
                 return Some(input.len());
             }
         };
@@ -69,7 +69,7 @@ impl Service {
         let head = match RequestHead::parse(head_bytes, &limits) {
             Ok(head) => head,
             Err(error) => {
-                self.reject(connection, io, Form::closing(), &fault(error));
+                self.reject(connection, io, Form::unread(input), &fault(error));
                 return Some(input.len());
             }
         };

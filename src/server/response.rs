@@ -172,12 +172,14 @@ impl Form {
         }
     }
 
-    /// For a request that could not be understood.
-    pub(super) const fn closing() -> Form {
+    /// For a request that could not be read, or not to its end. That it is HEAD shows all the same.
+    pub(super) fn unread(bytes: &[u8]) -> Form {
+        // A few empty lines may be in front of it (RFC 9112 2.2).
+        let request = bytes.iter().position(|byte| !b"\r\n".contains(byte));
         Form {
             keep_alive: false,
             http10: false,
-            head_only: false,
+            head_only: request.is_some_and(|at| bytes[at..].starts_with(b"HEAD ")),
         }
     }
 
@@ -325,7 +327,7 @@ mod tests {
 
     #[test]
     fn the_connection_field_says_what_is_not_the_versions_default() {
-        assert!(written(Form::closing(), &Response::empty()).contains("Connection: close\r\n"));
+        assert!(written(Form::unread(b""), &Response::empty()).contains("Connection: close\r\n"));
         let old = Form {
             http10: true,
             ..KEPT

@@ -124,6 +124,25 @@ fn head_gets_the_head_of_get_and_no_body() {
 }
 
 #[test]
+fn head_gets_no_body_either_where_its_head_is_refused() {
+    for (asked, status) in [
+        ("HEAD / HTTP/1.1\r\nHost: a", 408),
+        ("\r\nHEAD / HT", 408),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        ("HEAD / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
+        ("HEAD /\0", 400),
+    ] {
+        let mut server = hub();
+        let client = server.connect();
+        server.send(client, asked.as_bytes());
+        server.wait(seconds(11));
+        let bytes = server.take(client);
+        let (head, rest) = answer(&bytes, true);
+        assert_eq!((head.status, rest), (status, &b""[..]), "{asked}");
+    }
+}
+
+#[test]
 fn head_gets_no_body_either_where_its_own_body_is_refused() {
     for (fields, status) in [
         ("Content-Length: x\r\n", 400),
