@@ -206,9 +206,11 @@ pub fn read(bytes: &[u8]) -> Reading {
     }))
 }
 
+type Lines<'b> = (Vec<&'b [u8]>, usize);
+
 /// 2.1 and 2.2: the start line and the field lines without their ends, and how many bytes they take with all empty
 /// lines. `None`: the last line has not come. An error is the status of an end that is none.
-fn lines(bytes: &[u8]) -> Result<Option<(Vec<&[u8]>, usize)>, u16> {
+fn lines(bytes: &[u8]) -> Result<Option<Lines<'_>>, u16> {
     let (mut lines, mut empty, mut start) = (Vec::new(), 0, 0);
     for (at, &byte) in bytes.iter().enumerate() {
         if byte == 0 || (byte == b'\n' && (at == 0 || bytes[at - 1] != b'\r')) {

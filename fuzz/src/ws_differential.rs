@@ -5,9 +5,9 @@
 //!
 //! barewire is stricter in two rules, and nowhere else. A length that is not in its shortest form is refused
 //! (RFC 6455 5.2; in a control frame, which has only the shortest, as one that is too long), where tungstenite takes it;
-//! so is a close code that may not be on the wire (7.4), where tungstenite
-//! reports another code in its place. It is also earlier: what is wrong with a header or with text is said before the
-//! rest of the frame has come. tungstenite in turn refuses one close code that is registered.
+//! so is a close code that may not be on the wire (7.4), where tungstenite reports another code in its place. It is also
+//! earlier: what is wrong with a header or with text is said before the rest of the frame has come. tungstenite in turn
+//! refuses one close code that is registered.
 
 use std::io::{self, Read, Write};
 

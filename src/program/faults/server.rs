@@ -164,10 +164,8 @@ fn converse_with(talking: &[bool; KINDS], faults: &[Faults], large: usize) -> Ou
         world.connect(faults.get(kind).cloned().unwrap_or_default());
     }
     for step in 0..STEPS {
-        for kind in 0..KINDS {
-            if talking[kind] {
-                world.send(kind, &says(kind, step, large));
-            }
+        for (kind, _) in talking.iter().enumerate().filter(|(_, talks)| **talks) {
+            world.send(kind, &says(kind, step, large));
         }
         match step {
             1 => world.publish("a", "one"),
