@@ -206,7 +206,7 @@ pub fn read(bytes: &[u8]) -> Reading {
     }))
 }
 
-type Lines<'a> = (Vec<&'a [u8]>, usize);
+type Lines<'b> = (Vec<&'b [u8]>, usize);
 
 /// 2.1 and 2.2: the start line and the field lines without their ends, and how many bytes they take with all empty
 /// lines. `None`: the last line has not come. An error is the status of an end that is none.
