@@ -401,7 +401,7 @@ fn who_sends_without_reading_is_not_read_from() {
 #[test]
 fn many_who_are_sent_much_keep_nobody_waiting() {
     // Less than the buffers of the system take at once, and much more than one turn's share.
-    const LARGE: usize = 500_000;
+    const LARGE: usize = 1_000_000;
     const MANY: usize = 40;
     let (mut event_loop, notes) = event_loop(Setup::default());
     let address = event_loop.local_addrs().unwrap()[0];
