@@ -9,8 +9,8 @@
 
 use barewire::channel::{Encoding, Id};
 use barewire::http::{
-    BodyDecoder, BodyLength, HeadFinder, HeadLimits, Piece, RequestHead, ResponseHead, Version,
-    request_body_length, response_body_length,
+    BodyDecoder, BodyLength, HeadFinder, HeadLimits, MAX_EMPTY_LINES, Piece, RequestHead,
+    ResponseHead, Version, request_body_length, response_body_length,
 };
 use barewire::ws::{Header, Limits, Opcode, Role};
 
@@ -188,10 +188,11 @@ fn asked(sent: &[u8], limits: &barewire::Limits) -> Vec<Asked> {
         }
     }
     // One that was not read to its end may show that it is HEAD, whose answer has no body whatever it says.
-    let begun = sent[at.min(sent.len())..]
-        .iter()
-        .position(|byte| !b"\r\n".contains(byte));
-    if begun.is_some_and(|begun| sent[at + begun..].starts_with(b"HEAD ")) {
+    let mut begun = &sent[at..];
+    for _ in 0..MAX_EMPTY_LINES {
+        begun = begun.strip_prefix(b"\r\n").unwrap_or(begun);
+    }
+    if begun.starts_with(b"HEAD ") {
         asked.push(Asked {
             method: "HEAD".into(),
             path: "".into(),

@@ -172,14 +172,17 @@ impl Form {
         }
     }
 
-    /// For a request that could not be read, or not to its end. That it is HEAD shows all the same.
+    /// For a request that could not be read, or not to its end. That it is HEAD shows all the same, behind a few empty
+    /// lines (RFC 9112 2.2).
     pub(super) fn unread(bytes: &[u8]) -> Form {
-        // A few empty lines may be in front of it (RFC 9112 2.2).
-        let request = bytes.iter().position(|byte| !b"\r\n".contains(byte));
+        let mut request = bytes;
+        for _ in 0..http::MAX_EMPTY_LINES {
+            request = request.strip_prefix(b"\r\n").unwrap_or(request);
+        }
         Form {
             keep_alive: false,
             http10: false,
-            head_only: request.is_some_and(|at| bytes[at..].starts_with(b"HEAD ")),
+            head_only: request.starts_with(b"HEAD "),
         }
     }
 
