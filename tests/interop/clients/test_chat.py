@@ -61,7 +61,7 @@ class Chat(ClientTest):
         nginx = Nginx(self.hub)
         self.addCleanup(nginx.process.stop, signal.SIGKILL)
         channel = self.channel()
-        chat = self.run_program(program("chat"), nginx.plain + channel, stdin=subprocess.PIPE)
+        chat = self.run_program(program("chat"), nginx.plain_url + channel, stdin=subprocess.PIPE)
         chat.says("can only listen here: ")
         for line in ("hello", "again"):
             self.say(chat, line)
