@@ -237,8 +237,13 @@ impl World {
             self.server.wait(Duration::ZERO);
         }
         self.look();
-        // Longer than any of the limits, twice.
-        self.server.wait(Duration::from_secs(600));
+        // Longer than any of the limits, twice; and for each request that lies behind others, as long as a poll waits.
+        let requests = self.clients.iter().flatten().map(|client| {
+            let ends = client.sent.windows(4).filter(|end| end == b"\r\n\r\n");
+            ends.count() as u64
+        });
+        let polls = self.limits.wait * requests.max().unwrap_or(0) as u32;
+        self.server.wait(Duration::from_secs(600) + polls);
         self.look();
         for client in self.clients.iter().flatten() {
             let output = Output::read(&client.sent, &client.received, &self.limits);
