@@ -20,15 +20,17 @@ pub const MAX_BODY: usize = 1024 * 1024;
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an announced body may go without a byte (slow POST).
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection may idle between two requests.
+/// How long a connection may idle between two requests: as long as nginx keeps one by default.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// The longest that a long poll waits, whatever its client asks for.
 pub const MAX_WAIT: Duration = Duration::from_secs(60);
-/// How often a WebSocket is pinged; one that stays silent for two intervals is dropped.
+/// How often a WebSocket is pinged; one that stays silent for two intervals is dropped. Half of the shortest time, one
+/// minute, for which proxies bear silence by default (nginx's `proxy_read_timeout`).
 pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the peer may take to answer our close frame (RFC 6455 7.1.1).
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often an event stream carries a comment, so that proxies and half-open peers are noticed.
+/// How often an event stream carries a comment, so that proxies and half-open peers are noticed: what WHATWG HTML 9.2.7
+/// recommends.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a peer may take none of the bytes that wait for it.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -78,7 +80,18 @@ pub enum SlowReader {
 /// | `stall_timeout` | 60 s | dropped |
 /// | `connections` | 100,000 | waits to be accepted |
 /// | `connections_per_address` | none | closed at once |
+/// | `heartbeat` | 15 s | a comment in a silent event stream |
+/// | `drain_timeout` | 5 s | dropped, when the server stops |
+/// | `slow_reader` | `Gap` | an event `gap`, or the end |
+/// | `channels.retention` | 10,000 messages, 16 MiB, 1 h | a gap, for a cursor that is older |
+/// | `channels.batch_messages`, `channels.batch_bytes` | 1,000, 1 MiB | `"more":true` |
 /// | `channels.channels`, `channels.subscribers` | 10,000, 100,000 | 503 |
+///
+/// Fixed are the 16 KiB of chunk extensions and trailers of one body ([`http::MAX_CHUNK_EXTRA`], 413), the four empty
+/// lines in front of a request ([`http::MAX_EMPTY_LINES`], 400), the 256 bytes of a channel's name
+/// ([`channel::MAX_NAME`], 400), the two seconds that a connection which was closed waits for its peer's end, and the
+/// commands of other threads that may wait for the loop ([`MAX_QUEUED`]; the thread gets
+/// [`Stopped::Full`](crate::net::Stopped::Full)).
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes of a request head ([`http::MAX_HEAD`]).
@@ -167,7 +180,8 @@ impl Limits {
         net::Limits {
             connections: self.connections,
             connections_per_address: self.connections_per_address,
-            high_water: self.high_water,
+            // Nobody could be read from below one byte.
+            high_water: self.high_water.max(1),
             backlog: self.backlog,
             stall_timeout: self.stall_timeout,
             drain_timeout: self.drain_timeout,

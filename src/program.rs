@@ -2,9 +2,11 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::client::{Clients, Dialed};
 use crate::command::Command;
+use crate::error::Error;
 use crate::net::{ConnectionId, Dial, Io, Now, Protocol};
 use crate::server::{Served, Service};
 
@@ -23,17 +25,31 @@ pub(crate) enum Connection {
     Dialed(Dialed),
 }
 
+impl Program {
+    /// Calls the clients. A panic in a handler of one of them ends that client, and nothing else: says whether there
+    /// was none.
+    fn clients(&mut self, call: impl FnOnce(&mut Clients)) -> bool {
+        let called = catch_unwind(AssertUnwindSafe(|| call(&mut self.clients)));
+        if called.is_err() {
+            self.clients.drop_panicked();
+            self.service.report(&Error::Panicked);
+        }
+        called.is_ok()
+    }
+}
+
 /// Calls the half of the program that a connection belongs to.
 macro_rules! either {
-    ($program:ident, $connection:expr, $half:ident, $inner:ident => $call:expr) => {
+    ($program:ident, $connection:expr, $io:ident, $half:ident, $inner:ident => $call:expr) => {
         match $connection {
             Connection::Served($inner) => {
                 let $half = &mut $program.service;
                 $call
             }
             Connection::Dialed($inner) => {
-                let $half = &mut $program.clients;
-                $call
+                if !$program.clients(|$half| $call) {
+                    $io.abort();
+                }
             }
         }
     };
@@ -48,50 +64,65 @@ impl Protocol for Program {
     }
 
     fn dialed(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        either!(self, connection, half, inner => half.dialed(inner, io));
+        either!(self, connection, io, half, inner => half.dialed(inner, io));
     }
 
     fn received(&mut self, connection: &mut Connection, input: &mut [u8], io: &mut Io<'_>) {
-        either!(self, connection, half, inner => half.received(inner, input, io));
+        either!(self, connection, io, half, inner => half.received(inner, input, io));
     }
 
     fn ended(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        either!(self, connection, half, inner => half.ended(inner, io));
+        either!(self, connection, io, half, inner => half.ended(inner, io));
     }
 
     fn expired(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        either!(self, connection, half, inner => half.expired(inner, io));
+        either!(self, connection, io, half, inner => half.expired(inner, io));
     }
 
     fn resumed(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        either!(self, connection, half, inner => half.resumed(inner, io));
+        either!(self, connection, io, half, inner => half.resumed(inner, io));
     }
 
     fn draining(&mut self, now: Now) {
-        self.clients.draining(now);
+        // Who is left when a handler panics is told then.
+        for _ in 0..=self.clients.len() {
+            if self.clients(|clients| clients.draining(now)) {
+                return;
+            }
+        }
     }
 
     fn drain(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        either!(self, connection, half, inner => half.drain(inner, io));
+        either!(self, connection, io, half, inner => half.drain(inner, io));
     }
 
     fn told(&mut self, connection: &mut Connection, command: Command, io: &mut Io<'_>) {
-        either!(self, connection, half, inner => half.told(inner, command, io));
+        either!(self, connection, io, half, inner => half.told(inner, command, io));
     }
 
     fn ordered(&mut self, command: Command, now: Now) {
         match command {
-            Command::LookedUp(..) | Command::Quit(_) => self.clients.ordered(command, now),
+            Command::LookedUp(..) | Command::Quit(_) => {
+                self.clients(|clients| clients.ordered(command, now));
+            }
             command => self.service.ordered(command, now),
         }
     }
 
     fn broke(&mut self, connection: &mut Connection, error: ErrorKind) {
-        either!(self, connection, half, inner => half.broke(inner, error));
+        match connection {
+            Connection::Served(served) => self.service.broke(served, error),
+            Connection::Dialed(dialed) => self.clients.broke(dialed, error),
+        }
     }
 
     fn closed(&mut self, id: ConnectionId, connection: Connection, now: Now) {
-        either!(self, connection, half, inner => half.closed(id, inner, now));
+        match connection {
+            Connection::Served(served) => self.service.closed(id, served, now),
+            Connection::Dialed(dialed) => {
+                self.clients(|clients| clients.closed(id, dialed, now));
+            }
+        }
     }
 
     fn shared(&self, connection: &Connection) -> &[u8] {
@@ -134,7 +165,7 @@ impl Protocol for Program {
 
     fn tick(&mut self, now: Now) {
         self.service.tick(now);
-        self.clients.tick(now);
+        self.clients(|clients| clients.tick(now));
     }
 
     fn failed(&mut self, error: std::io::Error) {

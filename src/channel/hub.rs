@@ -182,17 +182,35 @@ impl Hub {
         for _ in 0..SWEEP.min(end) {
             let index = self.swept;
             self.swept = if index + 1 < end { index + 1 } else { 0 };
-            let Some(channel) = self.channels.get_mut(index) else {
-                continue;
-            };
-            channel.evict(&self.limits.retention, unix_ms);
-            channel.rest();
-            if channel.log.is_empty() && channel.readers.len() == 0 && !channel.woken {
-                // A cursor from this channel must not be taken for one of its successor's.
-                self.floor = self.floor.max(channel.log.last());
-                self.names.remove(&channel.name);
-                self.channels.remove(index);
+            if let Some(channel) = self.channels.get_mut(index) {
+                channel.evict(&self.limits.retention, unix_ms);
+                channel.rest();
+                self.forget_if_unused(index);
             }
+        }
+    }
+
+    /// Drops a channel that nobody reads and that holds nothing.
+    fn forget_if_unused(&mut self, index: u32) {
+        let Some(channel) = self.channels.get(index) else {
+            return;
+        };
+        if channel.log.is_empty() && channel.readers.len() == 0 && !channel.woken {
+            // A cursor from this channel must not be taken for one of its successor's.
+            self.floor = self.floor.max(channel.log.last());
+            self.names.remove(&channel.name);
+            self.channels.remove(index);
+        }
+    }
+
+    /// Looks for unused channels that no sweep has come to yet, so that who begins many and leaves them keeps nobody
+    /// else from beginning one.
+    fn make_room(&mut self) {
+        let end = self.channels.end();
+        for _ in 0..SWEEP.min(end) {
+            let index = self.swept;
+            self.swept = if index + 1 < end { index + 1 } else { 0 };
+            self.forget_if_unused(index);
         }
     }
 
@@ -225,6 +243,9 @@ impl Hub {
         }
         check_name(name)?;
         if self.channels.len() >= self.limits.channels {
+            self.make_room();
+        }
+        if self.channels.len() >= self.limits.channels {
             return Err(Error::TooManyChannels);
         }
         let index = self.channels.insert(Channel::new(name, self.floor));
@@ -233,7 +254,8 @@ impl Hub {
     }
 }
 
-pub(super) fn check_name(name: &str) -> Result<(), Error> {
+/// Whether the name is one that a channel may have.
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     if name.is_empty() || name.len() > MAX_NAME {
         Err(Error::InvalidName)
     } else {

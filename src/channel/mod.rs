@@ -42,6 +42,7 @@ mod reader;
 
 pub use encoded::Encoding;
 pub use error::Error;
+pub(crate) use hub::check_name;
 pub use hub::{Hub, Limits, MAX_CHANNELS, MAX_NAME, MAX_SUBSCRIBERS};
 pub use id::{Id, InvalidId};
 pub use log::{

@@ -30,6 +30,8 @@ pub(crate) struct Clients {
     dials: Vec<Dial<Dialed>>,
     generation: u32,
     draining: bool,
+    /// Whose handlers may be running: if one of them panics, it is this client's.
+    calling: Option<ClientId>,
 }
 
 struct Client {
@@ -70,7 +72,17 @@ impl Clients {
             dials: Vec::new(),
             generation: 0,
             draining: false,
+            calling: None,
         }
+    }
+
+    /// Drops the client whose handler has panicked, if one did: what is left of it is not to be relied on.
+    pub(crate) fn drop_panicked(&mut self) -> bool {
+        let panicked = self.calling.take();
+        if let Some(id) = panicked {
+            self.clients.remove(id.index);
+        }
+        panicked.is_some()
     }
 
     /// Begins a client at the next turn.
@@ -171,7 +183,10 @@ impl Clients {
         else {
             return;
         };
-        match client.talk.over(error, random) {
+        self.calling = Some(id);
+        let next = client.talk.over(error, random);
+        self.calling = None;
+        match next {
             Next::Connect(wait) if !client.quit && !draining => {
                 client.phase = Phase::Waiting(now.ms.saturating_add(millis(wait)));
             }
@@ -183,13 +198,18 @@ impl Clients {
 
     /// Ends a client: politely if it is connected.
     pub(crate) fn quit(&mut self, id: ClientId, now: Now) -> Option<ConnectionId> {
-        let client = self.get(id)?;
+        let client = self
+            .clients
+            .get_mut(id.index)
+            .filter(|client| client.id == id)?;
         client.quit = true;
         match client.phase {
             Phase::Connected(connection) => return Some(connection),
             // A connection that is on its way is let go when it is there.
             Phase::Waiting(_) | Phase::LookingUp(_) | Phase::Connecting => {
+                self.calling = Some(id);
                 client.talk.quit(None);
+                self.calling = None;
                 self.over(id, None, now);
             }
         }
@@ -211,7 +231,9 @@ impl Clients {
             random: &mut self.random,
             peer: connection.peer,
         };
+        self.calling = Some(id);
         call(&mut *client.talk, &mut around);
+        self.calling = None;
     }
 }
 

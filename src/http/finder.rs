@@ -108,6 +108,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_looked_at_is_not_looked_at_again() {
+        // A quadratic search would meet what takes the place of the bytes that it has seen (CVE-2023-43669).
+        let mut bytes = b"\r\nGET / HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n".to_vec();
+        let (whole, mut finder) = (bytes.len(), HeadFinder::default());
+        for end in 0..whole {
+            assert_eq!(finder.find(&bytes[..end], &HeadLimits::default()), Ok(None));
+            // The last byte may be half of a line's end.
+            bytes[..end.saturating_sub(1)].fill(0);
+        }
+        assert_eq!(finder.find(&bytes, &HeadLimits::default()), Ok(Some(whole)));
+    }
+
+    #[test]
     fn a_head_ends_behind_its_empty_line() {
         let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         assert_eq!(find(head), Ok(Some(head.len())));

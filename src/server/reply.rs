@@ -108,7 +108,8 @@ impl<'a> Reply<'a> {
     }
 
     /// Promises the answer for later, from any thread. Until it comes, the connection waits, and further requests
-    /// on it too. A promise that is dropped becomes a 500.
+    /// on it too. A promise that is dropped becomes a 500. Nothing is sent meanwhile, so that a client which vanishes
+    /// without a word keeps its place until the answer: [`Reply::later_within`] has an end.
     pub fn later(self) -> Later {
         self.promise(None)
     }
@@ -149,7 +150,8 @@ impl<'a> Reply<'a> {
     }
 
     /// Begins an answer whose body comes piece by piece, from any thread: chunked in HTTP/1.1, until the end of the
-    /// connection in HTTP/1.0. It ends when the stream is dropped.
+    /// connection in HTTP/1.0. It ends when the stream is dropped. A client that vanishes without a word is noticed when
+    /// pieces are not taken; nothing but the program sends any.
     ///
     /// A media type or a field that can't be written gives the client a 500, and every write to the stream fails.
     pub fn stream(self, media_type: &str) -> Stream {

@@ -76,7 +76,7 @@ impl Service {
     }
 
     /// Tells the program's error hook.
-    pub(super) fn report(&mut self, error: &Error) {
+    pub(crate) fn report(&mut self, error: &Error) {
         if let Some(on_error) = &mut self.on_error {
             // A hook that panics has nobody left to tell.
             let _ = catch_unwind(AssertUnwindSafe(|| on_error(error)));

@@ -20,7 +20,7 @@ use super::request::Request;
 use super::response::{Form, NO_STORE, Response, refusal};
 use super::router::asks_for_socket;
 use super::service::Service;
-use crate::channel::{Batch, Data, Encoding, Id, Next, Reader, Start};
+use crate::channel::{self, Batch, Data, Encoding, Id, Next, Reader, Start};
 use crate::http::{FieldValue, Status};
 use crate::limits::SlowReader;
 use crate::net::Io;
@@ -183,26 +183,26 @@ impl Service {
         } else {
             Encoding::EventChunks
         };
+        let origin = cors::reader(&self.origins, request.head());
+        let origin = cors::fields(origin.as_deref());
+        let event_stream = FieldValue::from_static(sse::MEDIA_TYPE);
+        if form.head_only {
+            // Nobody will read: no channel begins, and none is encoded.
+            channel::check_name(name).map_err(channel_refusal)?;
+            let date = self.dates.at(io.now.unix_ms / 1000);
+            form.write_stream(io.out.buffer(), date, event_stream, &origin);
+            self.end_answer(io, form.in_pieces());
+            return Ok(None);
+        }
         let mut reader = self
             .hub
             .attach(name, encoding, start, io.id.to_u64())
             .map_err(channel_refusal)?;
-        let origin = cors::reader(&self.origins, request.head());
         let date = self.dates.at(io.now.unix_ms / 1000);
-        form.write_stream(
-            io.out.buffer(),
-            date,
-            FieldValue::from_static(sse::MEDIA_TYPE),
-            &cors::fields(origin.as_deref()),
-        );
+        form.write_stream(io.out.buffer(), date, event_stream, &origin);
         let mut first = Vec::new();
         self.write_preamble(&reader, start, &mut first);
         form.piece(io.out.buffer(), &first);
-        if form.head_only {
-            self.hub.detach(reader);
-            self.end_answer(io, form.in_pieces());
-            return Ok(None);
-        }
         self.tell_gap(&mut reader, io);
         connection.state = State::Events { reader, form };
         io.set_deadline(self.limits.heartbeat);

@@ -48,6 +48,33 @@ fn a_channel_that_has_gone_makes_room() {
 }
 
 #[test]
+fn who_begins_channels_and_leaves_them_keeps_nobody_else_from_one() {
+    let mut server = limited(channel::Limits {
+        channels: 3,
+        ..Default::default()
+    });
+    let asked = |n: usize, method: &str| {
+        request(
+            &format!("{method} /channels/{n}"),
+            "Accept: text/event-stream\r\n",
+        )
+    };
+    for n in 0..100 {
+        let gone = server.connect();
+        server.send(gone, asked(n, ["GET", "HEAD"][n % 2]).as_bytes());
+        assert!(server.take(gone).starts_with(b"HTTP/1.1 200 "), "{n}");
+        server.end(gone);
+    }
+    publish(&mut server, "a", "x");
+    // Those that are in use stay.
+    let (_, _) = (
+        listen(&mut server, "/channels/b", ""),
+        listen(&mut server, "/channels/c", ""),
+    );
+    assert_eq!(ask(&mut server, &post("/channels/d", "x")).status, 503);
+}
+
+#[test]
 fn a_subscriber_too_many_is_503_until_one_goes() {
     let mut server = limited(channel::Limits {
         subscribers: 3,
