@@ -1,0 +1,161 @@
+//! Echo: every connection sends a number of messages at once, waits until all have come back, and begins again.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use rustix::net::{RecvFlags, recv};
+
+use super::Options;
+use super::process::Window;
+use super::wire::{self, Opcode, PATIENCE, Way};
+
+/// How much is thrown away at once, at most. The memory is never touched.
+const DISCARD: usize = 1024 * 1024;
+
+struct Client {
+    stream: TcpStream,
+    /// Bytes of the batch that are not sent yet.
+    unsent: usize,
+    /// Bytes of the answer that have not come yet.
+    missing: usize,
+}
+
+pub fn run(options: &Options) -> io::Result<()> {
+    let size: usize = options.get("size")?;
+    let in_flight: usize = options.get("in-flight")?;
+    let connections: usize = options.get("connections")?;
+    let bare = options.has("bare");
+    let payload: Vec<u8> = (0..size).map(|i| i as u8 | 1).collect();
+    let asked = wire::frame(Opcode::Binary, &payload, true);
+    let answered = if bare {
+        asked.clone()
+    } else {
+        wire::frame(Opcode::Binary, &payload, false)
+    };
+
+    let mut poll = Poll::new()?;
+    let mut clients = Vec::with_capacity(connections);
+    for index in 0..connections {
+        let mut stream = if bare {
+            let stream = std::net::TcpStream::connect(options.address()?)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream
+        } else {
+            wire::open(options.address()?, Way::Socket, "/")?.0
+        };
+        if index == 0 {
+            compare(&mut stream, &asked, &answered)?;
+        }
+        stream.set_nonblocking(true)?;
+        let mut stream = TcpStream::from_std(stream);
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        poll.registry()
+            .register(&mut stream, Token(index), interests)?;
+        clients.push(Client {
+            stream,
+            unsent: 0,
+            missing: 0,
+        });
+    }
+
+    let batch = asked.repeat(in_flight);
+    let answer = answered.len() * in_flight;
+    let mut round = Round {
+        batch,
+        answer,
+        discard: vec![0; DISCARD],
+        done: 0,
+    };
+    for client in &mut clients {
+        round.begin(client)?;
+    }
+    let mut events = Events::with_capacity(1024);
+    let mut run_for = |round: &mut Round, duration: Duration| -> io::Result<()> {
+        let (began, before) = (Instant::now(), round.done);
+        while began.elapsed() < duration {
+            poll.poll(&mut events, Some(Duration::from_millis(100)))?;
+            for event in &events {
+                round.go_on(&mut clients[event.token().0])?;
+            }
+        }
+        if round.done == before {
+            return Err(io::Error::new(ErrorKind::TimedOut, "nothing came back"));
+        }
+        Ok(())
+    };
+    let seconds = options.seconds()?;
+    run_for(&mut round, seconds / 4)?;
+    let window = Window::open(options.pid()?)?;
+    let before = round.done;
+    run_for(&mut round, seconds)?;
+    window.close((round.done - before) * in_flight as u64)
+}
+
+/// The first message is looked at byte by byte.
+fn compare(stream: &mut std::net::TcpStream, asked: &[u8], answered: &[u8]) -> io::Result<()> {
+    stream.write_all(asked)?;
+    let mut answer = vec![0; answered.len()];
+    stream.read_exact(&mut answer)?;
+    if answer != answered {
+        return Err(io::Error::other("the echo is not what was sent"));
+    }
+    Ok(())
+}
+
+struct Round {
+    batch: Vec<u8>,
+    /// How long the answer to a batch is.
+    answer: usize,
+    discard: Vec<u8>,
+    /// Batches that came back whole.
+    done: u64,
+}
+
+impl Round {
+    fn begin(&self, client: &mut Client) -> io::Result<()> {
+        client.unsent = self.batch.len();
+        client.missing = self.answer;
+        self.send(client)
+    }
+
+    fn send(&self, client: &mut Client) -> io::Result<()> {
+        while client.unsent > 0 {
+            match client
+                .stream
+                .write(&self.batch[self.batch.len() - client.unsent..])
+            {
+                Ok(count) => client.unsent -= count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, client: &mut Client) -> io::Result<()> {
+        self.send(client)?;
+        loop {
+            // tcp(7): with MSG_TRUNC bytes are thrown away instead of copied.
+            let count = match recv(&client.stream, &mut self.discard[..], RecvFlags::TRUNC) {
+                Ok((_, 0)) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok((_, count)) => count,
+                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            if count > client.missing {
+                return Err(io::Error::other("more came back than was sent"));
+            }
+            client.missing -= count;
+            if client.missing == 0 {
+                self.done += 1;
+                return self.begin(client);
+            }
+            if count < self.discard.len() {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The load generator: one kind of load against one server, and one line of figures at the end.
+//!
+//! ```text
+//! load echo   address=A pid=P connections=N size=B in-flight=K seconds=S [bare]
+//! load fanout address=A pid=P way=socket|events path=/P publish=/P subscribers=N in-flight=K seconds=S
+//! load idle   address=A pid=P way=socket|events|poll path=/P connections=N
+//! ```
+//!
+//! It has to be cheaper than what it measures, or it measures itself: what it sends is made beforehand, what comes
+//! back from an echo is counted and thrown away in the kernel, and the server's share of its core is printed beside
+//! every figure. Every byte is accounted for; an answer that is too short, too long or missing is an error.
+
+mod echo;
+mod fanout;
+mod idle;
+mod process;
+mod wire;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What was asked for, as `name=value`.
+struct Options(HashMap<String, String>);
+
+impl Options {
+    fn text(&self, name: &str) -> io::Result<&str> {
+        let missing = || io::Error::other(format!("{name}= is missing"));
+        self.0.get(name).map(String::as_str).ok_or_else(missing)
+    }
+
+    fn get<T: FromStr>(&self, name: &str) -> io::Result<T> {
+        let text = self.text(name)?;
+        let wrong = |_| io::Error::other(format!("{name}={text} is not understood"));
+        text.parse().map_err(wrong)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        self.get("address")
+    }
+
+    fn pid(&self) -> io::Result<u32> {
+        self.get("pid")
+    }
+
+    fn seconds(&self) -> io::Result<Duration> {
+        self.get("seconds").map(Duration::from_secs_f64)
+    }
+}
+
+fn main() -> io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let options = Options(
+        arguments
+            .map(|argument| match argument.split_once('=') {
+                Some((name, value)) => (name.to_owned(), value.to_owned()),
+                None => (argument, String::new()),
+            })
+            .collect(),
+    );
+    match command.as_str() {
+        "echo" => echo::run(&options),
+        "fanout" => fanout::run(&options),
+        "idle" => idle::run(&options),
+        _ => Err(io::Error::other("load echo|fanout|idle NAME=VALUE ...")),
+    }
+}
