@@ -28,7 +28,10 @@ fn main() -> io::Result<()> {
     let mut connections: Vec<Connection> = Vec::new();
     let mut buffer = vec![0; READ_BUFFER];
     loop {
-        poll.poll(&mut events, None)?;
+        match poll.poll(&mut events, None) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            result => result?,
+        }
         for event in &events {
             if event.token() == LISTENER {
                 while let Ok((mut stream, _)) = listener.accept() {

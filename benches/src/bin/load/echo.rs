@@ -76,7 +76,7 @@ pub fn run(options: &Options) -> io::Result<()> {
     let mut run_for = |round: &mut Round, duration: Duration| -> io::Result<()> {
         let (began, before) = (Instant::now(), round.done);
         while began.elapsed() < duration {
-            poll.poll(&mut events, Some(Duration::from_millis(100)))?;
+            wire::wait(&mut poll, &mut events, Duration::from_millis(100))?;
             for event in &events {
                 round.go_on(&mut clients[event.token().0])?;
             }

@@ -139,8 +139,7 @@ impl Fan {
     }
 
     fn turn(&mut self) -> io::Result<()> {
-        self.poll
-            .poll(&mut self.events, Some(Duration::from_millis(20)))?;
+        wire::wait(&mut self.poll, &mut self.events, Duration::from_millis(20))?;
         for event in &self.events {
             let index = event.token().0;
             let (stream, messages, bytes) = &mut self.clients[index];

@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use mio::{Events, Poll};
+
 /// How long a server may take to answer before it is given up.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -39,6 +41,17 @@ pub fn frame(opcode: Opcode, payload: &[u8], masked: bool) -> Vec<u8> {
         frame.extend_from_slice(payload);
     }
     frame
+}
+
+/// Waits for readiness; a signal, as a tracer sends, is no error.
+pub fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<()> {
+    match poll.poll(events, Some(timeout)) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            events.clear();
+            Ok(())
+        }
+        result => result,
+    }
 }
 
 /// What a connection is opened for.

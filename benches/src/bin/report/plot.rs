@@ -19,10 +19,13 @@ const COLOURS: [(&str, &str); 5] = [
     ("axum", "#e5534b"),
 ];
 
+/// A cell's name, and how the plot calls it.
+type Cell = (&'static str, &'static str);
+
 pub fn draw(results: &Results) -> String {
     let mut body = String::new();
     let mut y = 20;
-    let groups: [(&str, &str, &[(&str, &str)]); 2] = [
+    let groups: [(&str, &str, &[Cell]); 2] = [
         (
             "echo",
             "Echo, messages per second: connections × size × in flight",
