@@ -254,8 +254,11 @@ impl Hub {
     }
 }
 
-/// Whether the name is one that a channel may have.
-pub(crate) fn check_name(name: &str) -> Result<(), Error> {
+/// Looks whether a channel may have this name: one to [`MAX_NAME`] bytes of any text.
+///
+/// # Errors
+/// [`Error::InvalidName`].
+pub fn check_name(name: &str) -> Result<(), Error> {
     if name.is_empty() || name.len() > MAX_NAME {
         Err(Error::InvalidName)
     } else {

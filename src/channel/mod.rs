@@ -42,8 +42,7 @@ mod reader;
 
 pub use encoded::Encoding;
 pub use error::Error;
-pub(crate) use hub::check_name;
-pub use hub::{Hub, Limits, MAX_CHANNELS, MAX_NAME, MAX_SUBSCRIBERS};
+pub use hub::{Hub, Limits, MAX_CHANNELS, MAX_NAME, MAX_SUBSCRIBERS, check_name};
 pub use id::{Id, InvalidId};
 pub use log::{
     Data, Log, Position, RETAINED_AGE, RETAINED_BYTES, RETAINED_MESSAGES, Record, Retention, Start,
