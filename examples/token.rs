@@ -48,7 +48,15 @@ fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let token = match options.text("token", "") {
         "" => made_up()?,
-        given => given.to_owned(),
+        // RFC 6750 2.1; and nothing of it ends a cookie.
+        given
+            if given
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)) =>
+        {
+            given.to_owned()
+        }
+        _ => return Err("a token has letters, digits and -._~+/= only".into()),
     };
     let mut server = Server::bind(options.text("listen", "127.0.0.1:9002"))?;
 

@@ -1,5 +1,8 @@
 """The example with a token, with the clients of programs and of pages."""
 
+import os
+import subprocess
+
 import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -52,6 +55,12 @@ class Token(ExampleTest):
         for query, headers in (("", {"Authorization": f"Bearer {TOKEN}"}), ("", {"Cookie": f"token={TOKEN}"}), (f"?access_token={TOKEN}", {})):
             with self.open(query, **headers) as socket:
                 self.assertIn('"data"', socket.recv(timeout=PATIENCE))
+
+    def test_what_no_cookie_can_hold_is_no_token(self):
+        program = [os.environ["BAREWIRE_TOKEN"], "--listen", "127.0.0.1:0", "--token", "a b;c"]
+        ended = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual((ended.returncode, ended.stdout), (1, ""))
+        self.assertIn("a token has letters", ended.stderr)
 
     def test_a_page_logs_in_and_its_cookie_does_the_rest(self):
         with requests.Session() as session:
