@@ -20,7 +20,7 @@ use crate::slab::Slab;
 /// How often a turn looks after readers that its own work has woken, before it looks at the sockets again.
 const WAKE_ROUNDS: usize = 4;
 /// How many connections with much to write go on in one turn, each by one budget: the others' requests come in between.
-const BULK: usize = 4;
+const BULK: usize = 16;
 
 pub(crate) struct Connections<P: Protocol, S> {
     pub(crate) protocol: P,

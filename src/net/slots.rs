@@ -13,7 +13,7 @@ const LINGER: u64 = 2_000;
 
 /// How much is written to one connection before it is the others' turn, in bytes: one large answer, or one reader who
 /// has much to catch up on, keeps nobody waiting.
-const WRITE_BUDGET: usize = 256 * 1024;
+const WRITE_BUDGET: usize = 64 * 1024;
 
 /// A short read means that the socket is drained, so that its next edge is sure to come: epoll(7) and kqueue say
 /// so. Elsewhere one reads until the socket would block.
