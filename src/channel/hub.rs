@@ -178,16 +178,25 @@ impl Hub {
     /// Drops what has grown too old, and channels that nobody reads and that hold nothing. To be called about once
     /// a second; one call looks at a bounded number of channels.
     pub fn sweep(&mut self, unix_ms: u64) {
-        let end = self.channels.end();
-        for _ in 0..SWEEP.min(end) {
-            let index = self.swept;
-            self.swept = if index + 1 < end { index + 1 } else { 0 };
+        for _ in 0..SWEEP.min(self.channels.end()) {
+            let index = self.next_to_sweep();
             if let Some(channel) = self.channels.get_mut(index) {
                 channel.evict(&self.limits.retention, unix_ms);
                 channel.rest();
                 self.forget_if_unused(index);
             }
         }
+    }
+
+    /// The place whose turn it is to be swept: all of them in a circle.
+    fn next_to_sweep(&mut self) -> u32 {
+        let index = self.swept;
+        self.swept = if index + 1 < self.channels.end() {
+            index + 1
+        } else {
+            0
+        };
+        index
     }
 
     /// Drops a channel that nobody reads and that holds nothing.
@@ -206,10 +215,8 @@ impl Hub {
     /// Looks for unused channels that no sweep has come to yet, so that who begins many and leaves them keeps nobody
     /// else from beginning one.
     fn make_room(&mut self) {
-        let end = self.channels.end();
-        for _ in 0..SWEEP.min(end) {
-            let index = self.swept;
-            self.swept = if index + 1 < end { index + 1 } else { 0 };
+        for _ in 0..SWEEP.min(self.channels.end()) {
+            let index = self.next_to_sweep();
             self.forget_if_unused(index);
         }
     }

@@ -76,13 +76,27 @@ impl Clients {
         }
     }
 
+    /// Lets a client do something. Its handlers may run, and one of them may panic: see [`Clients::drop_panicked`].
+    fn let_talk<R>(
+        &mut self,
+        id: ClientId,
+        call: impl FnOnce(&mut dyn Talk, &Mailbox<Command>, &mut Random) -> R,
+    ) -> Option<R> {
+        let client = self
+            .clients
+            .get_mut(id.index)
+            .filter(|client| client.id == id)?;
+        self.calling = Some(id);
+        let result = call(&mut *client.talk, &self.mailbox, &mut self.random);
+        self.calling = None;
+        Some(result)
+    }
+
     /// Drops the client whose handler has panicked, if one did: what is left of it is not to be relied on.
-    pub(crate) fn drop_panicked(&mut self) -> bool {
-        let panicked = self.calling.take();
-        if let Some(id) = panicked {
+    pub(crate) fn drop_panicked(&mut self) {
+        if let Some(id) = self.calling.take() {
             self.clients.remove(id.index);
         }
-        panicked.is_some()
     }
 
     /// Begins a client at the next turn.
@@ -175,19 +189,13 @@ impl Clients {
     }
 
     fn over(&mut self, id: ClientId, error: Option<Error>, now: Now) {
-        let (random, draining) = (&mut self.random, self.draining);
-        let Some(client) = self
-            .clients
-            .get_mut(id.index)
-            .filter(|client| client.id == id)
-        else {
+        let over = |talk: &mut dyn Talk, _: &_, random: &mut _| talk.over(error, random);
+        let Some(next) = self.let_talk(id, over) else {
             return;
         };
-        self.calling = Some(id);
-        let next = client.talk.over(error, random);
-        self.calling = None;
-        match next {
-            Next::Connect(wait) if !client.quit && !draining => {
+        let draining = self.draining;
+        match (next, self.get(id)) {
+            (Next::Connect(wait), Some(client)) if !client.quit && !draining => {
                 client.phase = Phase::Waiting(now.ms.saturating_add(millis(wait)));
             }
             _ => {
@@ -198,18 +206,13 @@ impl Clients {
 
     /// Ends a client: politely if it is connected.
     pub(crate) fn quit(&mut self, id: ClientId, now: Now) -> Option<ConnectionId> {
-        let client = self
-            .clients
-            .get_mut(id.index)
-            .filter(|client| client.id == id)?;
+        let client = self.get(id)?;
         client.quit = true;
         match client.phase {
             Phase::Connected(connection) => return Some(connection),
             // A connection that is on its way is let go when it is there.
             Phase::Waiting(_) | Phase::LookingUp(_) | Phase::Connecting => {
-                self.calling = Some(id);
-                client.talk.quit(None);
-                self.calling = None;
+                self.let_talk(id, |talk, _, _| talk.quit(None));
                 self.over(id, None, now);
             }
         }
@@ -218,22 +221,15 @@ impl Clients {
 
     /// Calls a connection's client.
     fn call(&mut self, connection: &Dialed, call: impl FnOnce(&mut dyn Talk, &mut Around<'_>)) {
-        let id = connection.client;
-        let Some(client) = self
-            .clients
-            .get_mut(id.index)
-            .filter(|client| client.id == id)
-        else {
-            return;
-        };
-        let mut around = Around {
-            mailbox: &self.mailbox,
-            random: &mut self.random,
-            peer: connection.peer,
-        };
-        self.calling = Some(id);
-        call(&mut *client.talk, &mut around);
-        self.calling = None;
+        let peer = connection.peer;
+        self.let_talk(connection.client, |talk, mailbox, random| {
+            let mut around = Around {
+                mailbox,
+                random,
+                peer,
+            };
+            call(talk, &mut around);
+        });
     }
 }
 

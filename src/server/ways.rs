@@ -191,7 +191,7 @@ impl Service {
             channel::check_name(name).map_err(channel_refusal)?;
             let date = self.dates.at(io.now.unix_ms / 1000);
             form.write_stream(io.out.buffer(), date, event_stream, &origin);
-            self.end_answer(io, form.in_pieces());
+            self.end_answer(io, form);
             return Ok(None);
         }
         let mut reader = self
