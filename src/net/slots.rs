@@ -169,7 +169,7 @@ impl<C, S: Transport> Slot<C, S> {
 
     /// What the protocol said when the connection opened takes effect.
     pub(super) fn begin<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        self.flush(visit);
+        self.flush(visit, WRITE_BUDGET);
         self.write_shared(visit);
         self.settle(visit);
     }
@@ -186,7 +186,7 @@ impl<C, S: Transport> Slot<C, S> {
             let backlog = self.backlog_len();
             let mut io = Io::new(self.id, visit.now, visit.output, backlog, &mut self.flow);
             call(visit.protocol, &mut self.connection, &mut io);
-            self.flush(visit);
+            self.flush(visit, WRITE_BUDGET);
             self.write_shared(visit);
         }
     }
@@ -322,7 +322,8 @@ impl<C, S: Transport> Slot<C, S> {
                 visit
                     .protocol
                     .received(&mut self.connection, &mut visit.buffer[..count], &mut io);
-                self.flush(visit);
+                // Who is sent no more than it has sent itself gets it at once.
+                self.flush(visit, count.max(WRITE_BUDGET));
                 self.write_shared(visit);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
@@ -343,13 +344,14 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     /// Sends the answer of this visit: at once if nothing waits in front of it, and what is left joins the backlog.
-    fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+    /// At most `budget` bytes are its turn's.
+    fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>, budget: usize) {
         let output = &mut *visit.output;
         let mut broken = None;
         if !output.is_empty() && !self.flow.aborted {
             let mut sent = 0;
             if self.writable && self.backlog.is_none() {
-                match write_output(&mut self.stream, output, visit.buffer) {
+                match write_output(&mut self.stream, output, visit.buffer, budget) {
                     Ok((count, written)) => {
                         sent = count;
                         self.writable = written != Written::Full;
@@ -473,13 +475,9 @@ fn write_output(
     stream: &mut impl Write,
     output: &Output,
     lender: &[u8],
+    budget: usize,
 ) -> io::Result<(usize, Written)> {
-    // What answers one read, an echo of all of it for one, goes out at once.
-    let end = if output.len() <= lender.len().max(WRITE_BUDGET) {
-        output.len()
-    } else {
-        WRITE_BUDGET
-    };
+    let end = output.len().min(budget);
     let mut sent = 0;
     while sent < end {
         let result = match output.as_one() {
