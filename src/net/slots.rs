@@ -30,10 +30,8 @@ enum Phase {
     Open,
     /// What output there is goes out; nothing is read.
     Closing,
-    /// Our half is closed; the peer has until then to close its own.
-    Lingering {
-        until: u64,
-    },
+    /// Our half is closed; the peer has until the flow's deadline, which is nobody else's by now, to close its own.
+    Lingering,
     /// To be removed.
     Dead,
 }
@@ -129,7 +127,7 @@ impl<C, S: Transport> Slot<C, S> {
     pub(super) fn is_ready(&self, limits: &Limits) -> bool {
         match self.phase {
             Phase::Open => self.is_to_be_read(limits),
-            Phase::Lingering { .. } => self.readable,
+            Phase::Lingering => self.readable,
             Phase::Connecting | Phase::Closing => false,
             Phase::Dead => true,
         }
@@ -159,10 +157,9 @@ impl<C, S: Transport> Slot<C, S> {
     /// When the wheel is to name this connection.
     fn due(&self) -> u64 {
         match self.phase {
-            Phase::Connecting => self.flow.deadline,
+            Phase::Connecting | Phase::Lingering => self.flow.deadline,
             Phase::Open => self.flow.deadline.min(self.stall_at),
             Phase::Closing => self.stall_at,
-            Phase::Lingering { until } => until,
             Phase::Dead => u64::MAX,
         }
     }
@@ -208,7 +205,7 @@ impl<C, S: Transport> Slot<C, S> {
             Phase::Open if self.broken && self.is_open() => {
                 self.break_off(visit, ErrorKind::ConnectionReset);
             }
-            Phase::Lingering { .. } if self.readable => self.discard(visit.buffer),
+            Phase::Lingering if self.readable => self.discard(visit.buffer),
             _ => {}
         }
         self.settle(visit);
@@ -286,7 +283,7 @@ impl<C, S: Transport> Slot<C, S> {
                     protocol.expired(connection, io)
                 });
             }
-            Phase::Lingering { until } if until <= now => self.phase = Phase::Dead,
+            Phase::Lingering if self.flow.deadline <= now => self.phase = Phase::Dead,
             _ => {}
         }
         self.settle(visit);
@@ -453,9 +450,8 @@ impl<C, S: Transport> Slot<C, S> {
             } else {
                 // What has arrived meanwhile is still to be read and thrown away.
                 self.readable = true;
-                Phase::Lingering {
-                    until: visit.now.ms + LINGER,
-                }
+                self.flow.deadline = visit.now.ms.saturating_add(LINGER);
+                Phase::Lingering
             };
         }
         self.watch_stall(visit);
