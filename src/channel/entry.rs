@@ -3,6 +3,7 @@
 use super::encoded::{Encoding, Run};
 use super::id::Id;
 use super::log::{Data, Log, Retention};
+use super::reader::Reader;
 use crate::slab::Slab;
 
 #[derive(Debug)]
@@ -13,8 +14,10 @@ pub(super) struct Channel {
     /// The readers of each encoding. An encoding that nobody reads any more is given back by the next but one sweep.
     pub(super) read: [Usage; Encoding::COUNT],
     pub(super) readers: Slab<u64>,
-    /// It is in the hub's list of channels whose readers are to be woken.
+    /// Its readers are to be woken.
     pub(super) woken: bool,
+    /// They have been woken lately, and are not woken again before the hub says so.
+    pub(super) resting: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,11 +35,21 @@ impl Channel {
             read: Default::default(),
             readers: Slab::new(),
             woken: false,
+            resting: false,
         }
     }
 
     pub(super) fn run(&self, encoding: Encoding) -> Option<&Run> {
         self.runs[encoding.index()].as_deref()
+    }
+
+    /// Whether it is in one of the hub's lists, which name it by its place.
+    pub(super) fn is_to_wake(&self) -> bool {
+        self.woken || self.resting
+    }
+
+    pub(super) fn misses(&self, reader: &Reader) -> bool {
+        reader.gap || reader.next < self.log.first()
     }
 
     /// Begins to keep an encoding, from the oldest message retained.

@@ -1,6 +1,7 @@
 //! All channels of a server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use super::encoded::Encoding;
 use super::entry::Channel;
@@ -34,6 +35,11 @@ pub struct Limits {
     pub batch_messages: usize,
     /// See [`BATCH_BYTES`].
     pub batch_bytes: usize,
+    /// How long a channel rests after it has woken its readers, in whole milliseconds: what is published meanwhile
+    /// wakes them once, at the end of it. The first message after a rest goes out at once, so that a quiet channel
+    /// is never slower for it; a busy one makes one write for each reader and window instead of one for each message.
+    /// Zero, the default, is no rest.
+    pub window: Duration,
 }
 
 impl Default for Limits {
@@ -44,6 +50,7 @@ impl Default for Limits {
             retention: Retention::default(),
             batch_messages: BATCH_MESSAGES,
             batch_bytes: BATCH_BYTES,
+            window: Duration::ZERO,
         }
     }
 }
@@ -58,6 +65,8 @@ pub struct Hub {
     /// Below every id that any channel that begins from now on will give.
     pub(super) floor: Id,
     woken: Vec<u32>,
+    /// Channels that rest, and until when, in that order.
+    resting: VecDeque<(u64, u32)>,
     swept: u32,
 }
 
@@ -74,6 +83,7 @@ impl Hub {
                 seq: 0,
             },
             woken: Vec::new(),
+            resting: VecDeque::new(),
             swept: 0,
         }
     }
@@ -113,7 +123,9 @@ impl Hub {
         let id = channel.append(event.map(Into::into), data, unix_ms, &self.limits.retention);
         if !channel.woken && channel.readers.len() > 0 {
             channel.woken = true;
-            self.woken.push(index);
+            if !channel.resting {
+                self.woken.push(index);
+            }
         }
         Ok(id)
     }
@@ -160,19 +172,58 @@ impl Hub {
         }
     }
 
-    /// Names the waiters of all readers that have something new to read since the last call, once for each reader.
-    pub fn take_woken(&mut self, waiters: &mut Vec<u64>) {
+    /// Names the waiters of all readers that have something new to read since the last call, once for each reader,
+    /// but for those of channels that rest at the time `ms` ([`Limits::window`]). The clock may begin anywhere, but
+    /// never goes back.
+    pub fn take_woken(&mut self, ms: u64, waiters: &mut Vec<u64>) {
+        self.end_rests(ms);
+        let window = self
+            .limits
+            .window
+            .as_millis()
+            .try_into()
+            .unwrap_or(u64::MAX);
         for index in self.woken.drain(..) {
-            if let Some(channel) = self.channels.get_mut(index) {
-                channel.woken = false;
-                waiters.extend(channel.readers.values());
+            let Some(channel) = self.channels.get_mut(index) else {
+                continue;
+            };
+            channel.woken = false;
+            waiters.extend(channel.readers.values());
+            if window > 0 {
+                channel.resting = true;
+                self.resting.push_back((ms.saturating_add(window), index));
             }
         }
     }
 
-    /// Whether somebody waits to be named by [`Hub::take_woken`].
-    pub fn has_woken(&self) -> bool {
-        !self.woken.is_empty()
+    /// Ends all rests, and lets no channel rest from now on: the program shuts down.
+    pub fn stop_resting(&mut self) {
+        self.limits.window = Duration::ZERO;
+        self.end_rests(u64::MAX);
+    }
+
+    fn end_rests(&mut self, ms: u64) {
+        while let Some(&(until, index)) = self.resting.front() {
+            if until > ms {
+                return;
+            }
+            self.resting.pop_front();
+            if let Some(channel) = self.channels.get_mut(index) {
+                channel.resting = false;
+                if channel.woken {
+                    self.woken.push(index);
+                }
+            }
+        }
+    }
+
+    /// When somebody may wait to be named by [`Hub::take_woken`], on its clock; `u64::MAX` for never as things are.
+    pub fn due(&self) -> u64 {
+        match (self.woken.first(), self.resting.front()) {
+            (Some(_), _) => 0,
+            (None, Some(&(until, _))) => until,
+            (None, None) => u64::MAX,
+        }
     }
 
     /// Drops what has grown too old, and channels that nobody reads and that hold nothing. To be called about once
@@ -204,7 +255,7 @@ impl Hub {
         let Some(channel) = self.channels.get(index) else {
             return;
         };
-        if channel.log.is_empty() && channel.readers.len() == 0 && !channel.woken {
+        if channel.log.is_empty() && channel.readers.len() == 0 && !channel.is_to_wake() {
             // A cursor from this channel must not be taken for one of its successor's.
             self.floor = self.floor.max(channel.log.last());
             self.names.remove(&channel.name);

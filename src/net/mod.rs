@@ -166,7 +166,7 @@ pub trait Protocol {
     }
 
     /// Names (by [`ConnectionId::to_u64`]) the connections for which [`Protocol::resumed`] is due.
-    fn take_woken(&mut self, _woken: &mut Vec<u64>) {}
+    fn take_woken(&mut self, _now: Now, _woken: &mut Vec<u64>) {}
 
     /// Once a turn, for what has to be done now and then.
     fn tick(&mut self, _now: Now) {}
@@ -183,7 +183,8 @@ pub trait Protocol {
     /// A connection could not be made, or broke. [`Protocol::closed`] follows.
     fn broke(&mut self, _connection: &mut Self::Connection, _error: std::io::ErrorKind) {}
 
-    /// When [`Protocol::tick`] is wanted even if nothing else happens, in milliseconds of [`Now::ms`].
+    /// When [`Protocol::tick`] and [`Protocol::take_woken`] are wanted even if nothing else happens, in milliseconds of
+    /// [`Now::ms`].
     fn due(&self) -> u64 {
         u64::MAX
     }

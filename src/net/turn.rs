@@ -169,8 +169,8 @@ impl<P: Protocol> Loop<P> {
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let connections = &self.connections;
-        let timeout = if connections.mailbox.doze(connections.stops_seen()) && connections.is_idle()
-        {
+        let may_wait = connections.mailbox.doze(connections.stops_seen()) && connections.is_idle();
+        let timeout = if may_wait && timeout != Some(Duration::ZERO) {
             let patience = Duration::from_millis(self.patience());
             Some(timeout.map_or(patience, |timeout| timeout.min(patience)))
         } else {
@@ -189,7 +189,7 @@ impl<P: Protocol> Loop<P> {
 
     /// How long there is nothing to do unless something arrives, in milliseconds.
     fn patience(&self) -> u64 {
-        let now = self.clock.now().ms;
+        let now = self.clock.ms();
         let mut until = (now + TICK).min(self.connections.due());
         if self.connections.room() > 0 {
             until = until.min(self.acceptor.due().unwrap_or(u64::MAX));

@@ -237,6 +237,10 @@ impl Protocol for Service {
         }
     }
 
+    fn draining(&mut self, _now: Now) {
+        self.hub.stop_resting();
+    }
+
     fn drain(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         self.draining = true;
         match &mut connection.state {
@@ -360,15 +364,15 @@ impl Protocol for Service {
         self.hub.advance(reader, sent)
     }
 
-    fn take_woken(&mut self, woken: &mut Vec<u64>) {
-        self.hub.take_woken(woken);
+    fn take_woken(&mut self, now: Now, woken: &mut Vec<u64>) {
+        self.hub.take_woken(now.ms, woken);
         woken.append(&mut self.crowded);
     }
 
     fn due(&self) -> u64 {
-        match self.hub.has_woken() || !self.crowded.is_empty() {
-            true => 0,
-            false => u64::MAX,
+        match self.crowded.is_empty() {
+            true => self.hub.due(),
+            false => 0,
         }
     }
 

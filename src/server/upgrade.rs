@@ -9,7 +9,7 @@ use super::router::Endpoint;
 use super::service::Service;
 use super::ways::{channel_refusal, start_of};
 use super::websocket::{Audience, OpenSocket, WebSocketRoute};
-use crate::channel::{Data, Encoding, Next};
+use crate::channel::{Data, Encoding};
 use crate::error::Error;
 use crate::http::{FieldName, FieldValue, Status};
 use crate::net::Io;
@@ -228,7 +228,7 @@ impl Service {
         }
         match &mut open.audience {
             Audience::Channel { reader, raw: false } => self.tell_gap(reader, io),
-            Audience::Channel { reader, raw: true } if self.hub.next(reader) == Next::Gap => {
+            Audience::Channel { reader, raw: true } if self.hub.misses(reader) => {
                 let why = "messages are missing: they are no longer retained";
                 open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
             }

@@ -19,3 +19,4 @@ mod socket_handlers;
 mod sockets;
 mod streams;
 mod support;
+mod window;
