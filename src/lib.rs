@@ -105,7 +105,7 @@ pub use error::{Error, Result};
 pub use limits::Limits;
 #[cfg(feature = "net")]
 pub use server::{
-    Access, EventStream, Later, Reply, Request, Response, Server, Simulation, Stream,
+    Access, Cores, EventStream, Later, Reply, Request, Response, Server, Simulation, Stream,
     WebSocketRoute,
 };
 #[cfg(feature = "net")]

@@ -47,6 +47,10 @@ pub const MAX_CONNECTIONS: usize = 100_000;
 pub const MAX_CONNECTIONS_PER_ADDRESS: usize = MAX_CONNECTIONS;
 /// Commands from other threads that may wait for the loop.
 pub const MAX_QUEUED: usize = 65_536;
+/// Messages that may wait for one loop of several before nothing new is taken: 503, or close code 1013.
+pub const MAX_BEHIND: usize = 65_536;
+/// Bytes of such messages, what they are kept with included.
+pub const MAX_BEHIND_BYTES: usize = 64 * 1024 * 1024;
 
 /// What becomes of an event stream or a WebSocket that reads a channel more slowly than the channel forgets. The
 /// others never notice it: a reader is a place in the log, and nothing is kept for it alone.

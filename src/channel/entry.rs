@@ -2,7 +2,7 @@
 
 use super::encoded::{Encoding, Run};
 use super::id::Id;
-use super::log::{Data, Log, Retention};
+use super::log::{Log, Record, Retention};
 use crate::slab::Slab;
 
 #[derive(Debug)]
@@ -15,6 +15,10 @@ pub(super) struct Channel {
     pub(super) readers: Slab<u64>,
     /// It is in the hub's list of channels whose readers are to be woken.
     pub(super) woken: bool,
+    /// How many replicas have said that they have no use for it, where the hub is one of several.
+    pub(super) unused: usize,
+    /// This replica is one of them.
+    pub(super) unused_here: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,6 +36,8 @@ impl Channel {
             read: Default::default(),
             readers: Slab::new(),
             woken: false,
+            unused: 0,
+            unused_here: false,
         }
     }
 
@@ -52,22 +58,16 @@ impl Channel {
         }
     }
 
-    pub(super) fn append(
-        &mut self,
-        event: Option<Box<str>>,
-        data: Data,
-        unix_ms: u64,
-        retention: &Retention,
-    ) -> Id {
+    /// Appends a message that came at the time `unix_ms`.
+    pub(super) fn append(&mut self, record: Record, unix_ms: u64, retention: &Retention) {
         let index = self.log.next();
-        let id = self.log.append(event, data, unix_ms);
+        self.log.push(record);
         if let Some(record) = self.log.get(index) {
             for run in self.runs.iter_mut().flatten() {
                 run.push(index, record);
             }
         }
         self.evict(retention, unix_ms);
-        id
     }
 
     pub(super) fn evict(&mut self, retention: &Retention, unix_ms: u64) {

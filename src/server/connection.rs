@@ -304,18 +304,22 @@ impl Protocol for Service {
     }
 
     fn ordered(&mut self, command: Command, now: Now) {
-        if let Command::Publish {
-            channel,
-            event,
-            data,
-        } = command
-        {
-            if let Err(error) = self
-                .hub
-                .publish(&channel, event.as_deref(), data, now.unix_ms)
-            {
-                self.report(&Error::Channel(error));
+        match command {
+            Command::CatchUp => self.hub.catch_up(),
+            Command::Publish {
+                channel,
+                event,
+                data,
+            } => {
+                // There was room when it was sent.
+                let published = self
+                    .hub
+                    .publish(&channel, event.as_deref(), data, now.unix_ms);
+                if let Err(error) = published {
+                    self.report(&Error::Channel(error));
+                }
             }
+            _ => {}
         }
     }
 

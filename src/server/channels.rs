@@ -1,0 +1,227 @@
+//! The channels as one loop has them: all that there are, or its replica of those that several loops share.
+//!
+//! This is the one place where the two differ. Alone, every call is the [`Hub`]'s: nothing is locked and nothing kept
+//! twice. Among several, what changes a channel goes through the [`Feed`] and comes back through this loop's own queue,
+//! behind what others have published before, and whatever looks into a channel first catches up with that queue.
+//!
+//! Reading on, once attached, needs neither: it is the hub's business alone ([`Deref`]).
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::feed::Feed;
+use crate::channel::{Batch, Data, Encoding, Entry, Error, Hub, Id, Limits, Reader, Start};
+use crate::command::Command;
+use crate::net::Mailbox;
+
+#[derive(Debug)]
+pub(crate) struct Channels {
+    hub: Hub,
+    replica: Option<Replica>,
+}
+
+/// A loop's place among several.
+#[derive(Debug)]
+struct Replica {
+    feed: Arc<Feed>,
+    place: usize,
+    taken: Vec<Arc<Entry>>,
+    woken: Vec<Mailbox<Command>>,
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.feed.leave(self.place);
+    }
+}
+
+/// Only what changes nothing.
+impl Deref for Channels {
+    type Target = Hub;
+
+    fn deref(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+impl Channels {
+    /// The channels of a server with one loop, from the time `unix_ms` on.
+    pub(super) fn alone(limits: Limits, unix_ms: u64) -> Channels {
+        Channels {
+            hub: Hub::new(limits, unix_ms),
+            replica: None,
+        }
+    }
+
+    /// The replica of the loop at `place`, which is woken through `mailbox`.
+    pub(super) fn shared(
+        limits: Limits,
+        feed: Arc<Feed>,
+        place: usize,
+        mailbox: Mailbox<Command>,
+    ) -> Channels {
+        feed.join(place, mailbox);
+        Channels {
+            hub: Hub::replica(limits, feed.unix_ms, place, feed.loops()),
+            replica: Some(Replica {
+                feed,
+                place,
+                taken: Vec::new(),
+                woken: Vec::new(),
+            }),
+        }
+    }
+
+    /// What this loop shares with others, if there are any.
+    pub(super) fn feed(&self) -> Option<&Arc<Feed>> {
+        self.replica.as_ref().map(|replica| &replica.feed)
+    }
+
+    /// Whether something new may be taken. To be asked before [`Channels::publish`] by whoever can be refused.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`].
+    pub(super) fn check_room(&mut self) -> Result<(), Error> {
+        // It may be this loop that is behind.
+        self.catch_up();
+        match &self.replica {
+            Some(replica) if !replica.feed.has_room() => Err(Error::Overloaded),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`Hub::publish`]. When it returns, the message is in this loop's log, and waits for every other loop.
+    pub(super) fn publish(
+        &mut self,
+        name: &str,
+        event: Option<&str>,
+        data: Data,
+        unix_ms: u64,
+    ) -> Result<Id, Error> {
+        if self.replica.is_none() {
+            return self.hub.publish(name, event, data, unix_ms);
+        }
+        self.catch_up();
+        let draft = self.hub.draft(name, event, data);
+        // A hub that is full has looked for what it does not need.
+        self.tell_unused();
+        let draft = draft?;
+        let Some(replica) = &mut self.replica else {
+            return Err(Error::Overloaded);
+        };
+        let make = |id| draft.with_id(id);
+        let id = replica
+            .feed
+            .publish(replica.place, unix_ms, make, &mut replica.woken);
+        self.catch_up();
+        Ok(id)
+    }
+
+    /// As [`Hub::publish_beside`].
+    pub(super) fn publish_beside(
+        &mut self,
+        reader: &Reader,
+        data: Data,
+        unix_ms: u64,
+    ) -> Result<Id, Error> {
+        if self.replica.is_none() {
+            return self.hub.publish_beside(reader, data, unix_ms);
+        }
+        self.check_room()?;
+        let name: Box<str> = self.hub.name_of(reader).into();
+        self.publish(&name, None, data, unix_ms)
+    }
+
+    /// As [`Hub::attach`].
+    pub(super) fn attach(
+        &mut self,
+        name: &str,
+        encoding: Encoding,
+        start: Start,
+        waiter: u64,
+    ) -> Result<Reader, Error> {
+        self.begin(name)?;
+        self.hub.attach(name, encoding, start, waiter)
+    }
+
+    /// Sees to it that all loops have the channel.
+    fn begin(&mut self, name: &str) -> Result<(), Error> {
+        self.catch_up();
+        if self.replica.is_none() || self.hub.holds(name) {
+            return Ok(());
+        }
+        let may = self.hub.may_use(name);
+        self.tell_unused();
+        may?;
+        let channel = name.into();
+        self.tell([Entry::Begin { channel }]);
+        self.catch_up();
+        Ok(())
+    }
+
+    /// As [`Hub::batch`].
+    pub(super) fn batch(
+        &mut self,
+        name: &str,
+        start: Start,
+        out: &mut Vec<u8>,
+    ) -> Result<Batch, Error> {
+        self.catch_up();
+        self.hub.batch(name, start, out)
+    }
+
+    /// As [`Hub::detach`].
+    pub(super) fn detach(&mut self, reader: Reader) {
+        self.hub.detach(reader);
+    }
+
+    /// As [`Hub::take_woken`].
+    pub(super) fn take_woken(&mut self, waiters: &mut Vec<u64>) {
+        self.hub.take_woken(waiters);
+    }
+
+    /// As [`Hub::sweep`].
+    pub(super) fn sweep(&mut self, unix_ms: u64) {
+        self.catch_up();
+        self.hub.sweep(unix_ms);
+        self.tell_unused();
+    }
+
+    /// As [`Hub::set_limits`].
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.hub.set_limits(limits);
+    }
+
+    /// Applies what waits for this loop.
+    pub(super) fn catch_up(&mut self) {
+        let Some(replica) = &mut self.replica else {
+            return;
+        };
+        if replica.feed.take(replica.place, &mut replica.taken) {
+            for entry in replica.taken.drain(..) {
+                self.hub.apply(&entry);
+            }
+            self.tell_unused();
+        }
+    }
+
+    /// Tells the others of channels that this loop has no use for.
+    fn tell_unused(&mut self) {
+        if self.replica.is_none() {
+            return;
+        }
+        let unused = self.hub.take_unused();
+        if !unused.is_empty() {
+            self.tell(unused);
+            self.catch_up();
+        }
+    }
+
+    fn tell(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        if let Some(replica) = &mut self.replica {
+            replica
+                .feed
+                .tell(replica.place, entries, &mut replica.woken);
+        }
+    }
+}
