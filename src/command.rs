@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::channel;
+use crate::channel::{self, Draft};
 use crate::client::ClientId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::net::{ConnectionId, Mailbox, Stopped};
 use crate::server::{Feed, Response};
 use crate::ws::{CloseCode, Message};
@@ -53,8 +53,8 @@ pub(crate) enum Command {
 #[derive(Clone, Debug)]
 pub struct Publisher {
     pub(crate) mailbox: Mailbox<Command>,
-    /// What its loop shares with others.
-    pub(crate) feed: Option<Arc<Feed>>,
+    /// What its loop shares with others, and its place there.
+    pub(crate) feed: Option<(Arc<Feed>, usize)>,
 }
 
 impl Publisher {
@@ -63,7 +63,8 @@ impl Publisher {
     ///
     /// # Errors
     /// The server has ended or is overloaded. A refusal by the channel itself (a bad name, too many channels) is
-    /// told to [`Server::on_error`](crate::Server::on_error).
+    /// told to [`Server::on_error`](crate::Server::on_error); with several loops ([`Cores`](crate::Cores)), a name that
+    /// makes no sense is an error here.
     pub fn publish(&self, name: &str, data: impl AsRef<[u8]>) -> Result<()> {
         self.send(name, None, data.as_ref())
     }
@@ -77,8 +78,9 @@ impl Publisher {
     }
 
     fn send(&self, name: &str, event: Option<&str>, data: &[u8]) -> Result<()> {
-        if self.feed.as_ref().is_some_and(|feed| !feed.has_room()) {
-            return Err(Stopped::Full.into());
+        if let Some((feed, place)) = &self.feed {
+            let draft = Draft::new(name, event, channel::Data::new(data), Some(*place));
+            return Ok(feed.publish_from_thread(draft.map_err(Error::Channel)?)?);
         }
         let command = Command::Publish {
             channel: name.into(),

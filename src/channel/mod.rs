@@ -51,7 +51,7 @@ pub use log::{
 };
 pub use reader::{BATCH_BYTES, BATCH_MESSAGES, Batch, Next, Reader};
 #[cfg(feature = "net")]
-pub(crate) use replica::Entry;
+pub(crate) use replica::{Draft, Entry};
 
 /// The event name of a message that was published without one (WHATWG HTML 9.2.6).
 pub const DEFAULT_EVENT: &str = "message";

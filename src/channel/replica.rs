@@ -20,10 +20,12 @@
 //!
 //! The sequencer, and who carries the entries, are the server's: nothing here locks or waits.
 
+use std::sync::Arc;
+
 use super::Id;
 use super::entry::Channel;
 use super::error::Error;
-use super::hub::{Hub, Limits, check_event};
+use super::hub::{Hub, Limits, check_event, check_name};
 use super::log::{Data, Record};
 use super::reader::Reader;
 
@@ -33,7 +35,12 @@ pub(crate) enum Entry {
     /// A channel begins, or somebody has a use for it again.
     Begin { channel: Box<str> },
     /// A message. Its channel begins with it, if it has not begun.
-    Message { channel: Box<str>, record: Record },
+    Message {
+        channel: Box<str>,
+        record: Record,
+        /// It comes from no hub, but through the handle of this replica: nobody has looked whether its channel may begin.
+        handle: Option<usize>,
+    },
     /// The replica `by` has no readers and no messages of the channel, whose newest message was `last`.
     Unused {
         channel: Box<str>,
@@ -47,7 +54,9 @@ impl Entry {
     pub(crate) fn size(&self) -> usize {
         let carried = match self {
             Entry::Begin { channel } | Entry::Unused { channel, .. } => channel.len(),
-            Entry::Message { channel, record } => channel.len() + record.size(),
+            Entry::Message {
+                channel, record, ..
+            } => channel.len() + record.size(),
         };
         size_of::<Entry>() + carried
     }
@@ -86,18 +95,37 @@ impl Hub {
     }
 
     /// Takes what happened into this replica.
-    pub(crate) fn apply(&mut self, entry: &Entry) {
+    ///
+    /// # Errors
+    /// All replicas have refused it, and it is for this one to tell.
+    pub(crate) fn apply(&mut self, entry: &Entry) -> Result<(), Error> {
         match entry {
             Entry::Begin { channel } => {
                 self.used(channel);
             }
-            Entry::Message { channel, record } => {
+            Entry::Message {
+                channel,
+                record,
+                handle,
+            } => {
+                if let Some(by) = handle {
+                    // The same in all replicas: how many channels there are is a function of the entries.
+                    if let Err(error) = self.may_use(channel) {
+                        return if self.is_at(*by) { Err(error) } else { Ok(()) };
+                    }
+                }
                 let index = self.used(channel);
                 // The time of a publish is the id's, but for a clock that was set back: the same in all replicas.
                 self.append(index, record.clone(), record.id.ms);
             }
             Entry::Unused { channel, last, by } => self.unused(channel, *last, *by),
         }
+        Ok(())
+    }
+
+    fn is_at(&self, place: usize) -> bool {
+        let siblings = self.siblings.as_ref();
+        siblings.is_some_and(|siblings| siblings.place == place)
     }
 
     fn used(&mut self, name: &str) -> u32 {
@@ -167,26 +195,6 @@ impl Hub {
         }
     }
 
-    /// What is to be published, in front of the id that it will get.
-    ///
-    /// # Errors
-    /// As [`Hub::publish`].
-    pub(crate) fn draft(
-        &mut self,
-        name: &str,
-        event: Option<&str>,
-        data: Data,
-    ) -> Result<Draft, Error> {
-        let event = check_event(event)?.map(Into::into);
-        self.may_use(name)?;
-        let channel = name.into();
-        Ok(Draft {
-            channel,
-            event,
-            data,
-        })
-    }
-
     /// The name of the channel that `reader` reads.
     pub(crate) fn name_of(&self, reader: &Reader) -> &str {
         self.channel(reader.channel)
@@ -198,15 +206,37 @@ impl Hub {
 #[derive(Debug)]
 pub(crate) struct Draft {
     channel: Box<str>,
-    event: Option<std::sync::Arc<str>>,
+    event: Option<Arc<str>>,
     data: Data,
+    handle: Option<usize>,
 }
 
+#[cfg_attr(not(feature = "net"), allow(dead_code))]
 impl Draft {
+    /// What is to be published; through the handle of a replica, if no hub has looked whether its channel may begin.
+    ///
+    /// # Errors
+    /// The name or the event name is refused.
+    pub(crate) fn new(
+        name: &str,
+        event: Option<&str>,
+        data: Data,
+        handle: Option<usize>,
+    ) -> Result<Draft, Error> {
+        check_name(name)?;
+        Ok(Draft {
+            channel: name.into(),
+            event: check_event(event)?.map(Into::into),
+            data,
+            handle,
+        })
+    }
+
     /// The message under this id.
     pub(crate) fn with_id(self, id: Id) -> Entry {
         Entry::Message {
             channel: self.channel,
+            handle: self.handle,
             record: Record {
                 id,
                 event: self.event,

@@ -9,8 +9,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::feed::Feed;
-use crate::channel::{Batch, Data, Encoding, Entry, Error, Hub, Id, Limits, Reader, Start};
+use super::feed::{Feed, Woken};
+use crate::channel::{Batch, Data, Draft, Encoding, Entry, Error, Hub, Id, Limits, Reader, Start};
 use crate::command::Command;
 use crate::net::Mailbox;
 
@@ -26,7 +26,9 @@ struct Replica {
     feed: Arc<Feed>,
     place: usize,
     taken: Vec<Arc<Entry>>,
-    woken: Vec<Mailbox<Command>>,
+    woken: Vec<Woken>,
+    /// What it is for this loop to tell of.
+    refused: Vec<Error>,
 }
 
 impl Drop for Replica {
@@ -68,13 +70,15 @@ impl Channels {
                 place,
                 taken: Vec::new(),
                 woken: Vec::new(),
+                refused: Vec::new(),
             }),
         }
     }
 
-    /// What this loop shares with others, if there are any.
-    pub(super) fn feed(&self) -> Option<&Arc<Feed>> {
-        self.replica.as_ref().map(|replica| &replica.feed)
+    /// What this loop shares with others, if there are any, and its place there.
+    pub(super) fn feed(&self) -> Option<(Arc<Feed>, usize)> {
+        let replica = self.replica.as_ref()?;
+        Some((Arc::clone(&replica.feed), replica.place))
     }
 
     /// Whether something new may be taken. To be asked before [`Channels::publish`] by whoever can be refused.
@@ -102,10 +106,8 @@ impl Channels {
             return self.hub.publish(name, event, data, unix_ms);
         }
         self.catch_up();
-        let draft = self.hub.draft(name, event, data);
-        // A hub that is full has looked for what it does not need.
-        self.tell_unused();
-        let draft = draft?;
+        let draft = Draft::new(name, event, data, None)?;
+        self.admit(name)?;
         let Some(replica) = &mut self.replica else {
             return Err(Error::Overloaded);
         };
@@ -150,13 +152,18 @@ impl Channels {
         if self.replica.is_none() || self.hub.holds(name) {
             return Ok(());
         }
-        let may = self.hub.may_use(name);
-        self.tell_unused();
-        may?;
+        self.admit(name)?;
         let channel = name.into();
         self.tell([Entry::Begin { channel }]);
         self.catch_up();
         Ok(())
+    }
+
+    fn admit(&mut self, name: &str) -> Result<(), Error> {
+        let admitted = self.hub.may_use(name);
+        // A hub that is full has looked for what it does not need.
+        self.tell_unused();
+        admitted
     }
 
     /// As [`Hub::batch`].
@@ -199,10 +206,16 @@ impl Channels {
         };
         if replica.feed.take(replica.place, &mut replica.taken) {
             for entry in replica.taken.drain(..) {
-                self.hub.apply(&entry);
+                replica.refused.extend(self.hub.apply(&entry).err());
             }
             self.tell_unused();
         }
+    }
+
+    /// What was refused of what came from handles of this loop.
+    pub(super) fn take_refused(&mut self) -> Vec<Error> {
+        let replica = self.replica.as_mut();
+        replica.map_or(Vec::new(), |replica| std::mem::take(&mut replica.refused))
     }
 
     /// Tells the others of channels that this loop has no use for.

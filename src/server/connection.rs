@@ -311,7 +311,6 @@ impl Protocol for Service {
                 event,
                 data,
             } => {
-                // There was room when it was sent.
                 let published = self
                     .hub
                     .publish(&channel, event.as_deref(), data, now.unix_ms);
@@ -378,6 +377,9 @@ impl Protocol for Service {
 
     fn tick(&mut self, now: Now) {
         self.sweep(now);
+        for error in self.hub.take_refused() {
+            self.report(&Error::Channel(error));
+        }
     }
 
     fn failed(&mut self, error: std::io::Error) {

@@ -127,8 +127,7 @@ impl Cores {
         )
     }
 
-    /// Publishes into the channels of all loops, from any thread. What is published goes through one of the loops,
-    /// so that it keeps its order.
+    /// Publishes into the channels of all loops, from any thread.
     pub fn publisher(&self) -> Publisher {
         // There is at least one.
         self.servers[0].publisher()

@@ -21,16 +21,24 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::channel::{Entry, Id};
+use crate::channel::{Draft, Entry, Id};
 use crate::command::Command;
 use crate::limits::{MAX_BEHIND, MAX_BEHIND_BYTES};
-use crate::net::Mailbox;
+use crate::net::{self, Mailbox, Stopped};
+
+/// Where something comes from that no loop publishes.
+const NO_LOOP: usize = usize::MAX;
+
+/// A loop that is to be woken: its place, and how.
+pub(super) type Woken = (usize, Mailbox<Command>);
 
 /// What the loops of one program share.
 #[derive(Debug)]
 pub(crate) struct Feed {
     sequence: Mutex<Sequence>,
     members: Box<[Member]>,
+    /// How many loops take part.
+    joined: AtomicUsize,
     /// How many loops are too far behind.
     behind: AtomicUsize,
     /// When it began: the floor of every replica.
@@ -74,6 +82,7 @@ impl Feed {
                 queues: (0..loops).map(|_| Queue::default()).collect(),
             }),
             members: (0..loops).map(|_| Member::default()).collect(),
+            joined: AtomicUsize::new(0),
             behind: AtomicUsize::new(0),
             unix_ms,
         }
@@ -88,6 +97,7 @@ impl Feed {
     pub(super) fn join(&self, place: usize, mailbox: Mailbox<Command>) {
         if let Some(queue) = self.sequence().queues.get_mut(place) {
             queue.mailbox = Some(mailbox);
+            self.joined.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -97,6 +107,9 @@ impl Feed {
             Some(queue) => std::mem::take(queue),
             None => return,
         };
+        if left.mailbox.is_some() {
+            self.joined.fetch_sub(1, Ordering::AcqRel);
+        }
         if left.behind {
             self.behind.fetch_sub(1, Ordering::AcqRel);
         }
@@ -114,7 +127,7 @@ impl Feed {
         place: usize,
         unix_ms: u64,
         make: impl FnOnce(Id) -> Entry,
-        woken: &mut Vec<Mailbox<Command>>,
+        woken: &mut Vec<Woken>,
     ) -> Id {
         let id = {
             let mut sequence = self.sequence();
@@ -123,8 +136,28 @@ impl Feed {
             self.push(&mut sequence, place, make(id), woken);
             id
         };
-        wake(woken);
+        self.wake(woken);
         id
+    }
+
+    /// Publishes what a thread has that is no loop: all loops are woken.
+    ///
+    /// # Errors
+    /// All loops have ended, or one is too far behind.
+    pub(crate) fn publish_from_thread(&self, draft: Draft) -> Result<(), Stopped> {
+        if !self.has_room() {
+            return Err(Stopped::Full);
+        }
+        self.publish(
+            NO_LOOP,
+            net::unix_ms(),
+            |id| draft.with_id(id),
+            &mut Vec::new(),
+        );
+        match self.joined.load(Ordering::Acquire) {
+            0 => Err(Stopped::Ended),
+            _ => Ok(()),
+        }
     }
 
     /// Hands entries to all loops.
@@ -132,7 +165,7 @@ impl Feed {
         &self,
         place: usize,
         entries: impl IntoIterator<Item = Entry>,
-        woken: &mut Vec<Mailbox<Command>>,
+        woken: &mut Vec<Woken>,
     ) {
         {
             let mut sequence = self.sequence();
@@ -140,16 +173,10 @@ impl Feed {
                 self.push(&mut sequence, place, entry, woken);
             }
         }
-        wake(woken);
+        self.wake(woken);
     }
 
-    fn push(
-        &self,
-        sequence: &mut Sequence,
-        from: usize,
-        entry: Entry,
-        woken: &mut Vec<Mailbox<Command>>,
-    ) {
+    fn push(&self, sequence: &mut Sequence, from: usize, entry: Entry, woken: &mut Vec<Woken>) {
         let size = entry.size();
         let entry = Arc::new(entry);
         for (place, (queue, member)) in sequence.queues.iter_mut().zip(&self.members).enumerate() {
@@ -159,7 +186,7 @@ impl Feed {
             if queue.entries.is_empty() {
                 member.waiting.store(true, Ordering::Release);
                 if place != from {
-                    woken.push(mailbox.clone());
+                    woken.push((place, mailbox.clone()));
                 }
             }
             queue.entries.push(Arc::clone(&entry));
@@ -168,6 +195,15 @@ impl Feed {
             if behind && !queue.behind {
                 queue.behind = true;
                 self.behind.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+    }
+
+    fn wake(&self, woken: &mut Vec<Woken>) {
+        for (place, mailbox) in woken.drain(..) {
+            // However full its mailbox is: one letter for each time that it has caught up is not what fills it.
+            if mailbox.send_last(None, Command::CatchUp).is_err() {
+                self.leave(place);
             }
         }
     }
@@ -218,13 +254,5 @@ impl Feed {
     /// A panic elsewhere leaves the queues whole: what happens under the lock has no way to fail but for memory.
     fn sequence(&self) -> MutexGuard<'_, Sequence> {
         self.sequence.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn wake(woken: &mut Vec<Mailbox<Command>>) {
-    for mailbox in woken.drain(..) {
-        // A loop that has ended has nobody who would read; however full its mailbox is, one more letter for each time
-        // that it has caught up is not what fills it.
-        let _ = mailbox.send_last(None, Command::CatchUp);
     }
 }

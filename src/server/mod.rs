@@ -256,16 +256,16 @@ impl Server {
     /// Publishes into this server's channels, from any thread.
     pub fn publisher(&self) -> Publisher {
         Publisher {
-            feed: self.feed(),
             mailbox: self.event_loop.mailbox(),
+            feed: self.feed(),
         }
     }
 
     /// Stops this server, from any thread.
     pub fn stopper(&self) -> Stopper {
         Stopper {
-            feed: self.feed(),
             mailbox: self.event_loop.mailbox(),
+            feed: self.feed().map(|(feed, _)| feed),
         }
     }
 
@@ -335,8 +335,8 @@ impl Server {
         let _ = self.event_loop.mailbox().send(None, Command::Quit(client));
     }
 
-    fn feed(&self) -> Option<Arc<Feed>> {
-        self.event_loop.protocol().service.hub.feed().cloned()
+    fn feed(&self) -> Option<(Arc<Feed>, usize)> {
+        self.event_loop.protocol().service.hub.feed()
     }
 
     fn check(&mut self) -> Result<()> {
