@@ -15,10 +15,8 @@ pub(super) struct Channel {
     pub(super) readers: Slab<u64>,
     /// It is in the hub's list of channels whose readers are to be woken.
     pub(super) woken: bool,
-    /// How many replicas have said that they have no use for it, where the hub is one of several.
-    pub(super) unused: usize,
-    /// This replica is one of them.
-    pub(super) unused_here: bool,
+    /// The replicas that have said that they have no use for it, where the hub is one of several.
+    pub(super) unused_by: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,8 +34,7 @@ impl Channel {
             read: Default::default(),
             readers: Slab::new(),
             woken: false,
-            unused: 0,
-            unused_here: false,
+            unused_by: Vec::new(),
         }
     }
 

@@ -74,7 +74,7 @@ pub(super) struct Siblings {
 impl Siblings {
     /// This replica has no use for the channel.
     pub(super) fn propose(&mut self, channel: &Channel) {
-        if !channel.unused_here {
+        if !channel.unused_by.contains(&self.place) {
             self.unused.push((channel.name.clone(), channel.log.last()));
         }
     }
@@ -133,8 +133,7 @@ impl Hub {
             return self.begin(name);
         };
         if let Some(channel) = self.channels.get_mut(index) {
-            channel.unused = 0;
-            channel.unused_here = false;
+            channel.unused_by.clear();
         }
         index
     }
@@ -143,7 +142,7 @@ impl Hub {
         let Some(siblings) = &self.siblings else {
             return;
         };
-        let (place, count) = (siblings.place, siblings.count);
+        let count = siblings.count;
         let Some(&index) = self.names.get(name) else {
             return;
         };
@@ -154,9 +153,11 @@ impl Hub {
             // Something was published before this was heard of.
             return;
         }
-        channel.unused += 1;
-        channel.unused_here |= place == by;
-        if channel.unused >= count {
+        // It may have said so twice, before it heard of the first time.
+        if !channel.unused_by.contains(&by) {
+            channel.unused_by.push(by);
+        }
+        if channel.unused_by.len() >= count {
             self.forget(index);
         } else {
             // The next sweep would say it too; but somebody may be waiting for room.
@@ -179,9 +180,11 @@ impl Hub {
     /// for it.
     pub(crate) fn holds(&self, name: &str) -> bool {
         let index = self.names.get(name);
-        index
-            .and_then(|&index| self.channels.get(index))
-            .is_some_and(|channel| !channel.unused_here)
+        let channel = index.and_then(|&index| self.channels.get(index));
+        let siblings = self.siblings.as_ref();
+        channel
+            .zip(siblings)
+            .is_some_and(|(channel, siblings)| !channel.unused_by.contains(&siblings.place))
     }
 
     /// Whether a channel with this name may be begun or used.
@@ -243,5 +246,187 @@ impl Draft {
                 data: self.data,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::super::{Encoding, Retention, Start};
+    use super::*;
+
+    const BIRTH: u64 = 1_000;
+    const AGE: u64 = 50;
+
+    /// Hubs and what was sequenced, without the server between them: each hub comes to an entry when the test says so.
+    struct World {
+        entries: Vec<Entry>,
+        hubs: Vec<(Hub, usize)>,
+        last: Id,
+        time: u64,
+    }
+
+    impl World {
+        fn new(count: usize) -> World {
+            let limits = Limits {
+                retention: Retention {
+                    messages: 3,
+                    age: Duration::from_millis(AGE),
+                    ..Retention::default()
+                },
+                ..Limits::default()
+            };
+            let hub = |place| (Hub::replica(limits, BIRTH, place, count), 0);
+            World {
+                entries: Vec::new(),
+                hubs: (0..count).map(hub).collect(),
+                last: Id { ms: BIRTH, seq: 0 },
+                time: BIRTH,
+            }
+        }
+
+        fn publish(&mut self, name: &str) -> Id {
+            self.last = self.last.next(self.time);
+            let draft = Draft::new(name, None, Data::new(b"x"), None).unwrap();
+            self.entries.push(draft.with_id(self.last));
+            self.last
+        }
+
+        /// A hub applies so many entries.
+        fn apply(&mut self, place: usize, count: usize) {
+            let (hub, applied) = &mut self.hubs[place];
+            let end = self.entries.len().min(applied.saturating_add(count));
+            for entry in &self.entries[*applied..end] {
+                hub.apply(entry).unwrap();
+            }
+            *applied = end;
+        }
+
+        /// As the server does it: what it has to tell is told, and applied with all that is in front of it.
+        fn catch_up(&mut self, place: usize) {
+            loop {
+                self.apply(place, usize::MAX);
+                let unused = self.hubs[place].0.take_unused();
+                if unused.is_empty() {
+                    return;
+                }
+                self.entries.extend(unused);
+            }
+        }
+
+        /// Looks for what is not used, with what the hub knows at this moment, before it hears of anything else.
+        fn sweep(&mut self, place: usize) {
+            self.hubs[place].0.sweep(self.time);
+            let unused = self.hubs[place].0.take_unused();
+            self.entries.extend(unused);
+            self.catch_up(place);
+        }
+
+        fn attach(&mut self, place: usize, name: &str) -> Reader {
+            self.catch_up(place);
+            if !self.hubs[place].0.holds(name) {
+                let channel = name.into();
+                self.entries.push(Entry::Begin { channel });
+                self.catch_up(place);
+            }
+            let hub = &mut self.hubs[place].0;
+            hub.attach(name, Encoding::Json, Start::Now, 0).unwrap()
+        }
+
+        /// The floor, and each channel with its newest message and how many there were.
+        fn state(&self, place: usize) -> (Id, BTreeMap<String, (Id, u64)>) {
+            let hub = &self.hubs[place].0;
+            let logs = hub.names.iter().map(|(name, &index)| {
+                let log = &hub.channel(index).unwrap().log;
+                (name.to_string(), (log.last(), log.next()))
+            });
+            (hub.floor, logs.collect())
+        }
+    }
+
+    #[test]
+    fn a_message_and_the_end_of_its_channel_at_the_same_moment_leave_the_channel() {
+        let mut world = World::new(2);
+        world.publish("a");
+        (0..2).for_each(|place| world.catch_up(place));
+        world.time += 2 * AGE;
+        world.sweep(1);
+        // The first hub has heard of neither when it finds the channel unused.
+        world.publish("a");
+        world.sweep(0);
+        world.catch_up(1);
+        assert_eq!(world.state(0), world.state(1));
+        assert!(world.hubs[0].0.holds("a"));
+        // Nor do the votes of that time count later.
+        world.time += 2 * AGE;
+        world.sweep(0);
+        world.catch_up(1);
+        assert_eq!(world.hubs[1].0.len(), 1);
+        world.sweep(1);
+        world.catch_up(0);
+        assert!(world.hubs.iter().all(|(hub, _)| hub.is_empty()));
+    }
+
+    #[test]
+    fn who_is_told_that_a_channel_is_unused_and_has_no_use_for_it_says_so_at_once() {
+        let mut world = World::new(3);
+        for place in 0..3 {
+            let reader = world.attach(place, "a");
+            world.hubs[place].0.detach(reader);
+        }
+        world.sweep(0);
+        world.catch_up(1);
+        world.catch_up(2);
+        assert!(world.hubs[2].0.is_empty());
+    }
+
+    /// Whatever happens in whatever order, hubs that have applied the same entries have the same channels, and whoever
+    /// reads has its channel.
+    #[test]
+    fn what_there_is_depends_on_the_entries_alone() {
+        let mut forgotten = 0;
+        for seed in 1..400_u64 {
+            let mut state = seed;
+            let mut below = |end: usize| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                (state >> 33) as usize % end
+            };
+            let mut world = World::new(1 + below(4));
+            let mut readers: Vec<(usize, &str, Reader)> = Vec::new();
+            for _ in 0..200 {
+                let place = below(world.hubs.len());
+                let name = ["a", "b", "c"][below(3)];
+                match below(8) {
+                    0 => drop(world.publish(name)),
+                    1 | 2 => world.apply(place, 1 + below(5)),
+                    3 => world.sweep(place),
+                    4 => {
+                        let reader = world.attach(place, name);
+                        readers.push((place, name, reader));
+                    }
+                    5 | 6 if !readers.is_empty() => {
+                        let (place, _, reader) = readers.swap_remove(below(readers.len()));
+                        world.hubs[place].0.detach(reader);
+                    }
+                    _ => world.time += below(AGE as usize) as u64,
+                }
+                for (place, name, reader) in &readers {
+                    assert_eq!(world.hubs[*place].0.name_of(reader), *name, "seed {seed}");
+                }
+            }
+            // Everybody hears of everything, and then of what the others have to say about it.
+            for _ in 0..3 {
+                (0..world.hubs.len()).for_each(|place| world.catch_up(place));
+            }
+            for place in 1..world.hubs.len() {
+                assert_eq!(world.state(place), world.state(0), "seed {seed}");
+            }
+            forgotten += usize::from(world.hubs[0].0.floor.ms > BIRTH);
+        }
+        assert!(forgotten > 100, "{forgotten}");
     }
 }

@@ -10,6 +10,7 @@
 //! crosses is what is published; [`feed`](super::feed) says how.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::{Builder, scope};
 
@@ -155,8 +156,17 @@ impl Cores {
     /// # Errors
     /// As [`Server::run`], on any loop; or the system gives no thread.
     pub fn run(self) -> Result<()> {
+        self.run_each(&|_, mut server| server.run())
+    }
+
+    /// Lets `serve` have each loop, and its place, in a thread of its own.
+    fn run_each(self, serve: &(impl Fn(usize, Server) -> Result<()> + Sync)) -> Result<()> {
         let Cores { feed, servers } = self;
-        let feed = &*feed;
+        let serve = |place, server| {
+            let _ending = Ending(&feed);
+            serve(place, server)
+        };
+        let serve = &serve;
         scope(|scope| {
             let mut servers = servers.into_iter().enumerate();
             let first = servers.next();
@@ -164,7 +174,7 @@ impl Cores {
             let mut result = Ok(());
             for (place, server) in servers {
                 let thread = Builder::new().name(format!("loop {place}"));
-                match thread.spawn_scoped(scope, move || serve(server, feed)) {
+                match thread.spawn_scoped(scope, move || serve(place, server)) {
                     Ok(thread) => threads.push(thread),
                     Err(error) => {
                         feed.stop_the_rest();
@@ -173,13 +183,14 @@ impl Cores {
                     }
                 }
             }
-            if let Some((_, server)) = first {
-                result = result.and(serve(server, feed));
+            if let Some((place, server)) = first {
+                result = result.and(serve(place, server));
             }
             for thread in threads {
                 match thread.join() {
                     Ok(ended) => result = result.and(ended),
-                    Err(panic) => std::panic::resume_unwind(panic),
+                    // The scope waits for those that are left.
+                    Err(panic) => resume_unwind(panic),
                 }
             }
             result
@@ -187,16 +198,41 @@ impl Cores {
     }
 }
 
-/// Serves on this thread. However that ends, the other loops end too.
-fn serve(mut server: Server, feed: &Feed) -> Result<()> {
-    struct Ending<'a>(&'a Feed);
+/// However one loop ends, the others end too.
+struct Ending<'a>(&'a Feed);
 
-    impl Drop for Ending<'_> {
-        fn drop(&mut self) {
-            self.0.stop_the_rest();
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.stop_the_rest();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn a_loop_that_panics_stops_the_others_and_the_panic_is_passed_on() {
+        for panics in 0..3 {
+            let cores = Cores::unbound(3, |_| Ok(())).unwrap();
+            let run = || {
+                cores.run_each(&|place, mut server| match place == panics {
+                    true => resume_unwind(Box::new("on purpose")),
+                    false => server.run(),
+                })
+            };
+            let ended = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
+            assert_eq!(ended.downcast_ref(), Some(&"on purpose"));
         }
     }
 
-    let _ending = Ending(feed);
-    server.run()
+    #[test]
+    fn there_is_at_least_one_loop() {
+        let cores = Cores::unbound(0, |_| Ok(())).unwrap();
+        cores.publisher().publish("a", "x").unwrap();
+        cores.stopper().stop();
+        cores.run().unwrap();
+    }
 }

@@ -157,6 +157,41 @@ fn a_pipelined_publish_is_seen_by_the_poll_behind_it() {
 }
 
 #[test]
+fn what_a_handler_publishes_is_seen_by_the_requests_behind_it() {
+    let cores = Cores::unbound(2, |server| {
+        let publisher = server.publisher();
+        routes(server);
+        server.post("/publish", move |_, reply| {
+            publisher.publish("a", "from a handler").unwrap();
+            reply.text("done");
+        });
+        Ok(())
+    });
+    let mut cores = simulated(cores.unwrap());
+    // All in one read, before the loop hears of anything else.
+    let three = post("/publish", "") + &get("/channels/a") + &get("/channels/a?from=now&wait=1");
+    let client = cores[1].connect();
+    let polled = talk(&mut cores[1], client, three.as_bytes());
+    assert!(polled[1].text().contains("from a handler"), "{polled:?}");
+    cores[1].wait(seconds(1));
+    let waited = answers(&cores[1].take(client));
+    assert_eq!(waited[0].status, 204);
+    assert_eq!(
+        waited[0].field("Last-Event-ID"),
+        polled[1].field("Last-Event-ID")
+    );
+    // A stream that begins now begins behind it, also in a channel that has a reader already.
+    listen(&mut cores[1], "/channels/a", "");
+    let stream = request("GET /channels/a?from=now", "Accept: text/event-stream\r\n");
+    let client = cores[1].connect();
+    cores[1].send(client, (post("/publish", "") + &stream).as_bytes());
+    turn(&mut cores[1]);
+    let got = cores[1].take(client);
+    let (_, stream) = answer(&got, false);
+    assert!(!String::from_utf8_lossy(stream).contains("from a handler"));
+}
+
+#[test]
 fn every_way_of_reading_gets_what_another_loop_publishes() {
     let mut cores = cores(2);
     let (events, _) = listen(&mut cores[1], "/channels/a", "");
@@ -256,6 +291,8 @@ fn the_beginning_of_an_empty_channel_is_the_same_place_on_every_loop() {
 fn a_cursor_of_another_life_is_a_gap_on_every_loop() {
     let mut earlier = cores(2);
     let old = publish(&mut earlier[0], "a", "old");
+    // A life begins at the time of its clock, which is in milliseconds.
+    thread::sleep(2 * ONE_MS);
     let mut cores = cores(2);
     let new = publish(&mut cores[0], "a", "new");
     assert_ne!(old, new);
