@@ -112,10 +112,15 @@ impl Channels {
             return Err(Error::Overloaded);
         };
         let make = |id| draft.with_id(id);
-        let id = replica
-            .feed
-            .publish(replica.place, unix_ms, make, &mut replica.woken);
-        self.catch_up();
+        let Replica {
+            feed,
+            place,
+            taken,
+            woken,
+            ..
+        } = replica;
+        let id = feed.publish(*place, unix_ms, make, woken, taken);
+        self.apply_taken();
         Ok(id)
     }
 
@@ -182,9 +187,12 @@ impl Channels {
         self.hub.detach(reader);
     }
 
-    /// As [`Hub::take_woken`].
+    /// As [`Hub::take_woken`]; and wakes the loops that have something new to take.
     pub(super) fn take_woken(&mut self, waiters: &mut Vec<u64>) {
         self.hub.take_woken(waiters);
+        if let Some(replica) = &mut self.replica {
+            replica.feed.wake(&mut replica.woken);
+        }
     }
 
     /// As [`Hub::sweep`].
@@ -205,6 +213,12 @@ impl Channels {
             return;
         };
         if replica.feed.take(replica.place, &mut replica.taken) {
+            self.apply_taken();
+        }
+    }
+
+    fn apply_taken(&mut self) {
+        if let Some(replica) = &mut self.replica {
             for entry in replica.taken.drain(..) {
                 replica.refused.extend(self.hub.apply(&entry).err());
             }

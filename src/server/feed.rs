@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The lock is held only to give the id and to push one pointer into each queue, or to swap a queue for an empty one;
-//! nothing is encoded, written or woken under it. From this follows all that a client can rely on:
+//! nothing is encoded, written or woken under it. Loops that sleep are woken at the end of the turn that published,
+//! when that loop's own readers get it too, once for all that was published in it. From this follows all that a client can rely on:
 //!
 //! - **One order**: every queue has the same entries in the same order, because no other entry comes between.
 //! - **Read your writes, on every loop**: an id is told only after the entry lies in every queue, and a loop catches
@@ -120,23 +121,22 @@ impl Feed {
         self.behind.load(Ordering::Acquire) == 0
     }
 
-    /// Gives the next id to what is published at the time `unix_ms` on the loop at `place`, and hands the entry that
-    /// `make` makes with it to all loops. The others are woken; the own has to catch up.
+    /// Gives the next id to what is published at the time `unix_ms` on the loop at `place`, hands the entry that `make`
+    /// makes with it to all loops, and takes what waits for this one, as [`Feed::take`] does: others may have been in
+    /// front. Those that are to be woken are named; until then they find it only if they look.
     pub(super) fn publish(
         &self,
         place: usize,
         unix_ms: u64,
         make: impl FnOnce(Id) -> Entry,
         woken: &mut Vec<Woken>,
+        taken: &mut Vec<Arc<Entry>>,
     ) -> Id {
-        let id = {
-            let mut sequence = self.sequence();
-            let id = sequence.last.next(unix_ms);
-            sequence.last = id;
-            self.push(&mut sequence, place, make(id), woken);
-            id
-        };
-        self.wake(woken);
+        let mut sequence = self.sequence();
+        let id = sequence.last.next(unix_ms);
+        sequence.last = id;
+        self.push(&mut sequence, place, make(id), woken);
+        self.take_locked(&mut sequence, place, taken);
         id
     }
 
@@ -148,32 +148,27 @@ impl Feed {
         if !self.has_room() {
             return Err(Stopped::Full);
         }
-        self.publish(
-            NO_LOOP,
-            net::unix_ms(),
-            |id| draft.with_id(id),
-            &mut Vec::new(),
-        );
+        let make = |id| draft.with_id(id);
+        let (mut woken, mut none) = (Vec::new(), Vec::new());
+        self.publish(NO_LOOP, net::unix_ms(), make, &mut woken, &mut none);
+        self.wake(&mut woken);
         match self.joined.load(Ordering::Acquire) {
             0 => Err(Stopped::Ended),
             _ => Ok(()),
         }
     }
 
-    /// Hands entries to all loops.
+    /// Hands entries to all loops, and names those that are to be woken.
     pub(super) fn tell(
         &self,
         place: usize,
         entries: impl IntoIterator<Item = Entry>,
         woken: &mut Vec<Woken>,
     ) {
-        {
-            let mut sequence = self.sequence();
-            for entry in entries {
-                self.push(&mut sequence, place, entry, woken);
-            }
+        let mut sequence = self.sequence();
+        for entry in entries {
+            self.push(&mut sequence, place, entry, woken);
         }
-        self.wake(woken);
     }
 
     fn push(&self, sequence: &mut Sequence, from: usize, entry: Entry, woken: &mut Vec<Woken>) {
@@ -199,7 +194,11 @@ impl Feed {
         }
     }
 
-    fn wake(&self, woken: &mut Vec<Woken>) {
+    /// Wakes the loops that were named.
+    pub(super) fn wake(&self, woken: &mut Vec<Woken>) {
+        // A quick one has taken what there was, and been named again.
+        woken.sort_unstable_by_key(|&(place, _)| place);
+        woken.dedup_by_key(|&mut (place, _)| place);
         for (place, mailbox) in woken.drain(..) {
             // However full its mailbox is: one letter for each time that it has caught up is not what fills it.
             if mailbox.send_last(None, Command::CatchUp).is_err() {
@@ -216,17 +215,21 @@ impl Feed {
         if !member.waiting.load(Ordering::Acquire) {
             return false;
         }
-        let mut sequence = self.sequence();
-        member.waiting.store(false, Ordering::Release);
-        let Some(queue) = sequence.queues.get_mut(place) else {
-            return false;
+        self.take_locked(&mut self.sequence(), place, into);
+        true
+    }
+
+    fn take_locked(&self, sequence: &mut Sequence, place: usize, into: &mut Vec<Arc<Entry>>) {
+        let member = self.members.get(place);
+        let Some((queue, member)) = sequence.queues.get_mut(place).zip(member) else {
+            return;
         };
+        member.waiting.store(false, Ordering::Release);
         std::mem::swap(&mut queue.entries, into);
         queue.bytes = 0;
         if std::mem::take(&mut queue.behind) {
             self.behind.fetch_sub(1, Ordering::AcqRel);
         }
-        true
     }
 
     /// Asks every loop to stop: the first time politely, the second time at once.
