@@ -40,6 +40,8 @@ mod id;
 mod log;
 mod read;
 mod reader;
+// Without the loop there is nobody to carry entries.
+#[cfg_attr(not(feature = "net"), allow(dead_code))]
 mod replica;
 
 pub use encoded::Encoding;

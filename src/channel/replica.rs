@@ -80,8 +80,6 @@ impl Siblings {
     }
 }
 
-// Without the loop there is nobody to carry entries.
-#[cfg_attr(not(feature = "net"), allow(dead_code))]
 impl Hub {
     /// The replica number `place` of `count`, which all have to begin with the same time.
     pub(crate) fn replica(limits: Limits, unix_ms: u64, place: usize, count: usize) -> Hub {
@@ -214,7 +212,6 @@ pub(crate) struct Draft {
     handle: Option<usize>,
 }
 
-#[cfg_attr(not(feature = "net"), allow(dead_code))]
 impl Draft {
     /// What is to be published; through the handle of a replica, if no hub has looked whether its channel may begin.
     ///
