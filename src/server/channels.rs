@@ -189,6 +189,8 @@ impl Channels {
 
     /// As [`Hub::take_woken`]; and wakes the loops that have something new to take.
     pub(super) fn take_woken(&mut self, waiters: &mut Vec<u64>) {
+        // What was published before a stop is delivered before it, also if nobody has woken this loop for it yet.
+        self.catch_up();
         self.hub.take_woken(waiters);
         if let Some(replica) = &mut self.replica {
             replica.feed.wake(&mut replica.woken);

@@ -338,15 +338,21 @@ fn a_stop_drains_all_loops_and_what_was_published_before_it_is_delivered() {
         .collect();
     let (publisher, stopper) = (running.publisher.clone(), running.stopper.clone());
     publisher.publish("a", "last words").unwrap();
+    let mut stream = connect(running.own[0]);
+    let posted = post(&mut stream, "/channels/a", "the very last").unwrap();
+    assert_eq!(posted.status, 201);
     stopper.stop();
     for (events, poll, socket) in &mut readers {
         let chunk = String::from_utf8(read_chunk(events).unwrap().unwrap()).unwrap();
         assert!(chunk.ends_with("data: last words\n\n"), "{chunk}");
+        let chunk = String::from_utf8(read_chunk(events).unwrap().unwrap()).unwrap();
+        assert!(chunk.ends_with("data: the very last\n\n"), "{chunk}");
         assert_eq!(read_chunk(events).unwrap(), None);
         read_to_end(events).unwrap();
         let head = read_head(poll).unwrap();
         assert!(head.starts_with("HTTP/1.1 204 "), "{head}");
         assert_eq!(field(&head, "Connection"), Some("close"));
+        assert!(socket.read().unwrap().is_text());
         assert!(socket.read().unwrap().is_text());
         match socket.read().unwrap() {
             tungstenite::Message::Close(Some(close)) => assert_eq!(u16::from(close.code), 1001),
