@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use barewire::Server;
+use barewire::{Cores, Server};
 
 /// The options of a command line, each `--name value`.
 pub struct Options {
@@ -79,6 +79,14 @@ pub fn serve(mut server: Server) -> Outcome {
     ctrlc::set_handler(move || stopper.stop())?;
     say_listening(server.local_addr()?)?;
     Ok(server.run()?)
+}
+
+/// As [`serve`], with several loops.
+pub fn serve_loops(cores: Cores) -> Outcome {
+    let stopper = cores.stopper();
+    ctrlc::set_handler(move || stopper.stop())?;
+    say_listening(cores.local_addr()?)?;
+    Ok(cores.run()?)
 }
 
 /// Tells whoever has started this program that it accepts.

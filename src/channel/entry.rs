@@ -2,7 +2,7 @@
 
 use super::encoded::{Encoding, Run};
 use super::id::Id;
-use super::log::{Data, Log, Retention};
+use super::log::{Log, Record, Retention};
 use super::reader::Reader;
 use crate::slab::Slab;
 
@@ -18,6 +18,8 @@ pub(super) struct Channel {
     pub(super) woken: bool,
     /// They have been woken lately, and are not woken again before the hub says so.
     pub(super) resting: bool,
+    /// The replicas that have said that they have no use for it, where the hub is one of several.
+    pub(super) unused_by: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +38,7 @@ impl Channel {
             readers: Slab::new(),
             woken: false,
             resting: false,
+            unused_by: Vec::new(),
         }
     }
 
@@ -65,22 +68,16 @@ impl Channel {
         }
     }
 
-    pub(super) fn append(
-        &mut self,
-        event: Option<Box<str>>,
-        data: Data,
-        unix_ms: u64,
-        retention: &Retention,
-    ) -> Id {
+    /// Appends a message that came at the time `unix_ms`.
+    pub(super) fn append(&mut self, record: Record, unix_ms: u64, retention: &Retention) {
         let index = self.log.next();
-        let id = self.log.append(event, data, unix_ms);
+        self.log.push(record);
         if let Some(record) = self.log.get(index) {
             for run in self.runs.iter_mut().flatten() {
                 run.push(index, record);
             }
         }
         self.evict(retention, unix_ms);
-        id
     }
 
     pub(super) fn evict(&mut self, retention: &Retention, unix_ms: u64) {

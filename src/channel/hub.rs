@@ -7,8 +7,9 @@ use super::encoded::Encoding;
 use super::entry::Channel;
 use super::error::Error;
 use super::id::Id;
-use super::log::{Data, Position, Retention, Start};
+use super::log::{Data, Position, Record, Retention, Start};
 use super::reader::{BATCH_BYTES, BATCH_MESSAGES, Reader};
+use super::replica::Siblings;
 use crate::slab::Slab;
 use crate::sse;
 
@@ -64,6 +65,8 @@ pub struct Hub {
     pub(super) channels: Slab<Channel>,
     /// Below every id that any channel that begins from now on will give.
     pub(super) floor: Id,
+    /// It is one of several replicas of the same channels.
+    pub(super) siblings: Option<Box<Siblings>>,
     woken: Vec<u32>,
     /// Channels that rest, and until when, in that order.
     resting: VecDeque<(u64, u32)>,
@@ -82,6 +85,7 @@ impl Hub {
                 ms: unix_ms,
                 seq: 0,
             },
+            siblings: None,
             woken: Vec::new(),
             resting: VecDeque::new(),
             swept: 0,
@@ -120,14 +124,22 @@ impl Hub {
         let Some(channel) = self.channels.get_mut(index) else {
             return Err(Error::InvalidName);
         };
-        let id = channel.append(event.map(Into::into), data, unix_ms, &self.limits.retention);
-        if !channel.woken && channel.readers.len() > 0 {
-            channel.woken = true;
-            if !channel.resting {
-                self.woken.push(index);
+        let id = channel.log.last().next(unix_ms);
+        let event = event.map(Into::into);
+        self.append(index, Record { id, event, data }, unix_ms);
+        Ok(id)
+    }
+
+    pub(super) fn append(&mut self, index: u32, record: Record, unix_ms: u64) {
+        if let Some(channel) = self.channels.get_mut(index) {
+            channel.append(record, unix_ms, &self.limits.retention);
+            if !channel.woken && channel.readers.len() > 0 {
+                channel.woken = true;
+                if !channel.resting {
+                    self.woken.push(index);
+                }
             }
         }
-        Ok(id)
     }
 
     /// Begins to read a channel. Whenever there is something new, `waiter` is named by [`Hub::take_woken`].
@@ -251,15 +263,23 @@ impl Hub {
     }
 
     /// Drops a channel that nobody reads and that holds nothing.
-    fn forget_if_unused(&mut self, index: u32) {
+    pub(super) fn forget_if_unused(&mut self, index: u32) {
         let Some(channel) = self.channels.get(index) else {
             return;
         };
         if channel.log.is_empty() && channel.readers.len() == 0 && !channel.is_to_wake() {
+            match &mut self.siblings {
+                None => self.forget(index),
+                Some(siblings) => siblings.propose(channel),
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self, index: u32) {
+        if let Some(channel) = self.channels.remove(index) {
             // A cursor from this channel must not be taken for one of its successor's.
             self.floor = self.floor.max(channel.log.last());
             self.names.remove(&channel.name);
-            self.channels.remove(index);
         }
     }
 
@@ -299,16 +319,26 @@ impl Hub {
         if let Some(&index) = self.names.get(name) {
             return Ok(index);
         }
+        self.admit(name)?;
+        Ok(self.begin(name))
+    }
+
+    /// Whether a channel with this name, which there is not yet, may begin.
+    pub(super) fn admit(&mut self, name: &str) -> Result<(), Error> {
         check_name(name)?;
         if self.channels.len() >= self.limits.channels {
             self.make_room();
         }
-        if self.channels.len() >= self.limits.channels {
-            return Err(Error::TooManyChannels);
+        match self.channels.len() < self.limits.channels {
+            true => Ok(()),
+            false => Err(Error::TooManyChannels),
         }
+    }
+
+    pub(super) fn begin(&mut self, name: &str) -> u32 {
         let index = self.channels.insert(Channel::new(name, self.floor));
         self.names.insert(name.into(), index);
-        Ok(index)
+        index
     }
 }
 
@@ -325,7 +355,7 @@ pub fn check_name(name: &str) -> Result<(), Error> {
 }
 
 /// An event name as it is kept: none for the default one.
-fn check_event(event: Option<&str>) -> Result<Option<&str>, Error> {
+pub(super) fn check_event(event: Option<&str>) -> Result<Option<&str>, Error> {
     match event {
         None | Some("" | super::DEFAULT_EVENT) => Ok(None),
         Some(super::GAP_EVENT) => Err(Error::ReservedEvent),

@@ -37,6 +37,7 @@ mod connections;
 mod deadline;
 #[cfg(test)]
 pub(crate) mod fault;
+mod listeners;
 mod mailbox;
 mod output;
 mod peers;
@@ -51,6 +52,9 @@ pub use clock::Now;
 pub(crate) use clock::unix_ms;
 #[cfg(test)]
 pub(crate) use connections::Connections;
+pub(crate) use listeners::listeners;
+#[cfg(all(feature = "reuseport", any(target_os = "linux", target_os = "android")))]
+pub use listeners::{BACKLOG, reuseport};
 pub(crate) use mailbox::Letter;
 pub use mailbox::{Mailbox, Stopped};
 pub use output::{LEND, Output};

@@ -72,7 +72,19 @@ impl<P: Protocol> Loop<P> {
     /// # Errors
     /// The address can't be bound.
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<()> {
-        let mut listener = TcpListener::bind(address)?;
+        self.add_listener(TcpListener::bind(address)?)
+    }
+
+    /// Accepts from one more listener, which was made elsewhere: with options of its own, or inherited.
+    ///
+    /// # Errors
+    /// The system refuses to wait for it.
+    pub fn listen_on(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.add_listener(TcpListener::from_std(listener))
+    }
+
+    fn add_listener(&mut self, mut listener: TcpListener) -> io::Result<()> {
         let token = Token(FIRST_LISTENER + self.acceptor.len());
         self.poll
             .registry()

@@ -308,18 +308,21 @@ impl Protocol for Service {
     }
 
     fn ordered(&mut self, command: Command, now: Now) {
-        if let Command::Publish {
-            channel,
-            event,
-            data,
-        } = command
-        {
-            if let Err(error) = self
-                .hub
-                .publish(&channel, event.as_deref(), data, now.unix_ms)
-            {
-                self.report(&Error::Channel(error));
+        match command {
+            Command::CatchUp => self.hub.catch_up(),
+            Command::Publish {
+                channel,
+                event,
+                data,
+            } => {
+                let published = self
+                    .hub
+                    .publish(&channel, event.as_deref(), data, now.unix_ms);
+                if let Err(error) = published {
+                    self.report(&Error::Channel(error));
+                }
             }
+            _ => {}
         }
     }
 
@@ -378,6 +381,9 @@ impl Protocol for Service {
 
     fn tick(&mut self, now: Now) {
         self.sweep(now);
+        for error in self.hub.take_refused() {
+            self.report(&Error::Channel(error));
+        }
     }
 
     fn failed(&mut self, error: std::io::Error) {

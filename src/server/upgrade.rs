@@ -22,6 +22,9 @@ const RAW: &str = "raw";
 /// What a peer is told when a handler panics.
 const FAILED: &str = "the server failed to answer";
 
+/// What a peer is told whose message was not published.
+const BEHIND: &str = "the server is too far behind with what was published";
+
 impl Service {
     /// Opens a WebSocket on a channel.
     pub(super) fn open_channel_socket(
@@ -184,8 +187,14 @@ impl Service {
                         Message::Text(text) => Data::Text(text.into()),
                         Message::Binary(bytes) => Data::Binary(bytes.into()),
                     };
-                    // The reader's channel exists, and there is no event name to refuse.
-                    let _ = self.hub.publish_beside(reader, data, io.now.unix_ms);
+                    // The reader's channel exists, and there is no event name to refuse: only room may lack.
+                    if self
+                        .hub
+                        .publish_beside(reader, data, io.now.unix_ms)
+                        .is_err()
+                    {
+                        link.fail(CloseCode::TRY_AGAIN_LATER, BEHIND, io);
+                    }
                 }
                 Audience::Route { index, protocol } => {
                     let Some(route) = self.router.socket_mut(*index) else {

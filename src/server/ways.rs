@@ -74,6 +74,7 @@ impl Service {
         io: &Io<'_>,
     ) -> Result<Option<Response>, Response> {
         let event = query(request, "event")?;
+        self.hub.check_room().map_err(channel_refusal)?;
         let data = Data::new(request.body());
         match self
             .hub

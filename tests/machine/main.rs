@@ -6,6 +6,7 @@
 mod access;
 mod channel_sockets;
 mod conversations;
+mod cores;
 mod deadlines;
 mod handlers;
 mod http;
