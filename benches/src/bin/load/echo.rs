@@ -1,4 +1,5 @@
-//! Echo: every connection sends a number of messages at once, waits until all have come back, and begins again.
+//! Echo: every connection sends a number of messages at once, waits until all have come back, and begins again. Idle
+//! ones beside them do nothing. Where the batches of each connection are counted, that many are all there is.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ struct Client {
     unsent: usize,
     /// Bytes of the answer that have not come yet.
     missing: usize,
+    /// Batches to be sent.
+    left: u64,
 }
 
 pub fn run(options: &Options) -> io::Result<()> {
@@ -37,15 +40,19 @@ pub fn run(options: &Options) -> io::Result<()> {
 
     let mut poll = Poll::new()?;
     let mut clients = Vec::with_capacity(connections);
+    let open = || -> io::Result<std::net::TcpStream> {
+        if !bare {
+            return Ok(wire::open(options.address()?, Way::Socket, "/")?.0);
+        }
+        let stream = std::net::TcpStream::connect(options.address()?)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(stream)
+    };
+    let idle: usize = options.get_or("idle", 0)?;
+    let _idle: Vec<_> = (0..idle).map(|_| open()).collect::<io::Result<_>>()?;
     for index in 0..connections {
-        let mut stream = if bare {
-            let stream = std::net::TcpStream::connect(options.address()?)?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream
-        } else {
-            wire::open(options.address()?, Way::Socket, "/")?.0
-        };
+        let mut stream = open()?;
         if index == 0 {
             compare(&mut stream, &asked, &answered)?;
         }
@@ -58,6 +65,7 @@ pub fn run(options: &Options) -> io::Result<()> {
             stream,
             unsent: 0,
             missing: 0,
+            left: options.get_or("batches", u64::MAX)?,
         });
     }
 
@@ -86,6 +94,13 @@ pub fn run(options: &Options) -> io::Result<()> {
         }
         Ok(())
     };
+    if options.has("batches") {
+        let all = options.get::<u64>("batches")? * connections as u64;
+        while round.done < all {
+            run_for(&mut round, Duration::from_millis(50))?;
+        }
+        return Ok(());
+    }
     let seconds = options.seconds()?;
     run_for(&mut round, seconds / 4)?;
     let window = Window::open(options.pid()?)?;
@@ -116,6 +131,10 @@ struct Round {
 
 impl Round {
     fn begin(&self, client: &mut Client) -> io::Result<()> {
+        if client.left == 0 {
+            return Ok(());
+        }
+        client.left -= 1;
         client.unsent = self.batch.len();
         client.missing = self.answer;
         self.send(client)
