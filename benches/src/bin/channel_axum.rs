@@ -69,11 +69,7 @@ async fn publisher(
     upgrade.on_upgrade(move |socket| publish(socket, channels.get(name)))
 }
 
-async fn posted(
-    Path(name): Name,
-    State(channels): State<Channels>,
-    message: String,
-) -> StatusCode {
+async fn posted(Path(name): Name, State(channels): State<Channels>, message: String) -> StatusCode {
     let _ = channels.get(name).send(message.into());
     StatusCode::CREATED
 }

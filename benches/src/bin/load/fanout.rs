@@ -135,11 +135,7 @@ fn message() -> Vec<u8> {
 }
 
 impl Fan {
-    fn add(
-        &mut self,
-        stream: std::net::TcpStream,
-        subscribed: Option<usize>,
-    ) -> io::Result<usize> {
+    fn add(&mut self, stream: std::net::TcpStream, subscribed: Option<usize>) -> io::Result<usize> {
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         let index = self.clients.len();

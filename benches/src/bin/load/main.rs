@@ -88,6 +88,8 @@ fn main() -> io::Result<()> {
             Ok(())
         }
         "posts" => posts::run(&options),
-        _ => Err(io::Error::other("load echo|fanout|idle|port|posts NAME=VALUE ...")),
+        _ => Err(io::Error::other(
+            "load echo|fanout|idle|port|posts NAME=VALUE ...",
+        )),
     }
 }
