@@ -30,10 +30,8 @@ enum Phase {
     Open,
     /// What output there is goes out; nothing is read.
     Closing,
-    /// Our half is closed; the peer has until then to close its own.
-    Lingering {
-        until: u64,
-    },
+    /// Our half is closed; the peer has until the flow's deadline, which is nobody else's by now, to close its own.
+    Lingering,
     /// To be removed.
     Dead,
 }
@@ -129,7 +127,7 @@ impl<C, S: Transport> Slot<C, S> {
     pub(super) fn is_ready(&self, limits: &Limits) -> bool {
         match self.phase {
             Phase::Open => self.is_to_be_read(limits),
-            Phase::Lingering { .. } => self.readable,
+            Phase::Lingering => self.readable,
             Phase::Connecting | Phase::Closing => false,
             Phase::Dead => true,
         }
@@ -159,17 +157,16 @@ impl<C, S: Transport> Slot<C, S> {
     /// When the wheel is to name this connection.
     fn due(&self) -> u64 {
         match self.phase {
-            Phase::Connecting => self.flow.deadline,
+            Phase::Connecting | Phase::Lingering => self.flow.deadline,
             Phase::Open => self.flow.deadline.min(self.stall_at),
             Phase::Closing => self.stall_at,
-            Phase::Lingering { until } => until,
             Phase::Dead => u64::MAX,
         }
     }
 
     /// What the protocol said when the connection opened takes effect.
     pub(super) fn begin<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        self.flush(visit);
+        self.flush(visit, WRITE_BUDGET);
         self.write_shared(visit);
         self.settle(visit);
     }
@@ -186,7 +183,7 @@ impl<C, S: Transport> Slot<C, S> {
             let backlog = self.backlog_len();
             let mut io = Io::new(self.id, visit.now, visit.output, backlog, &mut self.flow);
             call(visit.protocol, &mut self.connection, &mut io);
-            self.flush(visit);
+            self.flush(visit, WRITE_BUDGET);
             self.write_shared(visit);
         }
     }
@@ -208,7 +205,7 @@ impl<C, S: Transport> Slot<C, S> {
             Phase::Open if self.broken && self.is_open() => {
                 self.break_off(visit, ErrorKind::ConnectionReset);
             }
-            Phase::Lingering { .. } if self.readable => self.discard(visit.buffer),
+            Phase::Lingering if self.readable => self.discard(visit.buffer),
             _ => {}
         }
         self.settle(visit);
@@ -286,7 +283,7 @@ impl<C, S: Transport> Slot<C, S> {
                     protocol.expired(connection, io)
                 });
             }
-            Phase::Lingering { until } if until <= now => self.phase = Phase::Dead,
+            Phase::Lingering if self.flow.deadline <= now => self.phase = Phase::Dead,
             _ => {}
         }
         self.settle(visit);
@@ -322,7 +319,8 @@ impl<C, S: Transport> Slot<C, S> {
                 visit
                     .protocol
                     .received(&mut self.connection, &mut visit.buffer[..count], &mut io);
-                self.flush(visit);
+                // Who is sent no more than it has sent itself gets it at once.
+                self.flush(visit, count.max(WRITE_BUDGET));
                 self.write_shared(visit);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
@@ -343,13 +341,14 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     /// Sends the answer of this visit: at once if nothing waits in front of it, and what is left joins the backlog.
-    fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+    /// At most `budget` bytes are its turn's.
+    fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>, budget: usize) {
         let output = &mut *visit.output;
         let mut broken = None;
         if !output.is_empty() && !self.flow.aborted {
             let mut sent = 0;
             if self.writable && self.backlog.is_none() {
-                match write_output(&mut self.stream, output, visit.buffer) {
+                match write_output(&mut self.stream, output, visit.buffer, budget) {
                     Ok((count, written)) => {
                         sent = count;
                         self.writable = written != Written::Full;
@@ -451,9 +450,8 @@ impl<C, S: Transport> Slot<C, S> {
             } else {
                 // What has arrived meanwhile is still to be read and thrown away.
                 self.readable = true;
-                Phase::Lingering {
-                    until: visit.now.ms + LINGER,
-                }
+                self.flow.deadline = visit.now.ms.saturating_add(LINGER);
+                Phase::Lingering
             };
         }
         self.watch_stall(visit);
@@ -473,13 +471,9 @@ fn write_output(
     stream: &mut impl Write,
     output: &Output,
     lender: &[u8],
+    budget: usize,
 ) -> io::Result<(usize, Written)> {
-    // What answers one read, an echo of all of it for one, goes out at once.
-    let end = if output.len() <= lender.len().max(WRITE_BUDGET) {
-        output.len()
-    } else {
-        WRITE_BUDGET
-    };
+    let end = output.len().min(budget);
     let mut sent = 0;
     while sent < end {
         let result = match output.as_one() {

@@ -14,7 +14,7 @@ use super::mailbox::Mailbox;
 use super::{Limits, Now, Protocol};
 
 /// The read buffer that all connections share.
-const READ_BUFFER: usize = 256 * 1024;
+const READ_BUFFER: usize = 1024 * 1024;
 /// Readiness events taken from the system at once.
 const EVENTS: usize = 1024;
 /// How long the loop sleeps at most, so that [`Protocol::tick`] comes about once a second.

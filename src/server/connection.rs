@@ -78,7 +78,7 @@ pub(super) enum State {
     /// A channel is read as an event stream.
     Events { reader: Reader, form: Form },
     /// A WebSocket.
-    Socket(Box<OpenSocket>),
+    Socket(OpenSocket),
     /// Nothing more is to be done.
     Closed,
 }

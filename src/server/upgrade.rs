@@ -124,7 +124,7 @@ impl Service {
         let date = self.dates.at(io.now.unix_ms / 1000);
         let written = upgrade.write_response_with(io.out.buffer(), protocol, date, fields);
         // The state takes the socket even if the answer failed, so that its reader is detached in the end.
-        connection.state = State::Socket(Box::new(socket));
+        connection.state = State::Socket(socket);
         written.map_err(handshake_refusal)?;
         io.set_deadline(self.limits.ping_interval);
         Ok(())
@@ -170,7 +170,7 @@ impl Service {
         let State::Socket(open) = &mut connection.state else {
             return;
         };
-        let OpenSocket { session, audience } = &mut **open;
+        let OpenSocket { session, audience } = open;
         let (limits, patience) = (self.limits.message_limits(), self.limits.patience());
         let mut panicked = false;
         session.receive(
