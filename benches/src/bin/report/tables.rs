@@ -221,7 +221,7 @@ pub fn idle(results: &Results) {
     }
 }
 
-/// System calls per message: how often each is made, and how often in vain.
+/// System calls: how often each is made, and how often in vain.
 pub fn syscalls(results: &Results) {
     const PART: &str = "syscalls";
     /// What stands for reading and for writing, whatever the call is called.
@@ -231,46 +231,49 @@ pub fn syscalls(results: &Results) {
     if peers.is_empty() {
         return;
     }
-    title("System calls per message (strace)");
+    title("System calls (strace)");
     println!(
-        "In parentheses: those of them that failed, because there was nothing to read yet or no room to write.\n"
+        "For each time that a client has sent what it has in flight, which is one readiness event; in parentheses for"
     );
+    println!("each message.\n");
     head("", &peers);
     for (cell, label) in &ECHOES {
-        // Of each kind, as (calls, failures) per message.
-        let counted = |peer: &str, of_kind: &dyn Fn(&str) -> bool| {
-            let mut all = (0.0, 0.0);
-            for name in results.cells(PART) {
-                let Some(call) = name
+        let in_flight: f64 = label
+            .rsplit(' ')
+            .next()
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(1.0);
+        // Of each kind, in one column, per message.
+        let counted = |peer: &str, column: usize, of_kind: &dyn Fn(&str) -> bool| -> f64 {
+            let of_kind = |name: &&str| {
+                let call = name
                     .strip_prefix(cell)
-                    .and_then(|name| name.strip_prefix(' '))
-                else {
-                    continue;
-                };
-                if of_kind(call) {
-                    let column =
-                        |column| results.median(PART, name, peer, column).unwrap_or_default();
-                    all = (all.0 + column(0), all.1 + column(1));
-                }
-            }
-            all
+                    .and_then(|name| name.strip_prefix(' '));
+                call.is_some_and(of_kind)
+            };
+            let names = results.cells(PART).into_iter().filter(of_kind);
+            let each = |name| results.median(PART, name, peer, column).unwrap_or_default();
+            names.map(each).sum()
         };
-        type Kind<'a> = (&'a str, &'a dyn Fn(&str) -> bool);
-        let kinds: [Kind; 4] = [
-            ("reads", &|call| READS.contains(&call)),
-            ("writes", &|call| WRITES.contains(&call)),
-            ("waits", &|call| call.starts_with("epoll_")),
-            ("others", &|call| {
-                !READS.contains(&call) && !WRITES.contains(&call) && !call.starts_with("epoll_")
-            }),
+        let reads = |call: &str| READS.contains(&call);
+        let writes = |call: &str| WRITES.contains(&call);
+        let waits = |call: &str| call.starts_with("epoll_");
+        let others = |call: &str| !reads(call) && !writes(call) && !waits(call);
+        type Kind<'a> = (&'a str, usize, &'a dyn Fn(&str) -> bool);
+        let kinds: [Kind; 5] = [
+            ("reads", 0, &reads),
+            ("writes", 0, &writes),
+            ("waits", 0, &waits),
+            ("others", 0, &others),
+            ("in vain", 1, &|_| true),
         ];
-        if counted("raw", &|_| true).0 + counted("barewire", &|_| true).0 == 0.0 {
+        if peers.iter().all(|peer| counted(peer, 0, &|_| true) == 0.0) {
             continue;
         }
-        for (kind, of_kind) in kinds {
-            let figures = peers.iter().map(|peer| match counted(peer, of_kind) {
-                (calls, failed) if failed >= 0.0005 => format!("{calls:.3} ({failed:.3})"),
-                (calls, _) => format!("{calls:.3}"),
+        for (kind, column, of_kind) in kinds {
+            let figures = peers.iter().map(|peer| {
+                let each = counted(peer, column, of_kind);
+                format!("{:.2} ({each:.3})", each * in_flight)
             });
             row([format!("{label}: {kind}")].into_iter().chain(figures));
         }
