@@ -2,6 +2,7 @@
 //! ones beside them do nothing. Where the batches of each connection are counted, that many are all there is.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -14,6 +15,9 @@ use super::wire::{self, Opcode, PATIENCE, Way};
 
 /// How much is thrown away at once, at most. The memory is never touched.
 const DISCARD: usize = 1024 * 1024;
+
+/// How long connections have to become idle.
+const SETTLE: Duration = Duration::from_millis(500);
 
 struct Client {
     stream: TcpStream,
@@ -51,6 +55,10 @@ pub fn run(options: &Options) -> io::Result<()> {
     };
     let idle: usize = options.get_or("idle", 0)?;
     let _idle: Vec<_> = (0..idle).map(|_| open()).collect::<io::Result<_>>()?;
+    if idle > 0 {
+        // What the kernel still has to do for new connections is not what they cost when they are idle.
+        thread::sleep(SETTLE);
+    }
     for index in 0..connections {
         let mut stream = open()?;
         if index == 0 {
@@ -109,11 +117,17 @@ pub fn run(options: &Options) -> io::Result<()> {
     window.close((round.done - before) * in_flight as u64)
 }
 
-/// The first message is looked at byte by byte.
+/// The first message is looked at byte by byte. Who echoes a large one may wait for us to read before it reads on, so that
+/// both are done at once.
 fn compare(stream: &mut std::net::TcpStream, asked: &[u8], answered: &[u8]) -> io::Result<()> {
-    stream.write_all(asked)?;
+    let mut sender = stream.try_clone()?;
     let mut answer = vec![0; answered.len()];
-    stream.read_exact(&mut answer)?;
+    thread::scope(|scope| {
+        let sent = scope.spawn(move || sender.write_all(asked));
+        stream.read_exact(&mut answer)?;
+        sent.join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that sends has ended")))
+    })?;
     if answer != answered {
         return Err(io::Error::other("the echo is not what was sent"));
     }

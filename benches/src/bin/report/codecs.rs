@@ -45,7 +45,7 @@ pub fn tables(text: &str) {
         ),
         (
             "head",
-            "a browser's request head of 429 bytes",
+            "a browser's request head of 394 bytes",
             "barewire checks more, as RFC 9112 says; with an upgrade, it also answers the handshake",
         ),
         ("events_encode", "a server-sent event, encoded", ""),
