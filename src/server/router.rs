@@ -84,10 +84,12 @@ impl Router {
             Pattern::nowhere()
         });
         let index = self.routes.len();
+        let rank = pattern.rank();
+        let place = self
+            .order
+            .partition_point(|&index| self.routes[index].pattern.rank() <= rank);
+        self.order.insert(place, index);
         self.routes.push(Route { pattern, endpoint });
-        self.order.push(index);
-        self.order
-            .sort_by_key(|&index| self.routes[index].pattern.rank());
         index
     }
 
@@ -192,9 +194,11 @@ impl Router {
         }
         allowed.push("OPTIONS");
         // In the order of the methods that everybody knows, then those that only this program does.
-        let place = |method: &&str| METHODS.iter().position(|known| known == method);
-        allowed.sort_by_key(|method| (place(method).unwrap_or(METHODS.len()), *method));
+        allowed.sort_unstable();
         allowed.dedup();
+        let known = METHODS.into_iter().filter(|known| allowed.contains(known));
+        let others = allowed.iter().filter(|method| !METHODS.contains(method));
+        let allowed: Vec<&str> = known.chain(others.copied()).collect();
         match method {
             "OPTIONS" => Found::Options {
                 allowed: allowed.join(", "),

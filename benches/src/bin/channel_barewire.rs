@@ -1,7 +1,8 @@
 //! Fan-out by barewire: what one WebSocket sends to the channel, every subscriber gets, over WebSocket, as an event
 //! stream or by long poll.
 //!
-//! `--channels N` and `--retain N` change how many channels there may be and how many messages each of them keeps.
+//! `--channels N` and `--retain N` change how many channels there may be and how many messages each of them keeps, and
+//! `--window MS` how long a channel rests between two deliveries.
 
 fn main() -> barewire::Result<()> {
     let mut limits = barewire::Limits::default();
@@ -12,6 +13,7 @@ fn main() -> barewire::Result<()> {
         };
         match name.as_str() {
             "--channels" => limits.channels.channels = value,
+            "--window" => limits.channels.window = std::time::Duration::from_millis(value as u64),
             "--retain" => limits.channels.retention.messages = value,
             // An argument that this version of the library has nothing for: without an address, the run leaves it out.
             _ => return Ok(()),
