@@ -112,6 +112,8 @@ pub use server::{
 pub use session::Socket;
 #[cfg(feature = "net")]
 pub use ws::Message;
+#[cfg(all(feature = "net", feature = "deflate"))]
+pub use ws::deflate::Settings as Deflate;
 
 /// The README's program compiles.
 #[cfg(all(doctest, feature = "net"))]

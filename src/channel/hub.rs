@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::encoded::Encoding;
+#[cfg(feature = "deflate")]
+use super::encoded::Deflating;
+use super::encoded::{Encoder, Encoding};
 use super::entry::Channel;
 use super::error::Error;
 use super::id::Id;
@@ -10,6 +12,8 @@ use super::log::{Data, Position, Retention, Start};
 use super::reader::{BATCH_BYTES, BATCH_MESSAGES, Reader};
 use crate::slab::Slab;
 use crate::sse;
+#[cfg(feature = "deflate")]
+use crate::ws::deflate::{Settings, WindowBits};
 
 /// Channels that a hub holds at once.
 pub const MAX_CHANNELS: usize = 10_000;
@@ -57,6 +61,7 @@ pub struct Hub {
     pub(super) channels: Slab<Channel>,
     /// Below every id that any channel that begins from now on will give.
     pub(super) floor: Id,
+    pub(super) encoder: Encoder,
     woken: Vec<u32>,
     swept: u32,
 }
@@ -73,6 +78,7 @@ impl Hub {
                 ms: unix_ms,
                 seq: 0,
             },
+            encoder: Encoder::default(),
             woken: Vec::new(),
             swept: 0,
         }
@@ -81,6 +87,33 @@ impl Hub {
     /// Changes what is allowed from now on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// Changes how messages are compressed from now on: level, threshold and window. Those that are kept compressed
+    /// are compressed anew.
+    #[cfg(feature = "deflate")]
+    pub fn set_deflate(&mut self, settings: Settings) {
+        if self.encoder.deflating.settings == settings {
+            return;
+        }
+        self.encoder.deflating = Deflating::new(settings);
+        for index in 0..self.channels.end() {
+            if let Some(channel) = self.channels.get_mut(index) {
+                channel.deflate_anew(&mut self.encoder);
+            }
+        }
+    }
+
+    /// The encoding for a reader of `encoding` that has agreed on permessage-deflate and on this window for what it is
+    /// sent. Compressed messages are the same for all readers, so that one with a smaller window than theirs is sent
+    /// uncompressed ones, which every receiver takes (RFC 7692 6).
+    #[cfg(feature = "deflate")]
+    pub fn deflated(&self, encoding: Encoding, window_bits: WindowBits) -> Encoding {
+        if window_bits >= self.encoder.deflating.settings.window_bits {
+            encoding.deflated()
+        } else {
+            encoding
+        }
     }
 
     /// Appends a message to the channel `name` at the time `unix_ms`, and says what id it got.
@@ -110,7 +143,13 @@ impl Hub {
         let Some(channel) = self.channels.get_mut(index) else {
             return Err(Error::InvalidName);
         };
-        let id = channel.append(event.map(Into::into), data, unix_ms, &self.limits.retention);
+        let id = channel.append(
+            event.map(Into::into),
+            data,
+            unix_ms,
+            &self.limits.retention,
+            &mut self.encoder,
+        );
         if !channel.woken && channel.readers.len() > 0 {
             channel.woken = true;
             self.woken.push(index);
@@ -137,7 +176,7 @@ impl Hub {
         if channel.readers.len() >= subscribers {
             return Err(Error::TooManySubscribers);
         }
-        channel.encode(encoding);
+        channel.encode(encoding, &mut self.encoder);
         channel.read[encoding.index()].readers += 1;
         let place = channel.readers.insert(waiter);
         let Position { next, gap } = channel.log.locate(start);

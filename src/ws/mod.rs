@@ -53,6 +53,8 @@
 
 mod close;
 mod decode;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 mod encode;
 mod error;
 mod frame;
@@ -63,7 +65,9 @@ mod utf8;
 
 pub use close::{Close, CloseCode, MAX_CLOSE_REASON};
 pub use decode::{Decoded, Decoder};
-pub use encode::{Fragmenter, write_close, write_message, write_ping, write_pong};
+pub use encode::{
+    Fragmenter, write_close, write_compressed, write_message, write_ping, write_pong,
+};
 pub use error::Error;
 pub use frame::{EncodedHeader, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode};
 pub use mask::{mask, mask_into};
