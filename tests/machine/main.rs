@@ -7,6 +7,8 @@ mod access;
 mod channel_sockets;
 mod conversations;
 mod deadlines;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod handlers;
 mod http;
 mod limits;
