@@ -101,9 +101,15 @@ fn an_empty_message() {
 
 #[test]
 fn what_does_not_become_smaller_is_not_compressed_and_is_not_referred_to() {
-    let noise: Vec<u8> = (0..2_000u64)
-        .map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8)
-        .collect();
+    let mut state = 1u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    })
+    .take(2_000)
+    .collect();
     let words = b"some words, some more words, some other words".repeat(10);
     let mut deflater = Deflater::new(LEVEL, WindowBits::MAX, true);
     let mut inflater = Inflater::new(WindowBits::MAX, true);
@@ -116,7 +122,9 @@ fn what_does_not_become_smaller_is_not_compressed_and_is_not_referred_to() {
         &words[..],
     ] {
         let mut payload = Vec::new();
-        if deflater.deflate(message, &mut payload) {
+        let deflated = deflater.deflate(message, &mut payload);
+        assert_eq!(deflated, message == words);
+        if deflated {
             assert!(payload.len() < message.len());
             assert_eq!(inflater.inflate(&payload, 10_000), Ok(message));
         }
