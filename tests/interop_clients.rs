@@ -98,7 +98,9 @@ mod messages {
 
         let Some(url) = server("/echo") else { return };
         let words = "a few words, and \u{20ac} and \u{1f600}, ".repeat(3_000);
-        let bytes: Vec<u8> = (0..100_000u32).map(|n| (n * n >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..100_000u32)
+            .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+            .collect();
         for choice in 0..16 {
             let window = [WindowBits::new(9), WindowBits::new(15)];
             let settings = Deflate {

@@ -79,18 +79,19 @@ impl Default for WindowBits {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// How hard to try, from 1 (quick) to 9 (small); [`LEVEL`] is 6.
+    /// How hard to try, from 1 (quick) to 9 (small); [`LEVEL`] is 6. Level 1 takes about a fifth of its time and leaves
+    /// small messages a third larger, large ones twice as large.
     pub level: u8,
     /// Messages with fewer bytes are sent as they are ([`THRESHOLD`], 256).
     pub threshold: usize,
-    /// Whether our messages may refer to earlier ones: up to 320 KiB for each connection that has sent one. Default:
-    /// no.
+    /// Whether our messages may refer to earlier ones: up to 371 KiB for each connection that has sent a compressed
+    /// one. Default: no.
     pub takeover: bool,
     /// How far back our messages may refer. A smaller window takes less memory and compresses less. Default: 15,
     /// 32 KiB.
     pub window_bits: WindowBits,
-    /// Whether the peer's messages may refer to earlier ones: up to 45 KiB for each connection that has received one.
-    /// Default: no.
+    /// Whether the peer's messages may refer to earlier ones: 46 KiB for each connection that has received a compressed
+    /// one. Default: no.
     pub peer_takeover: bool,
     /// How far back the peer's messages may refer, if it lets itself be told. Default: 15, 32 KiB.
     pub peer_window_bits: WindowBits,

@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 from harness import PATIENCE, ExampleTest, HubTest
 
 NUMBERS = random.Random(7692)
-TEXT = "".join(NUMBERS.choice(("ü ", "€ ", "word ", "another ")) for _ in range(40_000))
+TEXT = "".join(NUMBERS.choice(("ü ", "€ ", "word ", "another ")) for _ in range(20_000))
 NOISE = NUMBERS.randbytes(100_000)
 
 
@@ -24,7 +24,7 @@ class Checks:
 
     def test_everything_comes_back_whatever_was_agreed_on(self):
         for server_alone, client_alone, server_bits, client_bits in itertools.product(
-            (False, True), (False, True), (None, 9, 12, 15), (True, 9, 15)
+            (False, True), (False, True), (None, 9), (True, 10)
         ):
             offer = {
                 "server_no_context_takeover": server_alone,
@@ -46,7 +46,7 @@ class Checks:
     def test_fragments_of_compressed_messages(self):
         socket = self.open()
         for size in (1, 1_000, 20_000):
-            pieces = [TEXT[at : at + size] for at in range(0, min(len(TEXT), 100 * size), size)]
+            pieces = [TEXT[at : at + size] for at in range(0, min(len(TEXT), 50 * size), size)]
             socket.send(pieces)
             self.assertTrue(socket.recv(timeout=PATIENCE) == "".join(pieces), "the echo differs")
 
