@@ -263,7 +263,7 @@ fn an_echoed_compressed_message_allocates_nothing() {
     let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let mut client = Client::websocket(&mut server, "/echo", offer);
     for len in [1_000, 30_000] {
-        let message: Vec<u8> = (0..len).map(|at| (at * at >> 8) as u8 & 15).collect();
+        let message: Vec<u8> = (0..len).map(|at| ((at * at) >> 8) as u8 & 15).collect();
         let mut payload = Vec::new();
         assert!(Deflater::new(LEVEL, WindowBits::MAX, false).deflate(&message, &mut payload));
         // The key is zero, and the header that of any binary message but for RSV1.

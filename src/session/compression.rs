@@ -236,10 +236,10 @@ mod without {
     use crate::ws::{Decoded, Decoder, Error, Limits};
 
     #[derive(Clone, Debug, Default)]
-    pub(crate) struct Compressors;
+    pub(crate) struct Compressors {}
 
     #[derive(Clone, Debug, Default)]
-    pub(crate) struct Deflating;
+    pub(crate) struct Deflating {}
 
     impl Deflating {
         pub(crate) fn sharing(self, _compressors: &Compressors) -> Deflating {
