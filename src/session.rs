@@ -36,7 +36,8 @@ impl Socket<'_> {
 
     /// Sends a part of a message whose size is not known yet, as fragments (RFC 6455 5.4). The first part decides
     /// whether it is text or binary; `last` ends the message. Text may be cut anywhere between characters. A
-    /// message sent in between ends the one in parts first, as fragments of two messages can't be mixed.
+    /// message sent in between ends the one in parts first, as fragments of two messages can't be mixed. A message in
+    /// parts is never compressed.
     pub fn send_part<'m>(&mut self, part: impl Into<Message<'m>>, last: bool) {
         self.link.send_part(self.out, part.into(), last);
     }
