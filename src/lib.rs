@@ -45,6 +45,12 @@
 //! published message goes `server` → [`channel::Log`] → once into each [`channel::Encoding`] in use → one write per
 //! reader, straight from there.
 //!
+//! # Features
+//!
+//! `net`, on by default, is the event loop, the server and the clients. `deflate`, off by default, is compressed
+//! WebSocket messages (permessage-deflate, RFC 7692) and `flate2`: where it is built, servers and clients agree on it
+//! with settings that keep nothing between messages, until they are told otherwise.
+//!
 //! # Limits
 //!
 //! Everything that arrives is limited before memory is taken for it, by default: see [`Limits`].
@@ -113,6 +119,8 @@ pub use server::{
 pub use session::Socket;
 #[cfg(feature = "net")]
 pub use ws::Message;
+#[cfg(all(feature = "net", feature = "deflate"))]
+pub use ws::deflate::Settings as Deflate;
 
 /// The README's program compiles.
 #[cfg(all(doctest, feature = "net"))]

@@ -115,7 +115,7 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// See [`MAX_WAIT`].
     pub wait: Duration,
-    /// Bytes of a WebSocket message ([`ws::MAX_MESSAGE`]).
+    /// Bytes of a WebSocket message ([`ws::MAX_MESSAGE`]); of a compressed one both as it comes and as it is.
     pub message: usize,
     /// Bytes of a WebSocket frame ([`ws::MAX_FRAME`]).
     pub frame: usize,

@@ -5,8 +5,12 @@
 //! sent after our close frame. It is the same for both roles but for two things: a client masks what it sends (5.3),
 //! and leaves it to the server to close the connection first (7.1.1).
 
+pub(crate) mod compression;
+
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use compression::{Compression, Inflating};
 
 use crate::command::{Command, Sender};
 use crate::net::{ConnectionId, Io, Mailbox, Output};
@@ -32,7 +36,8 @@ impl Socket<'_> {
 
     /// Sends a part of a message whose size is not known yet, as fragments (RFC 6455 5.4). The first part decides
     /// whether it is text or binary; `last` ends the message. Text may be cut anywhere between characters. A
-    /// message sent in between ends the one in parts first, as fragments of two messages can't be mixed.
+    /// message sent in between ends the one in parts first, as fragments of two messages can't be mixed. A message in
+    /// parts is never compressed.
     pub fn send_part<'m>(&mut self, part: impl Into<Message<'m>>, last: bool) {
         self.link.send_part(self.out, part.into(), last);
     }
@@ -80,6 +85,8 @@ pub(crate) struct Link {
     parts: Option<Box<Fragmenter>>,
     /// Where a client's masking keys come from; a server has none (5.1).
     masks: Option<Box<Random>>,
+    /// What was agreed on for compressed messages (RFC 7692).
+    compression: Option<Box<Compression>>,
 }
 
 /// Why a message in parts could not go on.
@@ -91,6 +98,9 @@ impl Link {
             self.finish_parts(out, b"");
         }
         if self.closed {
+            return;
+        }
+        if self.compression.is_some() && self.send_compressed(out, message) {
             return;
         }
         if self.masks.is_some() {
@@ -111,6 +121,20 @@ impl Link {
                 .as_slice(),
         );
         out.send(payload);
+    }
+
+    /// Sends a message compressed, if that pays. Says whether it is done.
+    fn send_compressed(&mut self, out: &mut Output, message: Message<'_>) -> bool {
+        let Some(mut compression) = self.compression.take() else {
+            return false;
+        };
+        let done = compression.deflate(message.as_bytes(), |payload| {
+            if let Some(mask) = self.mask() {
+                ws::write_compressed(out.buffer(), message.kind(), payload, mask);
+            }
+        });
+        self.compression = Some(compression);
+        done
     }
 
     /// How the next frame is masked: a server's not at all, a client's with a fresh key. `None` is that it may not be
@@ -243,6 +267,12 @@ impl Session {
         Session::client_with(Random::new())
     }
 
+    /// The same, with what was agreed on for compressed messages.
+    pub(crate) fn compressed(mut self, compression: Option<Compression>) -> Session {
+        self.link.compression = compression.map(Box::new);
+        self
+    }
+
     fn client_with(random: Random) -> Session {
         let link = Link {
             masks: Some(Box::new(random)),
@@ -286,6 +316,23 @@ impl Session {
         limits: &ws::Limits,
         patience: &Patience,
         io: &mut Io<'_>,
+        deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>),
+    ) {
+        let compression = self.link.compression.as_deref_mut();
+        let mut inflating = compression.map(Compression::take_inflater);
+        self.receive_inflating(input, inflating.as_mut(), limits, patience, io, deliver);
+        if let (Some(compression), Some(inflating)) = (&mut self.link.compression, inflating) {
+            compression.put_inflater(inflating);
+        }
+    }
+
+    fn receive_inflating(
+        &mut self,
+        input: &mut [u8],
+        mut inflating: Option<&mut Inflating>,
+        limits: &ws::Limits,
+        patience: &Patience,
+        io: &mut Io<'_>,
         mut deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>),
     ) {
         let Session {
@@ -301,7 +348,11 @@ impl Session {
         *silent = 0;
         let mut at = 0;
         loop {
-            let decoded = match decoder.decode(&mut input[at..], limits) {
+            let decoded = match &mut inflating {
+                None => decoder.decode(&mut input[at..], limits),
+                Some(inflating) => inflating.decode(decoder, &mut input[at..], limits),
+            };
+            let decoded = match decoded {
                 Ok(decoded) => decoded,
                 Err(error) => {
                     *violation = Some(error);

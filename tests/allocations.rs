@@ -253,6 +253,33 @@ fn an_echoed_message_allocates_nothing() {
     }
 }
 
+/// Neither inflating nor deflating: all connections without context takeover share their states and buffers.
+#[cfg(feature = "deflate")]
+#[test]
+fn an_echoed_compressed_message_allocates_nothing() {
+    use barewire::ws::deflate::{Deflater, LEVEL, WindowBits};
+
+    let mut server = server();
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let mut client = Client::websocket(&mut server, "/echo", offer);
+    for len in [1_000, 30_000] {
+        let message: Vec<u8> = (0..len).map(|at| ((at * at) >> 8) as u8 & 15).collect();
+        let mut payload = Vec::new();
+        assert!(Deflater::new(LEVEL, WindowBits::MAX, false).deflate(&message, &mut payload));
+        // The key is zero, and the header that of any binary message but for RSV1.
+        let mut sent = masked(payload.len());
+        let header = sent.len() - payload.len() - 4;
+        sent[0] = 0xC2;
+        sent.truncate(header);
+        sent.extend_from_slice(&[0; 4]);
+        sent.extend_from_slice(&payload);
+        let echo = echo_len(payload.len());
+        let count = rounds(&mut server, &mut client, &[&sent], echo);
+        eprintln!("echo of {len} bytes, compressed: {count} allocations in 1000 rounds");
+        assert_eq!(count, 0, "{len} bytes");
+    }
+}
+
 /// What is kept of an incomplete message takes memory, which is given back: idle connections hold none.
 #[test]
 fn an_echoed_message_that_arrives_in_parts_allocates_little() {

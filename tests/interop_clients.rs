@@ -89,6 +89,38 @@ mod messages {
         socket.close(CloseCode::NORMAL, "").unwrap();
     }
 
+    /// With every combination of what is kept and how far back messages refer.
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn compressed_messages_come_back() {
+        use barewire::Deflate;
+        use barewire::ws::deflate::WindowBits;
+
+        let Some(url) = server("/echo") else { return };
+        let words = "a few words, and \u{20ac} and \u{1f600}, ".repeat(3_000);
+        let bytes: Vec<u8> = (0..100_000u32)
+            .map(|n| (n.wrapping_mul(n) >> 7) as u8)
+            .collect();
+        for choice in 0..16 {
+            let window = [WindowBits::new(9), WindowBits::new(15)];
+            let settings = Deflate {
+                takeover: choice & 1 != 0,
+                peer_takeover: choice & 2 != 0,
+                window_bits: window[choice >> 2 & 1].unwrap(),
+                peer_window_bits: window[choice >> 3 & 1].unwrap(),
+                ..Deflate::default()
+            };
+            let mut socket = Connect::to(&url).deflate(settings).open().unwrap();
+            for end in [words.len(), 400 * words.len() / 3_000, 0, words.len()] {
+                socket.send(&words[..end]).unwrap();
+                assert!(text(&mut socket) == words[..end], "{settings:?}");
+                socket.send(&*bytes).unwrap();
+                assert!(self::bytes(&mut socket) == bytes, "{settings:?}");
+            }
+            socket.close(CloseCode::NORMAL, "").unwrap();
+        }
+    }
+
     #[test]
     fn fragments_from_the_server_are_put_together() {
         let Some(url) = server("/fragments") else {

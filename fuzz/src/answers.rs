@@ -91,7 +91,12 @@ impl Output {
             }
             output.answers.push(answer);
             if switches {
-                output.read_frames(rest);
+                let extensions = output
+                    .answers
+                    .last()
+                    .and_then(|answer| answer.field("Sec-WebSocket-Extensions"));
+                let extensions = extensions.map(str::to_owned);
+                output.read_frames(rest, extensions.as_deref());
                 break;
             }
         }
@@ -111,7 +116,7 @@ impl Output {
         output
     }
 
-    fn read_frames(&mut self, bytes: &[u8]) {
+    fn read_frames(&mut self, bytes: &[u8], extensions: Option<&str>) {
         let mut at = 0;
         while at < bytes.len() {
             let header = Header::decode(&bytes[at..]).expect("a valid header");
@@ -125,7 +130,17 @@ impl Output {
         }
         assert_eq!(at, bytes.len(), "a frame is cut");
         let whole = uncut(bytes.len());
-        let (seen, error) = decode(Role::Client, &Limits::default(), bytes, &whole);
+        let limits = Limits::default();
+        let (seen, error) = match extensions {
+            None => decode(Role::Client, &limits, bytes, &whole),
+            #[cfg(feature = "deflate")]
+            Some(agreed) => {
+                let takeover = !agreed.contains("server_no_context_takeover");
+                super::ws_deflate::decode(Role::Client, &limits, takeover, bytes, &whole)
+            }
+            #[cfg(not(feature = "deflate"))]
+            Some(agreed) => panic!("{agreed} was agreed on"),
+        };
         assert_eq!(error, None);
         let is_data = |frame: &Seen| matches!(frame, Seen::Text(_) | Seen::Binary(_));
         (self.data, self.control) = seen.into_iter().partition(is_data);

@@ -95,6 +95,18 @@ fn limits(setting: u8) -> Limits {
     limits
 }
 
+/// Small messages too, so that compressing is often tried.
+#[cfg(feature = "deflate")]
+fn deflate(setting: u8) -> barewire::Deflate {
+    barewire::Deflate {
+        level: setting >> 6,
+        threshold: if setting & 8 != 0 { 0 } else { 256 },
+        takeover: setting & 16 != 0,
+        peer_takeover: setting & 32 != 0,
+        ..barewire::Deflate::default()
+    }
+}
+
 /// Part of a script: bytes, or a step and its number.
 enum Part<'i> {
     Bytes(&'i [u8]),
@@ -130,6 +142,8 @@ impl World {
         let panicked = Arc::<AtomicBool>::default();
         let mut server = Server::unbound().expect("the system has descriptors");
         server.limits(limits.clone());
+        #[cfg(feature = "deflate")]
+        server.deflate(deflate(setting));
         server.on_error({
             let panicked = Arc::clone(&panicked);
             move |error| {

@@ -20,12 +20,16 @@ use super::messages::{Got, messages, poll};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
-const ENCODINGS: [Encoding; 5] = [
+const ENCODINGS: &[Encoding] = &[
     Encoding::Json,
     Encoding::SocketJson,
     Encoding::SocketRaw,
     Encoding::EventStream,
     Encoding::EventChunks,
+    #[cfg(feature = "deflate")]
+    Encoding::SocketJsonDeflated,
+    #[cfg(feature = "deflate")]
+    Encoding::SocketRawDeflated,
 ];
 
 /// The time at which all begins. Ids that a step makes up lie far below.
@@ -98,8 +102,16 @@ impl World {
             batch_bytes: 256,
             ..Limits::default()
         };
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut))]
+        let mut hub = Hub::new(limits, BIRTH);
+        // Small messages too.
+        #[cfg(feature = "deflate")]
+        hub.set_deflate(barewire::ws::deflate::Settings {
+            threshold: 0,
+            ..Default::default()
+        });
         World {
-            hub: Hub::new(limits, BIRTH),
+            hub,
             limits,
             now: BIRTH,
             logs: Default::default(),

@@ -25,6 +25,8 @@ pub mod sse_differential;
 pub mod sse_encode;
 pub mod ws_close;
 pub mod ws_decoder;
+#[cfg(feature = "deflate")]
+pub mod ws_deflate;
 pub mod ws_differential;
 pub mod ws_encode;
 pub mod ws_frame;
@@ -51,6 +53,8 @@ pub const LAWS: &[Law] = &[
     ("sse_encode", sse_encode::check),
     ("ws_close", ws_close::check),
     ("ws_decoder", ws_decoder::check),
+    #[cfg(feature = "deflate")]
+    ("ws_deflate", ws_deflate::check),
     ("ws_differential", ws_differential::check),
     ("ws_encode", ws_encode::check),
     ("ws_frame", ws_frame::check),

@@ -67,7 +67,31 @@ pub fn messages(encoding: Encoding, bytes: &[u8]) -> Vec<Got> {
             write_last_chunk(&mut chunks);
             blocks(&unchunked(&chunks))
         }
+        #[cfg(feature = "deflate")]
+        Encoding::SocketJsonDeflated => messages(Encoding::SocketJson, &inflated(bytes)),
+        #[cfg(feature = "deflate")]
+        Encoding::SocketRawDeflated => messages(Encoding::SocketRaw, &inflated(bytes)),
+        other => panic!("{other:?} is not known here"),
     }
+}
+
+/// The same frames without compression.
+#[cfg(feature = "deflate")]
+fn inflated(bytes: &[u8]) -> Vec<u8> {
+    use barewire::ws;
+    let whole = super::choice::uncut(bytes.len());
+    let limits = ws::Limits::default();
+    let (seen, error) = super::ws_deflate::decode(ws::Role::Client, &limits, false, bytes, &whole);
+    assert_eq!(error, None);
+    let mut out = Vec::new();
+    for frame in &seen {
+        match frame {
+            Seen::Text(text) => ws::write_message(&mut out, text.into(), None),
+            Seen::Binary(bytes) => ws::write_message(&mut out, bytes.into(), None),
+            other => panic!("{other:?} in a run"),
+        }
+    }
+    out
 }
 
 fn bare(data: Vec<u8>) -> Got {

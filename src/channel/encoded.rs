@@ -24,10 +24,13 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 use super::log::{Data, Record};
+#[cfg(feature = "deflate")]
+use crate::ws::deflate::{Deflater, Settings};
 use crate::{http, json, sse, ws};
 
 /// A way to write a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Encoding {
     /// A JSON object and a comma, as a poll's batch lists them.
     Json,
@@ -40,10 +43,17 @@ pub enum Encoding {
     /// A text/event-stream block as one chunk of a chunked body (RFC 9112 7.1), so that a stream over HTTP/1.1 can
     /// end without the connection, and a client can tell an end from a break.
     EventChunks,
+    /// As [`Encoding::SocketJson`], compressed (RFC 7692) where that pays, without reference to other messages, so
+    /// that it is the same for all who have agreed on permessage-deflate and on a window of the hub's size.
+    #[cfg(feature = "deflate")]
+    SocketJsonDeflated,
+    /// As [`Encoding::SocketRaw`], compressed in the same way.
+    #[cfg(feature = "deflate")]
+    SocketRawDeflated,
 }
 
 impl Encoding {
-    pub(super) const COUNT: usize = 5;
+    pub(super) const COUNT: usize = if cfg!(feature = "deflate") { 7 } else { 5 };
 
     pub(super) fn index(self) -> usize {
         self as usize
@@ -59,41 +69,135 @@ impl Encoding {
     /// assert_eq!(out, b"id: 7-0\ndata: hi\n\n");
     /// ```
     pub fn write(self, out: &mut Vec<u8>, record: &Record) {
-        self.write_with(out, record, &mut Vec::new());
+        Encoder::default().write(self, out, record);
     }
 
-    /// As [`Encoding::write`], with a place for what has to be written before its length can be.
-    fn write_with(self, out: &mut Vec<u8>, record: &Record, scratch: &mut Vec<u8>) {
-        scratch.clear();
+    /// The same without compression, and whether there was any.
+    pub(super) fn plain(self) -> (Encoding, bool) {
         match self {
+            #[cfg(feature = "deflate")]
+            Encoding::SocketJsonDeflated => (Encoding::SocketJson, true),
+            #[cfg(feature = "deflate")]
+            Encoding::SocketRawDeflated => (Encoding::SocketRaw, true),
+            encoding => (encoding, false),
+        }
+    }
+
+    /// The same compressed, if there is such an encoding.
+    #[cfg(feature = "deflate")]
+    pub(super) fn deflated(self) -> Encoding {
+        match self {
+            Encoding::SocketJson => Encoding::SocketJsonDeflated,
+            Encoding::SocketRaw => Encoding::SocketRawDeflated,
+            encoding => encoding,
+        }
+    }
+}
+
+/// Writes messages, with places for what has to be written before its length can be: one for all channels.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    scratch: Vec<u8>,
+    #[cfg(feature = "deflate")]
+    pub(super) deflating: Deflating,
+}
+
+/// What messages are compressed with.
+#[cfg(feature = "deflate")]
+#[derive(Debug, Default)]
+pub(super) struct Deflating {
+    pub(super) settings: Settings,
+    deflater: Option<Deflater>,
+    payload: Vec<u8>,
+}
+
+#[cfg(feature = "deflate")]
+impl Deflating {
+    pub(super) fn new(settings: Settings) -> Deflating {
+        Deflating {
+            settings,
+            ..Deflating::default()
+        }
+    }
+
+    /// The message as the payload of a compressed one, if that pays.
+    fn deflate(&mut self, message: &[u8]) -> Option<&[u8]> {
+        if message.len() < self.settings.threshold {
+            return None;
+        }
+        let Settings {
+            level, window_bits, ..
+        } = self.settings;
+        let deflater = self
+            .deflater
+            .get_or_insert_with(|| Deflater::new(level, window_bits, false));
+        self.payload.clear();
+        deflater
+            .deflate(message, &mut self.payload)
+            .then_some(&self.payload)
+    }
+}
+
+impl Encoder {
+    fn write(&mut self, encoding: Encoding, out: &mut Vec<u8>, record: &Record) {
+        self.scratch.clear();
+        let (encoding, deflated) = encoding.plain();
+        match encoding {
             Encoding::Json => {
                 write_json(out, record);
                 out.push(b',');
             }
             Encoding::SocketJson => {
-                write_json(scratch, record);
-                write_frame(out, ws::Opcode::Text, scratch);
+                let mut json = std::mem::take(&mut self.scratch);
+                write_json(&mut json, record);
+                self.write_frame(out, ws::Kind::Text, &json, deflated);
+                self.scratch = json;
             }
             Encoding::SocketRaw => match &record.data {
-                Data::Text(text) => write_frame(out, ws::Opcode::Text, text.as_bytes()),
-                Data::Binary(bytes) => write_frame(out, ws::Opcode::Binary, bytes),
+                Data::Text(text) => {
+                    self.write_frame(out, ws::Kind::Text, text.as_bytes(), deflated);
+                }
+                Data::Binary(bytes) => self.write_frame(out, ws::Kind::Binary, bytes, deflated),
             },
             Encoding::EventStream => write_block(out, record),
             Encoding::EventChunks => {
-                write_block(scratch, record);
-                http::write_chunk(out, scratch);
+                write_block(&mut self.scratch, record);
+                http::write_chunk(out, &self.scratch);
             }
+            // There is no other without compression.
+            #[cfg(feature = "deflate")]
+            Encoding::SocketJsonDeflated | Encoding::SocketRawDeflated => {}
         }
     }
-}
 
-fn write_frame(out: &mut Vec<u8>, opcode: ws::Opcode, payload: &[u8]) {
-    out.extend_from_slice(
-        ws::Header::new(opcode, payload.len() as u64)
-            .encode()
-            .as_slice(),
-    );
-    out.extend_from_slice(payload);
+    fn write_frame(&mut self, out: &mut Vec<u8>, kind: ws::Kind, payload: &[u8], deflated: bool) {
+        #[cfg(feature = "deflate")]
+        if deflated {
+            if let Some(payload) = self.deflating.deflate(payload) {
+                return ws::write_compressed(out, kind, payload, None);
+            }
+        }
+        #[cfg(not(feature = "deflate"))]
+        let _ = deflated;
+        let opcode = match kind {
+            ws::Kind::Text => ws::Opcode::Text,
+            ws::Kind::Binary => ws::Opcode::Binary,
+        };
+        let header = ws::Header::new(opcode, payload.len() as u64);
+        out.extend_from_slice(header.encode().as_slice());
+        out.extend_from_slice(payload);
+    }
+
+    /// Gives back what a large message has taken.
+    fn rest(&mut self) {
+        if self.scratch.capacity() > SEGMENT {
+            self.scratch = Vec::new();
+        }
+        #[cfg(feature = "deflate")]
+        if self.deflating.payload.capacity() > SEGMENT {
+            self.deflating.payload = Vec::new();
+        }
+    }
 }
 
 /// `{"id":"..","event":"..","data":".."}`; data that is not UTF-8 travels as base64 and says so.
@@ -152,7 +256,6 @@ const COPY: usize = 16 * 1024;
 pub(super) struct Run {
     encoding: Encoding,
     segments: VecDeque<Segment>,
-    scratch: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -196,36 +299,32 @@ impl Run {
         Run {
             encoding,
             segments: VecDeque::new(),
-            scratch: Vec::new(),
         }
     }
 
     /// Encodes the message with this index, which must be the one behind the last.
-    pub(super) fn push(&mut self, index: u64, record: &Record) {
+    pub(super) fn push(&mut self, index: u64, record: &Record, encoder: &mut Encoder) {
         // A segment that somebody holds is complete: `get_mut` finds it shared, and the next one begins.
         if let Some(last) = self.segments.back_mut() {
             if last.bytes.len() < SEGMENT / 2
                 || last.bytes.len() + record.data.as_bytes().len() < SEGMENT
             {
                 if let Some(bytes) = Arc::get_mut(&mut last.bytes) {
-                    self.encoding.write_with(bytes, record, &mut self.scratch);
+                    encoder.write(self.encoding, bytes, record);
                     last.ends.push(bytes.len());
                     return;
                 }
             }
         }
         let mut bytes = Vec::new();
-        self.encoding
-            .write_with(&mut bytes, record, &mut self.scratch);
+        encoder.write(self.encoding, &mut bytes, record);
         let ends = vec![bytes.len()];
         self.segments.push_back(Segment {
             first: index,
             ends,
             bytes: Arc::new(bytes),
         });
-        if self.scratch.capacity() > SEGMENT {
-            self.scratch = Vec::new();
-        }
+        encoder.rest();
     }
 
     /// Forgets the segments that hold nothing from `first` on.
@@ -310,7 +409,8 @@ mod tests {
     fn run_of(messages: &[&[u8]]) -> Run {
         let mut run = Run::new(Encoding::Json);
         for (index, data) in messages.iter().enumerate() {
-            run.push(index as u64, &record(index as u64, data));
+            let record = record(index as u64, data);
+            run.push(index as u64, &record, &mut Encoder::default());
         }
         run
     }
@@ -398,7 +498,7 @@ mod tests {
         assert_eq!(run.segments.len(), 1);
         let (next, rest) = run.advance(1, 10);
         assert_eq!(next, 2);
-        run.push(3, &record(3, b"c"));
+        run.push(3, &record(3, b"c"), &mut Encoder::default());
         assert_eq!(run.segments.len(), 2);
         assert_eq!(rest.map(|rest| rest.len()), Some(run.message(1).len() - 10));
     }

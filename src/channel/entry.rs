@@ -1,6 +1,6 @@
 //! One channel of a hub: its log, in the encodings of its readers, and whom to wake.
 
-use super::encoded::{Encoding, Run};
+use super::encoded::{Encoder, Encoding, Run};
 use super::id::Id;
 use super::log::{Log, Record, Retention};
 use super::reader::Reader;
@@ -56,25 +56,44 @@ impl Channel {
     }
 
     /// Begins to keep an encoding, from the oldest message retained.
-    pub(super) fn encode(&mut self, encoding: Encoding) {
+    pub(super) fn encode(&mut self, encoding: Encoding, encoder: &mut Encoder) {
         self.read[encoding.index()].lately = true;
-        let run = &mut self.runs[encoding.index()];
-        if run.is_none() {
-            let mut new = Run::new(encoding);
-            for (index, record) in (self.log.first()..).zip(self.log.records()) {
-                new.push(index, record);
+        if self.runs[encoding.index()].is_none() {
+            self.encode_anew(encoding, encoder);
+        }
+    }
+
+    fn encode_anew(&mut self, encoding: Encoding, encoder: &mut Encoder) {
+        let mut run = Run::new(encoding);
+        for (index, record) in (self.log.first()..).zip(self.log.records()) {
+            run.push(index, record, encoder);
+        }
+        self.runs[encoding.index()] = Some(Box::new(run));
+    }
+
+    /// Compresses anew what is kept compressed: the encoder does it in another way now.
+    #[cfg(feature = "deflate")]
+    pub(super) fn deflate_anew(&mut self, encoder: &mut Encoder) {
+        for encoding in [Encoding::SocketJsonDeflated, Encoding::SocketRawDeflated] {
+            if self.run(encoding).is_some() {
+                self.encode_anew(encoding, encoder);
             }
-            *run = Some(Box::new(new));
         }
     }
 
     /// Appends a message that came at the time `unix_ms`.
-    pub(super) fn append(&mut self, record: Record, unix_ms: u64, retention: &Retention) {
+    pub(super) fn append(
+        &mut self,
+        record: Record,
+        unix_ms: u64,
+        retention: &Retention,
+        encoder: &mut Encoder,
+    ) {
         let index = self.log.next();
         self.log.push(record);
         if let Some(record) = self.log.get(index) {
             for run in self.runs.iter_mut().flatten() {
-                run.push(index, record);
+                run.push(index, record, encoder);
             }
         }
         self.evict(retention, unix_ms);

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::encoded::Encoding;
+#[cfg(feature = "deflate")]
+use super::encoded::Deflating;
+use super::encoded::{Encoder, Encoding};
 use super::entry::Channel;
 use super::error::Error;
 use super::id::Id;
@@ -12,6 +14,8 @@ use super::reader::{BATCH_BYTES, BATCH_MESSAGES, Reader};
 use super::replica::Siblings;
 use crate::slab::Slab;
 use crate::sse;
+#[cfg(feature = "deflate")]
+use crate::ws::deflate::{Settings, WindowBits};
 
 /// Channels that a hub holds at once.
 pub const MAX_CHANNELS: usize = 10_000;
@@ -67,6 +71,7 @@ pub struct Hub {
     pub(super) floor: Id,
     /// It is one of several replicas of the same channels.
     pub(super) siblings: Option<Box<Siblings>>,
+    pub(super) encoder: Encoder,
     woken: Vec<u32>,
     /// Channels that rest, and until when, in that order.
     resting: VecDeque<(u64, u32)>,
@@ -86,6 +91,7 @@ impl Hub {
                 seq: 0,
             },
             siblings: None,
+            encoder: Encoder::default(),
             woken: Vec::new(),
             resting: VecDeque::new(),
             swept: 0,
@@ -95,6 +101,33 @@ impl Hub {
     /// Changes what is allowed from now on.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
+    }
+
+    /// Changes how messages are compressed from now on: level, threshold and window. Those that are kept compressed
+    /// are compressed anew.
+    #[cfg(feature = "deflate")]
+    pub fn set_deflate(&mut self, settings: Settings) {
+        if self.encoder.deflating.settings == settings {
+            return;
+        }
+        self.encoder.deflating = Deflating::new(settings);
+        for index in 0..self.channels.end() {
+            if let Some(channel) = self.channels.get_mut(index) {
+                channel.deflate_anew(&mut self.encoder);
+            }
+        }
+    }
+
+    /// The encoding for a reader of `encoding` that has agreed on permessage-deflate and on this window for what it is
+    /// sent. Compressed messages are the same for all readers, so that one with a smaller window than theirs is sent
+    /// uncompressed ones, which every receiver takes (RFC 7692 6).
+    #[cfg(feature = "deflate")]
+    pub fn deflated(&self, encoding: Encoding, window_bits: WindowBits) -> Encoding {
+        if window_bits >= self.encoder.deflating.settings.window_bits {
+            encoding.deflated()
+        } else {
+            encoding
+        }
     }
 
     /// Appends a message to the channel `name` at the time `unix_ms`, and says what id it got.
@@ -132,7 +165,8 @@ impl Hub {
 
     pub(super) fn append(&mut self, index: u32, record: Record, unix_ms: u64) {
         if let Some(channel) = self.channels.get_mut(index) {
-            channel.append(record, unix_ms, &self.limits.retention);
+            let retention = &self.limits.retention;
+            channel.append(record, unix_ms, retention, &mut self.encoder);
             if !channel.woken && channel.readers.len() > 0 {
                 channel.woken = true;
                 if !channel.resting {
@@ -161,7 +195,7 @@ impl Hub {
         if channel.readers.len() >= subscribers {
             return Err(Error::TooManySubscribers);
         }
-        channel.encode(encoding);
+        channel.encode(encoding, &mut self.encoder);
         channel.read[encoding.index()].readers += 1;
         let place = channel.readers.insert(waiter);
         let Position { next, gap } = channel.log.locate(start);

@@ -58,7 +58,9 @@ impl Hub {
             event: Some(GAP_EVENT.into()),
             data: Data::Text(data.into()),
         };
-        reader.encoding.write(out, &record);
+        // Too small to be worth compressing.
+        let (encoding, _) = reader.encoding.plain();
+        encoding.write(out, &record);
     }
 
     /// Appends what a poll gets that waits as `reader`.
@@ -97,7 +99,7 @@ impl Hub {
         check_name(name)?;
         if let Some(&index) = self.names.get(name) {
             if let Some(channel) = self.channels.get_mut(index) {
-                channel.encode(Encoding::Json);
+                channel.encode(Encoding::Json, &mut self.encoder);
                 let position = channel.log.locate(start);
                 if let Some(batch) = self.write_batch(index, position, out) {
                     return Ok(batch);

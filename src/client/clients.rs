@@ -10,6 +10,7 @@ use super::talk::{Around, Next, PATIENCE, Talk};
 use crate::command::Command;
 use crate::net::{ConnectionId, Dial, Io, Mailbox, Now, Protocol, millis};
 use crate::random::Random;
+use crate::session::compression::Compressors;
 use crate::slab::Slab;
 
 /// How long looking up a name may take. The system's own limit is sooner; this one is for an answer that was lost.
@@ -27,6 +28,8 @@ pub(crate) struct Clients {
     clients: Slab<Client>,
     mailbox: Mailbox<Command>,
     random: Random,
+    /// What its connections compress with.
+    pub(super) compressors: Compressors,
     dials: Vec<Dial<Dialed>>,
     generation: u32,
     draining: bool,
@@ -69,6 +72,7 @@ impl Clients {
             clients: Slab::new(),
             mailbox,
             random: Random::new(),
+            compressors: Compressors::default(),
             dials: Vec::new(),
             generation: 0,
             draining: false,

@@ -132,7 +132,8 @@ impl Clients {
         subscribe: Subscribe,
         handler: Handler,
     ) -> std::result::Result<ClientId, Error> {
-        let (url, options) = subscribe.check()?;
+        let (url, mut options) = subscribe.check()?;
+        options.deflating = options.deflating.sharing(&self.compressors);
         Ok(self.begin(Box::new(Follower::new(url, options, handler))))
     }
 
@@ -141,7 +142,8 @@ impl Clients {
         connect: Connect,
         on_message: super::websocket::OnMessage,
     ) -> std::result::Result<ClientId, Error> {
-        let (url, options, on_open, on_over) = connect.check()?;
+        let (url, mut options, on_open, on_over) = connect.check()?;
+        options.deflating = options.deflating.sharing(&self.compressors);
         let handlers = Handlers {
             on_open,
             on_message,

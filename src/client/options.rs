@@ -7,6 +7,7 @@ use super::error::Error;
 use super::event::Event;
 use super::url::Url;
 use crate::http::{FieldName, FieldValue};
+use crate::session::compression::Deflating;
 
 /// How a channel is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +103,7 @@ pub(super) struct Options {
     pub(super) interval: Duration,
     pub(super) wait: Duration,
     pub(super) silence: Option<Duration>,
+    pub(super) deflating: Deflating,
 }
 
 impl Subscribe {
@@ -116,6 +118,7 @@ impl Subscribe {
             interval: POLL_INTERVAL,
             wait: POLL_WAIT,
             silence: Some(SILENCE),
+            deflating: Deflating::default(),
         };
         Subscribe {
             url: url.to_owned(),
@@ -176,6 +179,17 @@ impl Subscribe {
     /// How long an event stream may be silent until it is taken for lost ([`SILENCE`]); `None`: for ever.
     pub fn silence(mut self, silence: Option<Duration>) -> Subscribe {
         self.options.silence = silence;
+        self
+    }
+
+    /// How a WebSocket's messages are compressed if the server agrees; `None`: not at all. By default as
+    /// [`Settings::default`](crate::ws::deflate::Settings) says.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(
+        mut self,
+        settings: impl Into<Option<crate::ws::deflate::Settings>>,
+    ) -> Subscribe {
+        self.options.deflating.settings = settings.into();
         self
     }
 

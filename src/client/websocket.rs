@@ -12,9 +12,10 @@ use super::options::{check_fields, written};
 use super::talk::{Around, HeadReader, Next, PATIENCE, Talk};
 use super::url::Url;
 use crate::command::Command;
-use crate::http::{ResponseHead, is_token};
+use crate::http::{FieldName, FieldValue, ResponseHead, is_token};
 use crate::net::Io;
 use crate::random::Random;
+use crate::session::compression::{Compression, Deflating};
 use crate::session::{Session, Socket};
 use crate::ws::handshake::{self, HandshakeError};
 use crate::ws::{self, CloseCode, Message};
@@ -73,6 +74,7 @@ pub(super) struct Options {
     protocols: Vec<String>,
     backoff: Option<Backoff>,
     limits: ws::Limits,
+    pub(super) deflating: Deflating,
 }
 
 impl Connect {
@@ -83,6 +85,7 @@ impl Connect {
             protocols: Vec::new(),
             backoff: None,
             limits: ws::Limits::default(),
+            deflating: Deflating::default(),
         };
         Connect {
             url: url.to_owned(),
@@ -129,6 +132,14 @@ impl Connect {
     /// What messages may come.
     pub fn limits(mut self, limits: ws::Limits) -> Connect {
         self.options.limits = limits;
+        self
+    }
+
+    /// How messages are compressed if the server agrees (RFC 7692); `None`: not at all. By default as
+    /// [`Settings::default`](crate::ws::deflate::Settings) says.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, settings: impl Into<Option<crate::ws::deflate::Settings>>) -> Connect {
+        self.options.deflating.settings = settings.into();
         self
     }
 
@@ -211,13 +222,22 @@ impl SocketClient {
         }
     }
 
-    fn judge(&self, head: &ResponseHead<'_>, key: &[u8; 16]) -> Result<Option<usize>, Error> {
+    /// Which subprotocol the server chose, and what it agreed on for compressed messages.
+    fn judge(
+        &self,
+        head: &ResponseHead<'_>,
+        key: &[u8; 16],
+    ) -> Result<(Option<usize>, Option<Compression>), Error> {
         if head.status() != 101 {
             return Err(Error::Status(head.status(), head.reason().to_owned()));
         }
         let offered: Vec<&str> = self.options.protocols.iter().map(String::as_str).collect();
-        let chosen = handshake::check_response(head, key, &offered).map_err(Error::Handshake)?;
-        Ok(chosen.and_then(|chosen| offered.iter().position(|offered| *offered == chosen)))
+        let deflating = &self.options.deflating;
+        let (chosen, compression) = deflating
+            .check_response(head, key, &offered)
+            .map_err(Error::Handshake)?;
+        let chosen = chosen.and_then(|chosen| offered.iter().position(|name| *name == chosen));
+        Ok((chosen, compression))
     }
 
     /// Takes the answer to the handshake. Says how much of the input that used.
@@ -230,9 +250,9 @@ impl SocketClient {
                 self.wire = Wire::Head { reader, key };
                 input.len()
             }
-            Ok(Some((used, Ok(protocol)))) => {
+            Ok(Some((used, Ok((protocol, compression))))) => {
                 self.protocol = protocol;
-                let mut session = Box::new(Session::client());
+                let mut session = Box::new(Session::client().compressed(compression));
                 io.set_deadline(super::SESSION.ping_interval);
                 let protocol = protocol.and_then(|chosen| self.options.protocols.get(chosen));
                 let protocol = protocol.map(String::as_str);
@@ -255,7 +275,12 @@ impl SocketClient {
 
     fn write_request(&self, out: &mut Vec<u8>, key: &[u8; 16]) -> Result<(), Error> {
         let protocols: Vec<&str> = self.options.protocols.iter().map(String::as_str).collect();
-        let fields = written(&self.options.fields);
+        let mut fields = written(&self.options.fields);
+        let offer = self.options.deflating.offer();
+        if let Some(offer) = &offer {
+            let offer = FieldValue::new(offer).map_err(Error::Field)?;
+            fields.push((FieldName::SEC_WEBSOCKET_EXTENSIONS, offer));
+        }
         let (host, target) = (self.url.authority(), &self.url.target);
         handshake::write_request(out, &host, target, key, &protocols, &fields)
             .map_err(Error::Handshake)

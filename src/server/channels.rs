@@ -214,6 +214,12 @@ impl Channels {
         self.hub.set_limits(limits);
     }
 
+    /// As [`Hub::set_deflate`].
+    #[cfg(feature = "deflate")]
+    pub(super) fn set_deflate(&mut self, settings: crate::ws::deflate::Settings) {
+        self.hub.set_deflate(settings);
+    }
+
     /// Applies what waits for this loop.
     pub(super) fn catch_up(&mut self) {
         let Some(replica) = &mut self.replica else {

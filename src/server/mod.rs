@@ -253,6 +253,33 @@ impl Server {
         self
     }
 
+    /// Sets how WebSocket messages are compressed on connections that are opened from now on, where the client agrees
+    /// (permessage-deflate, RFC 7692); `None`: not at all. By default as
+    /// [`Settings::default`](crate::ws::deflate::Settings) says: messages from 256 bytes on, and nothing is kept for a
+    /// connection between two messages.
+    ///
+    /// A message of a channel is compressed once for all its readers.
+    ///
+    /// ```
+    /// use barewire::Deflate;
+    /// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
+    /// server.deflate(Deflate { level: 1, threshold: 1_024, ..Deflate::default() });
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn deflate(
+        &mut self,
+        settings: impl Into<Option<crate::ws::deflate::Settings>>,
+    ) -> &mut Server {
+        let settings = settings.into();
+        let service = self.service();
+        service.deflating.settings = settings;
+        if let Some(settings) = settings {
+            service.hub.set_deflate(settings);
+        }
+        self
+    }
+
     /// Publishes into this server's channels, from any thread.
     pub fn publisher(&self) -> Publisher {
         Publisher {

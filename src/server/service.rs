@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::http::{DateCache, RequestHead};
 use crate::limits::Limits;
 use crate::net::{Io, Letter, Mailbox, Now};
+use crate::session::compression::Deflating;
 
 type Authorize = Box<dyn FnMut(&Request<'_>) -> Access + Send>;
 type OnError = Box<dyn FnMut(&Error) + Send>;
@@ -28,6 +29,7 @@ pub(crate) struct Service {
     pub(super) origins: Origins,
     pub(super) on_error: Option<OnError>,
     pub(super) dates: DateCache,
+    pub(super) deflating: Deflating,
     pub(super) mailbox: Mailbox<Command>,
     /// Connections that went on answering would fill memory: they go on when their output is taken.
     pub(super) crowded: Vec<u64>,
@@ -46,6 +48,7 @@ impl Service {
             origins: Origins::default(),
             on_error: None,
             dates: DateCache::new(),
+            deflating: Deflating::default(),
             mailbox,
             crowded: Vec::new(),
             draining: false,

@@ -13,6 +13,7 @@ use crate::channel::{Data, Encoding};
 use crate::error::Error;
 use crate::http::{FieldName, FieldValue, Status};
 use crate::net::Io;
+use crate::session::compression::Compression;
 use crate::ws::handshake::{HandshakeError, Upgrade};
 use crate::ws::{CloseCode, Message};
 
@@ -24,6 +25,12 @@ const FAILED: &str = "the server failed to answer";
 
 /// What a peer is told whose message was not published.
 const BEHIND: &str = "the server is too far behind with what was published";
+
+/// What the answer to a handshake says that is agreed on.
+struct Agreed<'a> {
+    protocol: Option<&'a str>,
+    extensions: Option<&'a str>,
+}
 
 impl Service {
     /// Opens a WebSocket on a channel.
@@ -42,23 +49,26 @@ impl Service {
         } else {
             Encoding::SocketJson
         };
+        let (compression, extensions) = self.deflating.accept(&upgrade).unzip();
+        // Its messages come out of the channel, compressed for all.
+        let compression = compression.map(Compression::without_takeover);
+        #[cfg(feature = "deflate")]
+        let encoding = compression.as_ref().map_or(encoding, |compression| {
+            self.hub.deflated(encoding, compression.window_bits())
+        });
         let waiter = io.id.to_u64();
         let reader = self
             .hub
             .attach(name, encoding, start, waiter)
             .map_err(channel_refusal)?;
         // Where it begins: who began at the tail and is cut off before the first message can go on from there.
-        let cursor = self
-            .hub
-            .cursor(&reader)
-            .map(|id| id.to_string())
-            .unwrap_or_default();
-        let socket = OpenSocket::new(Audience::Channel { reader, raw });
-        let fields = match FieldValue::new(&cursor) {
-            Ok(cursor) => &[(FieldName::LAST_EVENT_ID, cursor)][..],
-            Err(_) => &[],
+        let cursor = self.hub.cursor(&reader).map(|id| id.to_string());
+        let socket = OpenSocket::new(Audience::Channel { reader, raw }, compression);
+        let agreed = Agreed {
+            protocol: raw.then_some(RAW),
+            extensions: extensions.as_deref(),
         };
-        self.switch(connection, socket, &upgrade, raw.then_some(RAW), fields, io)?;
+        self.switch(connection, socket, &upgrade, &agreed, cursor.as_deref(), io)?;
         if let State::Socket(socket) = &mut connection.state {
             self.tell_socket_gap(socket, io);
         }
@@ -101,11 +111,17 @@ impl Service {
         let protocol = chosen
             .and_then(|chosen| spoken.get(chosen))
             .map(|name| name.to_string());
-        let open = OpenSocket::new(Audience::Route {
+        let (compression, extensions) = self.deflating.accept(&upgrade).unzip();
+        let audience = Audience::Route {
             index: socket,
             protocol: chosen,
-        });
-        self.switch(connection, open, &upgrade, protocol.as_deref(), &[], io)?;
+        };
+        let open = OpenSocket::new(audience, compression);
+        let agreed = Agreed {
+            protocol: protocol.as_deref(),
+            extensions: extensions.as_deref(),
+        };
+        self.switch(connection, open, &upgrade, &agreed, None, io)?;
         let pattern = self.router.get(index).map(|route| route.pattern.clone());
         let request = pattern
             .as_ref()
@@ -120,12 +136,22 @@ impl Service {
         connection: &mut Connection,
         socket: OpenSocket,
         upgrade: &Upgrade<'_>,
-        protocol: Option<&str>,
-        fields: &[(FieldName<'_>, FieldValue<'_>)],
+        agreed: &Agreed<'_>,
+        cursor: Option<&str>,
         io: &mut Io<'_>,
     ) -> Result<(), Response> {
+        let fields: Vec<_> = [
+            (FieldName::LAST_EVENT_ID, cursor.and_then(value_of)),
+            (
+                FieldName::SEC_WEBSOCKET_EXTENSIONS,
+                agreed.extensions.and_then(value_of),
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
         let date = self.dates.at(io.now.unix_ms / 1000);
-        let written = upgrade.write_response_with(io.out.buffer(), protocol, date, fields);
+        let written = upgrade.write_response_with(io.out.buffer(), agreed.protocol, date, &fields);
         // The state takes the socket even if the answer failed, so that its reader is detached in the end.
         connection.state = State::Socket(socket);
         written.map_err(handshake_refusal)?;
@@ -244,6 +270,11 @@ impl Service {
             _ => {}
         }
     }
+}
+
+/// An id or an extension with its parameters as a field's value: there is nothing in them that may not be there.
+fn value_of(text: &str) -> Option<FieldValue<'_>> {
+    FieldValue::new(text).ok()
 }
 
 fn handshake_refusal(error: HandshakeError) -> Response {

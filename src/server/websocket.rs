@@ -3,6 +3,7 @@
 use super::request::Request;
 use crate::channel::Reader;
 use crate::net::ConnectionId;
+use crate::session::compression::Compression;
 use crate::session::{Session, Socket};
 use crate::ws::{CloseCode, Message};
 
@@ -82,9 +83,9 @@ pub(super) struct OpenSocket {
 }
 
 impl OpenSocket {
-    pub(super) fn new(audience: Audience) -> OpenSocket {
+    pub(super) fn new(audience: Audience, compression: Option<Compression>) -> OpenSocket {
         OpenSocket {
-            session: Session::server(),
+            session: Session::server().compressed(compression),
             audience,
         }
     }

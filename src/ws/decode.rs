@@ -25,9 +25,11 @@ use super::{
     mask,
 };
 
-/// Reserved bits that a frame may have set. None: an extension that defines one (RFC 7692 uses RSV1
-/// on the first frame of a message) would be asked here.
-const DEFINED_RSV: u8 = 0;
+/// Reserved bits that the first frame of a message may have set where no extension is in use: none.
+const NO_RSV: u8 = 0;
+/// RFC 7692 6: RSV1 on the first frame of a message says that the message is compressed.
+#[cfg(feature = "deflate")]
+const COMPRESSED: u8 = 4;
 
 /// The buffer of a message that was delivered serves the next one if it is not larger than this,
 /// and if the next one is incomplete too; a stream of messages cut by the size of the read buffer
@@ -106,17 +108,64 @@ impl Decoder {
         input: &'a mut [u8],
         limits: &Limits,
     ) -> Result<Decoded<'a>, Error> {
-        let found = match self.state {
-            State::Open => self.step(input, limits),
+        let step = self.next(input, limits, NO_RSV)?;
+        self.lend(step, input)
+    }
+
+    /// As [`decode`](Decoder::decode), on a connection that has agreed on permessage-deflate: a message
+    /// that came compressed is inflated, and lent from `inflater`. [`Limits::message`] holds for what
+    /// came and for what it becomes.
+    #[cfg(feature = "deflate")]
+    pub fn decode_inflating<'a>(
+        &'a mut self,
+        input: &'a mut [u8],
+        limits: &Limits,
+        inflater: &'a mut super::deflate::Inflater,
+    ) -> Result<Decoded<'a>, Error> {
+        let step = self.next(input, limits, COMPRESSED)?;
+        let (used, text, inflated) = match &step {
+            Step::Whole { header, payload } if header.rsv != NO_RSV => {
+                let used = payload.end;
+                let payload = &mut input[payload.clone()];
+                if let Some(key) = header.mask {
+                    mask(key, 0, payload);
+                }
+                let text = header.opcode == Opcode::Text;
+                (used, text, inflater.inflate(payload, limits.message))
+            }
+            Step::Message { used } => match self.kept.as_ref().and_then(|kept| kept.compressed()) {
+                Some((text, payload)) => (*used, text, inflater.inflate(payload, limits.message)),
+                None => return self.lend(step, input),
+            },
+            _ => return self.lend(step, input),
+        };
+        let message = inflated.and_then(|bytes| match text {
+            true => str::from_utf8(bytes)
+                .map(Message::Text)
+                .map_err(|_| Error::InvalidUtf8),
+            false => Ok(Message::Binary(bytes)),
+        });
+        match message {
+            Ok(message) => Ok(Decoded {
+                used,
+                event: Some(Event::Message(message)),
+            }),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// The next step, where the first frame of a message may have these reserved bits.
+    #[inline]
+    fn next(&mut self, input: &mut [u8], limits: &Limits, rsv: u8) -> Result<Step, Error> {
+        match self.state {
+            State::Open => self
+                .step(input, limits, rsv)
+                .map_err(|error| self.fail(error)),
             State::Closed => {
                 self.kept = None;
                 Ok(Step::Incomplete)
             }
-            State::Failed(error) => return Err(error),
-        };
-        match found {
-            Ok(step) => self.lend(step, input),
-            Err(error) => Err(self.fail(error)),
+            State::Failed(error) => Err(error),
         }
     }
 
@@ -139,7 +188,7 @@ impl Decoder {
 
     /// Goes through frames until one completes an event or the input ends.
     #[inline]
-    fn step(&mut self, input: &mut [u8], limits: &Limits) -> Result<Step, Error> {
+    fn step(&mut self, input: &mut [u8], limits: &Limits, rsv: u8) -> Result<Step, Error> {
         if let Some(kept) = &mut self.kept {
             kept.take_back();
         }
@@ -162,7 +211,7 @@ impl Decoder {
                 return Ok(Step::Incomplete);
             };
             used += size;
-            self.admit(&header, limits)?;
+            self.admit(&header, limits, rsv)?;
             let available = (input.len() - used) as u64;
             let alone = header.fin && header.opcode != Opcode::Continuation;
             if alone && header.length <= available {
@@ -193,8 +242,9 @@ impl Decoder {
 
     /// Whether this frame may come now, from this peer, and is small enough.
     #[inline]
-    fn admit(&self, header: &Header, limits: &Limits) -> Result<(), Error> {
-        if header.rsv & !DEFINED_RSV != 0 {
+    fn admit(&self, header: &Header, limits: &Limits, rsv: u8) -> Result<(), Error> {
+        let first = matches!(header.opcode, Opcode::Text | Opcode::Binary);
+        if header.rsv != 0 && !(first && header.rsv == rsv) {
             return Err(Error::ReservedBits);
         }
         match (self.role, header.mask) {
@@ -360,6 +410,15 @@ impl Kept {
         &self.control[..usize::from(self.control_len)]
     }
 
+    /// The payload of the message, if it is compressed, and whether it is text.
+    #[cfg(feature = "deflate")]
+    fn compressed(&self) -> Option<(bool, &[u8])> {
+        match self.message.as_ref().map(|message| &message.content) {
+            Some(Content::Compressed { text, payload }) => Some((*text, payload)),
+            _ => None,
+        }
+    }
+
     /// Ends the loan of the last call.
     fn take_back(&mut self) {
         match std::mem::replace(&mut self.lent, Lent::Nothing) {
@@ -397,7 +456,7 @@ impl Kept {
             let spare = &mut self.spare;
             let message = self
                 .message
-                .get_or_insert_with(|| Assembly::new(header.opcode, std::mem::take(spare)));
+                .get_or_insert_with(|| Assembly::new(header, std::mem::take(spare)));
             message.pieces += 1;
         }
         self.frame = Some(Frame { header, taken: 0 });
@@ -489,11 +548,21 @@ enum Content {
     /// What is known to be UTF-8, and the code point that is cut at its end.
     Text(String, Utf8),
     Binary(Vec<u8>),
+    /// What is to be inflated when it is complete.
+    Compressed {
+        #[cfg_attr(not(feature = "deflate"), expect(dead_code))]
+        text: bool,
+        payload: Vec<u8>,
+    },
 }
 
 impl Assembly {
-    fn new(opcode: Opcode, buffer: Vec<u8>) -> Assembly {
-        let content = match opcode {
+    fn new(first: Header, buffer: Vec<u8>) -> Assembly {
+        let content = match first.opcode {
+            opcode if first.rsv != NO_RSV => Content::Compressed {
+                text: opcode == Opcode::Text,
+                payload: buffer,
+            },
             // The buffer is empty, and thereby UTF-8.
             Opcode::Text => Content::Text(
                 String::from_utf8(buffer).unwrap_or_default(),
@@ -508,7 +577,7 @@ impl Assembly {
     fn len(&self) -> usize {
         match &self.content {
             Content::Text(text, cut) => text.len() + cut.kept(),
-            Content::Binary(bytes) => bytes.len(),
+            Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => bytes.len(),
         }
     }
 
@@ -516,7 +585,7 @@ impl Assembly {
     fn held(&self) -> usize {
         match &self.content {
             Content::Text(text, cut) => text.capacity() + cut.kept(),
-            Content::Binary(bytes) => bytes.capacity(),
+            Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => bytes.capacity(),
         }
     }
 
@@ -529,7 +598,7 @@ impl Assembly {
                 text.extend(joined);
                 text.push_str(rest);
             }
-            Content::Binary(bytes) => {
+            Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => {
                 bytes.reserve_exact(room(bytes.len(), bytes.capacity(), payload.len(), most));
                 bytes.extend_from_slice(payload);
             }
@@ -548,14 +617,16 @@ impl Assembly {
     fn lend(&self) -> Message<'_> {
         match &self.content {
             Content::Text(text, _) => Message::Text(text),
-            Content::Binary(bytes) => Message::Binary(bytes),
+            Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => {
+                Message::Binary(bytes)
+            }
         }
     }
 
     fn into_buffer(self) -> Vec<u8> {
         let mut buffer = match self.content {
             Content::Text(text, _) => text.into_bytes(),
-            Content::Binary(bytes) => bytes,
+            Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => bytes,
         };
         buffer.clear();
         buffer

@@ -22,7 +22,18 @@ use super::{
 /// ```
 #[inline]
 pub fn write_message(out: &mut Vec<u8>, message: Message<'_>, mask: Option<[u8; 4]>) {
-    write_frame(out, opcode(message.kind()), true, message.as_bytes(), mask);
+    let header = Header::new(opcode(message.kind()), message.len() as u64);
+    write_frame(out, Header { mask, ..header }, message.as_bytes());
+}
+
+/// Appends a compressed message as one frame, on a connection that has agreed on permessage-deflate:
+/// `payload` is what the `Deflater` of the feature `deflate` made of it (RFC 7692 6).
+pub fn write_compressed(out: &mut Vec<u8>, kind: Kind, payload: &[u8], mask: Option<[u8; 4]>) {
+    let header = Header {
+        mask,
+        ..Header::new(opcode(kind), payload.len() as u64).compressed()
+    };
+    write_frame(out, header, payload);
 }
 
 /// Appends a ping. Refuses more than 125 bytes.
@@ -51,7 +62,8 @@ pub fn write_close(out: &mut Vec<u8>, close: Option<Close<'_>>, mask: Option<[u8
         payload[..2].copy_from_slice(&code.as_u16().to_be_bytes());
         payload[2..len].copy_from_slice(&reason.as_bytes()[..end]);
     }
-    write_frame(out, Opcode::Close, true, &payload[..len], mask);
+    let header = Header::new(Opcode::Close, len as u64);
+    write_frame(out, Header { mask, ..header }, &payload[..len]);
 }
 
 /// Writes a message whose size is not known when it starts, as a sequence of frames (RFC 6455 5.4).
@@ -132,7 +144,8 @@ impl Fragmenter {
             opcode(self.kind)
         };
         self.started = true;
-        write_frame(out, opcode, fin, piece, mask);
+        let header = Header::new(opcode, piece.len() as u64).fin(fin);
+        write_frame(out, Header { mask, ..header }, piece);
         Ok(())
     }
 }
@@ -153,28 +166,16 @@ fn write_control(
     if payload.len() > MAX_CONTROL_PAYLOAD {
         return Err(Error::ControlTooLong);
     }
-    write_frame(out, opcode, true, payload, mask);
+    let header = Header::new(opcode, payload.len() as u64);
+    write_frame(out, Header { mask, ..header }, payload);
     Ok(())
 }
 
 #[inline]
-fn write_frame(
-    out: &mut Vec<u8>,
-    opcode: Opcode,
-    fin: bool,
-    payload: &[u8],
-    mask: Option<[u8; 4]>,
-) {
-    let header = Header {
-        fin,
-        rsv: 0,
-        opcode,
-        mask,
-        length: payload.len() as u64,
-    };
+fn write_frame(out: &mut Vec<u8>, header: Header, payload: &[u8]) {
     out.reserve(MAX_HEADER + payload.len());
     out.extend_from_slice(header.encode().as_slice());
-    match mask {
+    match header.mask {
         Some(key) => mask_into(key, payload, out),
         None => out.extend_from_slice(payload),
     }

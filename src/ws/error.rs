@@ -47,6 +47,9 @@ pub enum Error {
     MessageTooBig,
     /// A message comes in more frames than [`Limits::pieces`](super::Limits::pieces).
     TooManyPieces,
+    /// A compressed message is no DEFLATE stream, or is cut off (RFC 7692 7.2.2).
+    #[cfg(feature = "deflate")]
+    Deflate,
 }
 
 impl Error {
@@ -66,6 +69,9 @@ impl Error {
             | Error::CloseTooShort
             | Error::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
             Error::InvalidUtf8 => CloseCode::INVALID_PAYLOAD,
+            // RFC 7692 has no code for it; to RFC 6455 7.4.1 it is data that is not what its message says it is.
+            #[cfg(feature = "deflate")]
+            Error::Deflate => CloseCode::INVALID_PAYLOAD,
             Error::FrameTooBig | Error::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
             Error::TooManyPieces => CloseCode::POLICY_VIOLATION,
             Error::CloseReasonTooLong => CloseCode::INTERNAL_ERROR,
@@ -95,6 +101,8 @@ impl fmt::Display for Error {
             Error::FrameTooBig => "the frame is larger than the limit",
             Error::MessageTooBig => "the message is larger than the limit",
             Error::TooManyPieces => "the message comes in more frames than the limit",
+            #[cfg(feature = "deflate")]
+            Error::Deflate => "the compressed message cannot be inflated",
         })
     }
 }

@@ -133,6 +133,11 @@ impl Header {
         }
     }
 
+    /// The same header, of a compressed message (RFC 7692 6: RSV1 on its first frame).
+    pub(crate) const fn compressed(self) -> Header {
+        Header { rsv: 4, ..self }
+    }
+
     /// The same header with FIN set or clear.
     pub const fn fin(self, fin: bool) -> Header {
         Header { fin, ..self }

@@ -81,6 +81,8 @@ pub enum HandshakeError {
     Accept,
     /// The server uses an extension that was not offered (RFC 6455 4.1 and 9.1).
     ExtensionNotOffered,
+    /// The server answers an extension's offer with what was not offered, or twice (RFC 7692 5.1 and 7.1).
+    ExtensionParameters,
     /// What is to be written into the request is not valid there.
     Http(http::Error),
 }
@@ -94,7 +96,8 @@ impl HandshakeError {
             HandshakeError::ProtocolNotOffered => Status::INTERNAL_SERVER_ERROR,
             HandshakeError::Refused(_)
             | HandshakeError::Accept
-            | HandshakeError::ExtensionNotOffered => Status::BAD_GATEWAY,
+            | HandshakeError::ExtensionNotOffered
+            | HandshakeError::ExtensionParameters => Status::BAD_GATEWAY,
             HandshakeError::Http(error) => error.status(),
             _ => Status::BAD_REQUEST,
         }
@@ -127,6 +130,7 @@ impl std::fmt::Display for HandshakeError {
             }
             HandshakeError::Accept => "Sec-WebSocket-Accept does not fit the key",
             HandshakeError::ExtensionNotOffered => "the extension was not offered",
+            HandshakeError::ExtensionParameters => "the extension was not offered like this",
             HandshakeError::Http(error) => return std::fmt::Display::fmt(error, f),
         })
     }
@@ -232,6 +236,12 @@ impl<'b> Upgrade<'b> {
     /// The values of Sec-WebSocket-Extensions, unread.
     pub fn extensions(&self) -> Values<'b, 'static> {
         self.head.fields().all("sec-websocket-extensions")
+    }
+
+    /// The members of Sec-WebSocket-Extensions, over all its fields: each the name of an
+    /// extension and perhaps parameters, the one that the client likes best first.
+    pub fn extension_offers(&self) -> http::Tokens<'b, 'static> {
+        self.head.fields().tokens("sec-websocket-extensions")
     }
 
     /// The Sec-WebSocket-Accept of the answer.

@@ -45,6 +45,9 @@
 //! # Ok::<(), ws::Error>(())
 //! ```
 //!
+//! **Compressed messages** (permessage-deflate, RFC 7692) come with the feature `deflate`: a module of this name
+//! negotiates them and inflates them on their way through the decoder.
+//!
 //! **What is strict.** Every violation of section 5 ends the decoder with an [`Error`] that knows
 //! its close code. Reserved bits, lengths that are not in their shortest form and close codes that
 //! may not be on the wire are refused. Text fails at the first byte that cannot be UTF-8, in a
@@ -53,6 +56,8 @@
 
 mod close;
 mod decode;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 mod encode;
 mod error;
 mod frame;
@@ -63,7 +68,9 @@ mod utf8;
 
 pub use close::{Close, CloseCode, MAX_CLOSE_REASON};
 pub use decode::{Decoded, Decoder};
-pub use encode::{Fragmenter, write_close, write_message, write_ping, write_pong};
+pub use encode::{
+    Fragmenter, write_close, write_compressed, write_message, write_ping, write_pong,
+};
 pub use error::Error;
 pub use frame::{EncodedHeader, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode};
 pub use mask::{mask, mask_into};

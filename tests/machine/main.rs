@@ -8,6 +8,8 @@ mod channel_sockets;
 mod conversations;
 mod cores;
 mod deadlines;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod handlers;
 mod http;
 mod limits;

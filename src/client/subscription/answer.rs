@@ -10,8 +10,8 @@ use crate::client::talk::PATIENCE;
 use crate::http::{BodyDecoder, HttpDate, ResponseHead, response_body_length};
 use crate::net::Io;
 use crate::session::Session;
+use crate::session::compression::Compression;
 use crate::sse;
-use crate::ws::handshake;
 
 /// How large a poll's answer may be: a batch is about 1 MiB unless one message alone is larger.
 const MAX_BATCH: u64 = 64 << 20;
@@ -22,6 +22,7 @@ const MAX_REDIRECTS: u8 = 20;
 enum Verdict {
     Socket {
         cursor: Option<Box<str>>,
+        compression: Option<Compression>,
     },
     Stream(BodyDecoder),
     Batch {
@@ -53,8 +54,11 @@ impl Follower {
                 .map(Into::into)
         };
         if transport == Transport::WebSocket && head.status() == 101 {
-            return match handshake::check_response(head, key, &[]) {
-                Ok(_) => Verdict::Socket { cursor: cursor() },
+            return match self.options.deflating.check_response(head, key, &[]) {
+                Ok((_, compression)) => Verdict::Socket {
+                    cursor: cursor(),
+                    compression,
+                },
                 Err(error) => Verdict::Failed(Error::Handshake(error)),
             };
         }
@@ -132,9 +136,12 @@ impl Follower {
             }
         };
         match verdict {
-            Verdict::Socket { cursor } => {
+            Verdict::Socket {
+                cursor,
+                compression,
+            } => {
                 self.answered(cursor);
-                self.wire = Wire::Socket(Box::new(Session::client()));
+                self.wire = Wire::Socket(Box::new(Session::client().compressed(compression)));
                 io.set_deadline(crate::client::SESSION.ping_interval);
             }
             Verdict::Stream(body) => {

@@ -65,6 +65,13 @@ impl Follower {
             ));
         }
         if self.transport() == Transport::WebSocket {
+            let offer = self.options.deflating.offer();
+            if let Some(offer) = &offer {
+                fields.push((
+                    FieldName::SEC_WEBSOCKET_EXTENSIONS,
+                    FieldValue::new(offer).map_err(Error::Field)?,
+                ));
+            }
             return handshake::write_request(out, &host, &target, key, &[], &fields)
                 .map_err(Error::Handshake);
         }

@@ -1,5 +1,7 @@
 //! Clients without sockets: the server's bytes are written out, and time passes when it is told to.
 
+#[cfg(feature = "deflate")]
+mod compression;
 mod cuts;
 mod falling_back;
 mod polls;

@@ -58,6 +58,7 @@ const paths = {
 };
 
 const sockets = new WebSocketServer({
+  perMessageDeflate: { threshold: 100 },
   noServer: true,
   handleProtocols: (offered) => SUPPORTED.find((name) => offered.has(name)) ?? false,
 });

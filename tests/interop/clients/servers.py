@@ -46,7 +46,6 @@ class WebSockets:
             0,
             process_request=self.before,
             select_subprotocol=lambda _, offered: next((n for n in ("v2.example", "v1.example") if n in offered), None),
-            compression=None,
             max_size=None,
         )
         self.url = "ws://127.0.0.1:%d" % self.server.socket.getsockname()[1]

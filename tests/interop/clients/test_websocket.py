@@ -9,7 +9,13 @@ from support import ROOT, ClientTest, NodeServers, start
 
 class Checks:
     def test_everything_that_the_rust_tests_say(self):
-        command = ["cargo", "test", "--quiet", "--test", "interop_clients", "--", "--test-threads=1"]
+        self.run_rust_tests()
+
+    def test_everything_that_the_rust_tests_say_with_compression(self):
+        self.run_rust_tests("--features", "deflate")
+
+    def run_rust_tests(self, *options):
+        command = ["cargo", "test", "--quiet", *options, "--test", "interop_clients", "--", "--test-threads=1"]
         environment = {**os.environ, "BAREWIRE_WS_SERVER": self.url, "CARGO_TERM_COLOR": "never"}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
