@@ -103,6 +103,9 @@ pub use command::{Publisher, Sender, Stopper};
 pub use error::{Error, Result};
 #[cfg(feature = "net")]
 pub use limits::Limits;
+#[cfg(feature = "tls")]
+#[doc(inline)]
+pub use net::tls;
 #[cfg(feature = "net")]
 pub use server::{
     Access, EventStream, Later, Reply, Request, Response, Server, Simulation, Stream,

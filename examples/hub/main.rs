@@ -12,21 +12,23 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use barewire::{Response, Server, client};
-use common::Options;
+use barewire::{Response, client};
+use common::{Options, tls};
 
 const HELP: &str = "\
 Channels that anybody may publish to and read, in four ways: short poll, long poll, event stream, WebSocket.
 GET / is a page that shows them side by side; each channel is at /channels/NAME.
 
-Usage: hub [--listen ADDR] [--allow-origin ORIGIN]...
+Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--tls-cert FILE --tls-key FILE]
 
   --listen ADDR           the address to listen on [default: 127.0.0.1:9000]; port 0 lets the system choose
-  --allow-origin ORIGIN   let pages of this origin publish and open WebSockets too; * lets those of every origin";
+  --allow-origin ORIGIN   let pages of this origin publish and open WebSockets too; * lets those of every origin
+  --tls-cert FILE         serve https:// and wss:// with this certificate (PEM, its issuers' behind it); takes --features tls
+  --tls-key FILE          its private key (PEM)";
 
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
-    let mut server = Server::bind(options.text("listen", "127.0.0.1:9000"))?;
+    let mut server = tls::bind(&options, "127.0.0.1:9000")?;
     server.get("/", |_request, reply| reply.html(include_str!("page.html")));
     server.get("/barewire.js", |_request, reply| {
         reply.send(source("text/javascript; charset=utf-8", client::JAVASCRIPT));
@@ -38,7 +40,7 @@ fn main() -> common::Outcome {
     for origin in options.all("allow-origin") {
         server.allow_origin(origin);
     }
-    common::serve(server)
+    common::serve_as(tls::scheme(&options), server)
 }
 
 /// A part of the client for browsers, to be asked for again after an update.

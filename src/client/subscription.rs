@@ -357,6 +357,11 @@ impl Talk for Follower {
         &self.url
     }
 
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<&crate::net::tls::ClientTls> {
+        self.options.tls.as_ref()
+    }
+
     fn connected(&mut self, io: &mut Io<'_>, around: &mut Around<'_>) {
         self.plan = None;
         self.reached = true;

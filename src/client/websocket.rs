@@ -14,6 +14,8 @@ use super::url::Url;
 use crate::command::Command;
 use crate::http::{ResponseHead, is_token};
 use crate::net::Io;
+#[cfg(feature = "tls")]
+use crate::net::tls::ClientTls;
 use crate::random::Random;
 use crate::session::{Session, Socket};
 use crate::ws::handshake::{self, HandshakeError};
@@ -73,16 +75,21 @@ pub(super) struct Options {
     protocols: Vec<String>,
     backoff: Option<Backoff>,
     limits: ws::Limits,
+    /// Always there where the URL is a secure one.
+    #[cfg(feature = "tls")]
+    tls: Option<ClientTls>,
 }
 
 impl Connect {
-    /// A WebSocket to this URL (`ws://`, or `http://`, which is the same).
+    /// A WebSocket to this URL (`ws://`, or `http://`, which is the same; with the feature `tls` also `wss://` and `https://`).
     pub fn to(url: &str) -> Connect {
         let options = Options {
             fields: Vec::new(),
             protocols: Vec::new(),
             backoff: None,
             limits: ws::Limits::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
         };
         Connect {
             url: url.to_owned(),
@@ -132,6 +139,13 @@ impl Connect {
         self
     }
 
+    /// Whom to trust where the URL is `wss://` or `https://`, instead of those whom the system trusts.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: &ClientTls) -> Connect {
+        self.options.tls = Some(tls.clone());
+        self
+    }
+
     pub(super) fn take_handlers(&mut self) -> (OnOpen, OnOver) {
         (
             std::mem::replace(&mut self.on_open, Box::new(|_| {})),
@@ -139,8 +153,11 @@ impl Connect {
         )
     }
 
-    pub(super) fn check(self) -> Result<(Url, Options, OnOpen, OnOver), Error> {
+    #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
+    pub(super) fn check(mut self) -> Result<(Url, Options, OnOpen, OnOver), Error> {
         let url = Url::parse(&self.url)?;
+        #[cfg(feature = "tls")]
+        super::options::trust_for(&url, &mut self.options.tls)?;
         check_fields(&self.options.fields)?;
         if !self
             .options
@@ -265,6 +282,11 @@ impl SocketClient {
 impl Talk for SocketClient {
     fn url(&self) -> &Url {
         &self.url
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<&ClientTls> {
+        self.options.tls.as_ref()
     }
 
     fn connected(&mut self, io: &mut Io<'_>, around: &mut Around<'_>) {
