@@ -331,6 +331,9 @@ impl Follower {
         };
         match error {
             Error::Url(_) | Error::Field(_) | Error::Randomness => false,
+            // Who is not trusted one way is not trusted another.
+            #[cfg(feature = "tls")]
+            Error::Tls(error) if !error.is_passing() => false,
             error => !error.is_passing() || self.way_failures >= most,
         }
     }

@@ -190,6 +190,10 @@ impl Session {
                 }
                 Err(error) => return Err(error.into()),
             }
+            // Reading from what is empty would mean the end to rustls.
+            if records.is_empty() {
+                return Ok(filled);
+            }
             // Behind a `close_notify` nothing is taken.
             match self.connection.read_tls(&mut records) {
                 Ok(0) => return Ok(filled),
