@@ -35,11 +35,15 @@
 //! `no_application_protocol`, and one that names none may come in. There is no renegotiation, no compression, no early
 //! data (whose replay no handler would notice) and nothing before TLS 1.2.
 
+#[cfg(test)]
+pub(crate) mod certificates;
 mod client;
 mod error;
 mod pem;
 mod server;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
