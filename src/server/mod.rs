@@ -163,6 +163,14 @@ impl Server {
             .ok_or(Error::Io(std::io::ErrorKind::NotConnected.into()))
     }
 
+    /// All addresses that it listens on, in the order in which it was told to.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn local_addrs(&self) -> Result<Vec<SocketAddr>> {
+        Ok(self.event_loop.local_addrs()?)
+    }
+
     /// Answers GET (and HEAD) of `path` with what `handler` replies. See [`Server::route`].
     pub fn get(
         &mut self,

@@ -123,6 +123,8 @@ impl Session {
                 });
             }
             Some(count) => return Ok(Taken { count, more: true }),
+            // Met behind plaintext that had to be handed on first.
+            None if self.failed => return Err(ErrorKind::InvalidData.into()),
             None => {}
         }
         // Both halves of one buffer: records behind, plaintext in front, with room for a record that was incomplete.

@@ -65,7 +65,7 @@ fn an_end_without_close_notify_is_a_cut() {
 fn a_line_that_breaks_at_any_byte_ends_what_it_carries_once() {
     let (read, written) = echo(Default::default()).moved;
     // The large message is the same everywhere.
-    let places = |end: usize| (0..=end).filter(move |at| at % 7 == 0 || at + 60 > end);
+    let places = |end: usize| (0..=end).filter(move |at| at % 29 == 0 || at + 30 > end);
     let reset = How::Fails(ErrorKind::ConnectionReset);
     for how in [reset, How::HalfEnds] {
         for place in places(read) {
@@ -84,9 +84,9 @@ fn a_subscription_whose_line_breaks_loses_and_repeats_nothing() {
     for transport in Transport::ALL {
         let (read, written) = follow_over(Carrier::Secured, transport, Vec::new()).moved;
         let reset = How::Fails(ErrorKind::ConnectionReset);
-        let reads = (0..=read).step_by(61).map(|at| Cut::Read(at, reset));
+        let reads = (0..=read).step_by(149).map(|at| Cut::Read(at, reset));
         let writes = (0..=written)
-            .step_by(61)
+            .step_by(149)
             .map(|at| Cut::Written(at, How::HalfEnds));
         for cut in reads.chain(writes) {
             let faults = vec![[Faults::cut(cut), Faults::default()]];
