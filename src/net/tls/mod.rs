@@ -39,6 +39,7 @@
 pub(crate) mod certificates;
 mod client;
 mod error;
+mod filter;
 mod pem;
 mod server;
 mod session;
@@ -52,6 +53,7 @@ use rustls::crypto::CryptoProvider;
 pub use client::ClientTls;
 pub(crate) use client::server_name;
 pub use error::Error;
+pub use filter::Filter;
 pub use pem::Roots;
 pub use server::ServerTls;
 pub(super) use session::Session;
