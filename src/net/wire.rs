@@ -73,6 +73,11 @@ pub(crate) struct Wire<S> {
     session: Option<Box<Session>>,
 }
 
+/// An idle connection that is not secured pays for a pointer with the feature, and nothing without.
+const _: () = assert!(
+    size_of::<Wire<usize>>() == size_of::<usize>() * if cfg!(feature = "tls") { 2 } else { 1 }
+);
+
 impl<S> From<S> for Wire<S> {
     fn from(socket: S) -> Wire<S> {
         Wire {

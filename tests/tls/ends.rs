@@ -96,7 +96,7 @@ fn a_record_that_was_changed_on_the_way_is_an_error() {
     assert!(
         matches!(
             update,
-            Update::Ended(Some(ClientError::Tls(TlsError::Protocol(_))))
+            Update::Lost(ClientError::Tls(TlsError::Protocol(_)), _)
         ),
         "{update:?}"
     );

@@ -53,12 +53,27 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same may succeed later with nothing changed here: an attempt that was cut short may; a
-    /// certificate that is not trusted will not be.
+    /// Whether the same may succeed later with nothing changed here: an attempt that was cut short or garbled may, as
+    /// whatever stands in front of a server that is restarted may say anything. A certificate that is not trusted will not
+    /// be, and what both sides support stays what it is.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Error::Timeout | Error::Unfinished | Error::Truncated)
+        match self {
+            Error::Timeout | Error::Unfinished | Error::Truncated | Error::Protocol(_) => true,
+            Error::Alert(code) => GARBLED.contains(&AlertDescription::from(*code)),
+            _ => false,
+        }
     }
 }
+
+/// The alerts that say nothing of what either side has, knows or wants (RFC 8446 6.2).
+const GARBLED: [AlertDescription; 6] = [
+    AlertDescription::UnexpectedMessage,
+    AlertDescription::BadRecordMac,
+    AlertDescription::RecordOverflow,
+    AlertDescription::DecodeError,
+    AlertDescription::DecryptError,
+    AlertDescription::InternalError,
+];
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
