@@ -286,8 +286,7 @@ impl<C, S: Transport> Slot<C, S> {
         };
         self.phase = Phase::Open;
         (self.writable, self.unblocked) = (self.wire.unsent() == 0, false);
-        // What came with the last message lies here, and no edge will tell of it.
-        self.readable = true;
+        // It stays readable: what came with the last message lies here, and no edge will tell of it.
         if self.wire.is_client() {
             return self.call(visit, |protocol, connection, io| {
                 protocol.dialed(connection, io)
