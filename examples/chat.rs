@@ -15,26 +15,29 @@ use std::sync::mpsc::{Receiver, channel};
 
 use barewire::client::Backoff;
 use barewire::{Client, Connect, Sender, Subscribe, Update};
+use common::tls::Trust;
 use serde_json::{Value, json};
 
 const HELP: &str = "\
 Talks with everybody on a channel: sends each line of standard input, prints what the others say, and what was said
 before. On stderr it tells how it is connected.
 
-Usage: chat [URL] [--name NAME]
+Usage: chat [URL] [--name NAME] [--ca FILE]
 
   URL            the channel [default: http://127.0.0.1:9000/channels/chat]
-  --name NAME    who you are [default: guest and a number]";
+  --name NAME    who you are [default: guest and a number]
+  --ca FILE      trust only who has a certificate from one of these authorities (PEM); takes --features tls";
 
 fn main() -> common::Outcome {
-    let (url, name) = arguments()?;
+    let Arguments { url, name, ca } = arguments()?;
     // Names may be taken twice; what comes back is told by the time at which this program began.
     let me = format!("{:x}", std::time::UNIX_EPOCH.elapsed()?.as_nanos());
     let mut client = Client::new()?;
 
     let (failed, failures) = channel::<String>();
     let (myself, deaf, stopper) = (me.clone(), failed.clone(), client.stopper());
-    client.subscribe(Subscribe::to(&url), move |update| match update {
+    let ears = Subscribe::to(&url).trusting(ca.as_deref())?;
+    client.subscribe(ears, move |update| match update {
         Update::Event(event) if event.is_gap() => eprintln!("some of what was said is lost"),
         Update::Event(event) => hear(&event.data(), &myself),
         Update::Connected(transport) => eprintln!("connected: {transport}"),
@@ -50,6 +53,7 @@ fn main() -> common::Outcome {
     let (opened, mouths) = channel();
     let over = opened.clone();
     let mouth = Connect::to(&format!("{url}?from=now"))
+        .trusting(ca.as_deref())?
         .reconnect(Backoff::default())
         .on_open(move |socket| drop(opened.send(Some(socket.sender()))))
         .on_over(move |end| {
@@ -109,21 +113,34 @@ fn speak(mouths: &Receiver<Option<Sender>>, name: &str, me: &str) -> usize {
     unsent
 }
 
-fn arguments() -> Result<(String, String), lexopt::Error> {
+struct Arguments {
+    url: String,
+    name: String,
+    ca: Option<String>,
+}
+
+fn arguments() -> Result<Arguments, lexopt::Error> {
     use lexopt::prelude::*;
-    let (mut url, mut name) = (None, format!("guest {}", std::process::id()));
+    let mut given = Arguments {
+        url: String::new(),
+        name: format!("guest {}", std::process::id()),
+        ca: None,
+    };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
-            Long("name") => name = arguments.value()?.string()?,
+            Long("name") => given.name = arguments.value()?.string()?,
+            Long("ca") => given.ca = Some(arguments.value()?.string()?),
             Long("help") | Short('h') => {
                 println!("{HELP}");
                 std::process::exit(0);
             }
-            Value(value) if url.is_none() => url = Some(value.string()?),
+            Value(value) if given.url.is_empty() => given.url = value.string()?,
             _ => return Err(argument.unexpected()),
         }
     }
-    let url = url.unwrap_or_else(|| "http://127.0.0.1:9000/channels/chat".to_owned());
-    Ok((url, name))
+    if given.url.is_empty() {
+        given.url = "http://127.0.0.1:9000/channels/chat".to_owned();
+    }
+    Ok(given)
 }

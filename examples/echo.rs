@@ -5,24 +5,25 @@
 
 mod common;
 
-use barewire::Server;
-use common::Options;
+use common::{Options, tls};
 
 const HELP: &str = "\
 A WebSocket echo on every path.
 
-Usage: echo [--listen ADDR] [--compress HOW]
+Usage: echo [--listen ADDR] [--compress HOW] [--tls-cert FILE --tls-key FILE]
 
-  --listen ADDR   the address to listen on [default: 127.0.0.1:9001]; port 0 lets the system choose
-  --compress HOW  each message `alone` [default], with `takeover` of contexts, or `never`; built with --features deflate";
+  --listen ADDR     the address to listen on [default: 127.0.0.1:9001]; port 0 lets the system choose
+  --compress HOW    each message `alone` [default], with `takeover` of contexts, or `never`; takes --features deflate
+  --tls-cert FILE   serve wss:// with this certificate (PEM, its issuers' behind it); takes --features tls
+  --tls-key FILE    its private key (PEM)";
 
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
-    let mut server = Server::bind(options.text("listen", "127.0.0.1:9001"))?;
+    let mut server = tls::bind(&options, "127.0.0.1:9001")?;
     #[cfg(feature = "deflate")]
     server.deflate(deflate(options.text("compress", "alone"))?);
     server.websocket("/{*path}", |socket, message| socket.send(message));
-    common::serve(server)
+    common::serve_as(tls::scheme(&options), server)
 }
 
 #[cfg(feature = "deflate")]

@@ -5,20 +5,23 @@
 
 mod common;
 
-use barewire::{Client, Connect, WebSocket};
+use barewire::{Client, Connect};
+use common::tls::Trust;
 
 const HELP: &str = "\
 Runs all cases of an Autobahn fuzzing server, echoing every message, and has it write its report.
 
-Usage: echo_client [--server URL] [--agent NAME]
+Usage: echo_client [--server URL] [--agent NAME] [--ca FILE]
 
   --server URL    the fuzzing server [default: ws://127.0.0.1:9001]
-  --agent NAME    the name in the report [default: barewire]";
+  --agent NAME    the name in the report [default: barewire]
+  --ca FILE       trust only who has a certificate from one of these authorities (PEM); takes --features tls";
 
 fn main() -> common::Outcome {
-    let (server, agent) = arguments()?;
+    let (server, agent, ca) = arguments()?;
     let agent = percent_encoded(&agent);
-    let mut socket = WebSocket::connect(&format!("{server}/getCaseCount"))?;
+    let connect = |path: &str| Connect::to(&format!("{server}/{path}")).trusting(ca.as_deref());
+    let mut socket = connect("getCaseCount")?.open()?;
     let count = socket.receive()?.ok_or("the server said no case count")?;
     let count: u32 = count
         .as_text()
@@ -26,9 +29,9 @@ fn main() -> common::Outcome {
         .trim()
         .parse()?;
     for case in 1..=count {
-        echo(&format!("{server}/runCase?case={case}&agent={agent}"))?;
+        echo(connect(&format!("runCase?case={case}&agent={agent}"))?)?;
     }
-    let mut socket = WebSocket::connect(&format!("{server}/updateReports?agent={agent}"))?;
+    let mut socket = connect(&format!("updateReports?agent={agent}"))?.open()?;
     while socket.receive()?.is_some() {}
     println!("{count} cases run");
     Ok(())
@@ -36,9 +39,9 @@ fn main() -> common::Outcome {
 
 /// Echoes from the handler, so that what came before a broken frame is answered before the connection is failed.
 /// Many cases end with an error on purpose; the server judges.
-fn echo(url: &str) -> barewire::Result<()> {
+fn echo(connect: Connect) -> barewire::Result<()> {
     let mut client = Client::new()?;
-    client.connect(Connect::to(url), |socket, message| socket.send(message))?;
+    client.connect(connect, |socket, message| socket.send(message))?;
     client.run()
 }
 
@@ -53,14 +56,16 @@ fn percent_encoded(value: &str) -> String {
     value.bytes().map(encoded).collect()
 }
 
-fn arguments() -> Result<(String, String), lexopt::Error> {
+fn arguments() -> Result<(String, String, Option<String>), lexopt::Error> {
     use lexopt::prelude::*;
     let (mut server, mut agent) = ("ws://127.0.0.1:9001".to_owned(), "barewire".to_owned());
+    let mut ca = None;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("server") => server = arguments.value()?.string()?,
             Long("agent") => agent = arguments.value()?.string()?,
+            Long("ca") => ca = Some(arguments.value()?.string()?),
             Long("help") | Short('h') => {
                 println!("{HELP}");
                 std::process::exit(0);
@@ -68,5 +73,5 @@ fn arguments() -> Result<(String, String), lexopt::Error> {
             _ => return Err(argument.unexpected()),
         }
     }
-    Ok((server.trim_end_matches('/').to_owned(), agent))
+    Ok((server.trim_end_matches('/').to_owned(), agent, ca))
 }

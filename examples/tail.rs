@@ -7,17 +7,20 @@ mod common;
 use std::io::Write;
 
 use barewire::{Subscribe, Transport, Update};
+use common::tls::Trust;
 
 const HELP: &str = "\
 Follows a channel and prints its events; on stderr, how it is connected.
 
 Usage: tail URL [--transport auto|websocket|sse|long-poll|short-poll] [--last-event-id ID] [--count N] [--json]
+            [--ca FILE]
 
   --transport WAY      how to read [default: auto]; with sse, URL may be any server's event stream
   --last-event-id ID   begin behind this event; without it, with the oldest that is retained
   --from-now           begin with what is published from now on
   --count N            end after so many events
-  --json               print a line {\"id\",\"event\",\"data\"} per event";
+  --json               print a line {\"id\",\"event\",\"data\"} per event
+  --ca FILE            trust only who has a certificate from one of these authorities (PEM); takes --features tls";
 
 fn main() -> common::Outcome {
     let arguments = Arguments::parse()?;
@@ -72,7 +75,7 @@ impl Arguments {
     fn parse() -> Result<Arguments, Box<dyn std::error::Error>> {
         use lexopt::prelude::*;
         let (mut url, mut transport, mut after, mut from_now) = (None, None, None, false);
-        let (mut count, mut json) = (None, false);
+        let (mut count, mut json, mut ca) = (None, false, None);
         let mut arguments = lexopt::Parser::from_env();
         while let Some(argument) = arguments.next()? {
             match argument {
@@ -81,6 +84,7 @@ impl Arguments {
                 Long("from-now") => from_now = true,
                 Long("count") => count = Some(arguments.value()?.parse()?),
                 Long("json") => json = true,
+                Long("ca") => ca = Some(arguments.value()?.string()?),
                 Long("help") | Short('h') => {
                     println!("{HELP}");
                     std::process::exit(0);
@@ -90,6 +94,7 @@ impl Arguments {
             }
         }
         let mut subscribe = Subscribe::to(&url.ok_or("which URL? See --help")?);
+        subscribe = subscribe.trusting(ca.as_deref())?;
         if let Some(transport) = transport {
             subscribe = subscribe.transport(transport);
         }

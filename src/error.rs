@@ -21,6 +21,9 @@ pub enum Error {
     Channel(crate::channel::Error),
     /// A client was asked for something that makes no sense, or failed.
     Client(crate::client::Error),
+    /// Certificates or keys can't be used.
+    #[cfg(feature = "tls")]
+    Tls(crate::net::tls::Error),
     /// The server has ended, or has too many commands to do.
     Unreachable(crate::net::Stopped),
     /// A handler returned without an answer. The client got a 500.
@@ -42,6 +45,8 @@ impl fmt::Display for Error {
             Error::EventName(error) => write!(f, "{error}"),
             Error::Channel(error) => write!(f, "{error}"),
             Error::Client(error) => write!(f, "{error}"),
+            #[cfg(feature = "tls")]
+            Error::Tls(error) => write!(f, "{error}"),
             Error::Unreachable(error) => write!(f, "{error}"),
             Error::NoAnswer => f.write_str("a handler returned without an answer"),
             Error::Panicked => f.write_str("a handler panicked"),
@@ -57,6 +62,8 @@ impl std::error::Error for Error {
             Error::EventName(error) => Some(error),
             Error::Channel(error) => Some(error),
             Error::Client(error) => Some(error),
+            #[cfg(feature = "tls")]
+            Error::Tls(error) => Some(error),
             Error::Unreachable(error) => Some(error),
             Error::Route(_) | Error::NoAnswer | Error::Panicked => None,
         }
@@ -78,5 +85,12 @@ impl From<crate::net::Stopped> for Error {
 impl From<crate::client::Error> for Error {
     fn from(error: crate::client::Error) -> Error {
         Error::Client(error)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<crate::net::tls::Error> for Error {
+    fn from(error: crate::net::tls::Error) -> Error {
+        Error::Tls(error)
     }
 }

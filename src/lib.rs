@@ -110,6 +110,9 @@ pub use command::{Publisher, Sender, Stopper};
 pub use error::{Error, Result};
 #[cfg(feature = "net")]
 pub use limits::Limits;
+#[cfg(feature = "tls")]
+#[doc(inline)]
+pub use net::tls;
 #[cfg(feature = "net")]
 pub use server::{
     Access, Cores, EventStream, Later, Reply, Request, Response, Server, Simulation, Stream,

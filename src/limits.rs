@@ -18,6 +18,8 @@ use crate::{channel, http, net, ws};
 pub const MAX_BODY: usize = 1024 * 1024;
 /// How long a client may take from the first byte of a request head to its end (slowloris).
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the handshake of TLS may take, of either side: as long as a request head.
+pub const HANDSHAKE_TIMEOUT: Duration = HEADER_TIMEOUT;
 /// How long an announced body may go without a byte (slow POST).
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may idle between two requests: as long as nginx keeps one by default.
@@ -73,6 +75,7 @@ pub enum SlowReader {
 /// | `body` | 1 MiB | 413 |
 /// | `header_timeout` | 10 s | 408 |
 /// | `body_timeout` | 30 s | 408 |
+/// | `handshake_timeout` | 10 s | dropped |
 /// | `keep_alive` | 75 s | the connection closes |
 /// | `wait` | 60 s | 204 at this time |
 /// | `message`, `frame` | 16 MiB | close code 1009 |
@@ -109,6 +112,8 @@ pub struct Limits {
     pub body: usize,
     /// See [`HEADER_TIMEOUT`].
     pub header_timeout: Duration,
+    /// See [`HANDSHAKE_TIMEOUT`]. The header timeout begins behind it.
+    pub handshake_timeout: Duration,
     /// See [`BODY_TIMEOUT`].
     pub body_timeout: Duration,
     /// See [`KEEP_ALIVE`].
@@ -153,6 +158,7 @@ impl Default for Limits {
             target: http::MAX_TARGET,
             body: MAX_BODY,
             header_timeout: HEADER_TIMEOUT,
+            handshake_timeout: HANDSHAKE_TIMEOUT,
             body_timeout: BODY_TIMEOUT,
             keep_alive: KEEP_ALIVE,
             wait: MAX_WAIT,
@@ -188,6 +194,7 @@ impl Limits {
             // Nobody could be read from below one byte.
             high_water: self.high_water.max(1),
             backlog: self.backlog,
+            handshake_timeout: self.handshake_timeout,
             stall_timeout: self.stall_timeout,
             drain_timeout: self.drain_timeout,
         }

@@ -110,6 +110,15 @@ impl Protocol for Program {
         }
     }
 
+    #[cfg(feature = "tls")]
+    fn insecure(&mut self, connection: &mut Connection, problem: crate::net::tls::Error) {
+        match connection {
+            // What strangers do wrong is nothing that went wrong here.
+            Connection::Served(_) => {}
+            Connection::Dialed(dialed) => self.clients.insecure(dialed, problem),
+        }
+    }
+
     fn broke(&mut self, connection: &mut Connection, error: ErrorKind) {
         match connection {
             Connection::Served(served) => self.service.broke(served, error),
@@ -147,17 +156,8 @@ impl Protocol for Program {
     fn take_dials(&mut self, dials: &mut Vec<Dial<Connection>>) {
         let mut dialed = Vec::new();
         self.clients.take_dials(&mut dialed);
-        dials.extend(dialed.into_iter().map(
-            |Dial {
-                 address,
-                 timeout,
-                 connection,
-             }| Dial {
-                address,
-                timeout,
-                connection: Connection::Dialed(connection),
-            },
-        ));
+        let dialed = dialed.into_iter();
+        dials.extend(dialed.map(|dial| dial.map(Connection::Dialed)));
     }
 
     fn due(&self) -> u64 {

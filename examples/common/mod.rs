@@ -3,6 +3,7 @@
 #![allow(dead_code)] // None of them uses all of it.
 
 pub mod textbook;
+pub mod tls;
 
 use std::error::Error;
 use std::io::Write;
@@ -43,9 +44,14 @@ impl Options {
         given.map(|(_, value)| value.as_str())
     }
 
-    /// The value of an option: the last one that was given, or the default.
+    /// The value of an option, if it was given: the last one.
+    pub fn last(&self, name: &str) -> Option<&str> {
+        self.all(name).next_back()
+    }
+
+    /// The value of an option, or the default.
     pub fn text<'a>(&'a self, name: &'a str, default: &'a str) -> &'a str {
-        self.all(name).next_back().unwrap_or(default)
+        self.last(name).unwrap_or(default)
     }
 
     /// The value of an option that is a number of seconds, such as `30` or `0.5`.
@@ -74,10 +80,15 @@ impl<E: Into<Box<dyn Error>>> From<E> for Failure {
 }
 
 /// Serves until SIGINT or SIGTERM, and then until what is under way has ended.
-pub fn serve(mut server: Server) -> Outcome {
+pub fn serve(server: Server) -> Outcome {
+    serve_as("http", server)
+}
+
+/// As [`serve`], where URLs have this scheme.
+pub fn serve_as(scheme: &str, mut server: Server) -> Outcome {
     let stopper = server.stopper();
     ctrlc::set_handler(move || stopper.stop())?;
-    say_listening(server.local_addr()?)?;
+    say_listening(scheme, server.local_addr()?)?;
     Ok(server.run()?)
 }
 
@@ -85,14 +96,14 @@ pub fn serve(mut server: Server) -> Outcome {
 pub fn serve_loops(cores: Cores) -> Outcome {
     let stopper = cores.stopper();
     ctrlc::set_handler(move || stopper.stop())?;
-    say_listening(cores.local_addr()?)?;
+    say_listening("http", cores.local_addr()?)?;
     Ok(cores.run()?)
 }
 
 /// Tells whoever has started this program that it accepts.
-pub fn say_listening(address: std::net::SocketAddr) -> std::io::Result<()> {
+pub fn say_listening(scheme: &str, address: std::net::SocketAddr) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}")?;
+    writeln!(out, "listening on {scheme}://{address}")?;
     out.flush()
 }
 

@@ -13,32 +13,39 @@
 mod common;
 
 use barewire::{Cores, Response, Server, client};
-use common::Options;
+use common::{Options, tls};
 
 const HELP: &str = "\
 Channels that anybody may publish to and read, in four ways: short poll, long poll, event stream, WebSocket.
 GET / is a page that shows them side by side; each channel is at /channels/NAME.
 
-Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--loops COUNT]
+Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--loops COUNT] [--tls-cert FILE --tls-key FILE]
 
   --listen ADDR           the address to listen on [default: 127.0.0.1:9000]; port 0 lets the system choose
   --allow-origin ORIGIN   let pages of this origin publish and open WebSockets too; * lets those of every origin
-  --loops COUNT           how many loops serve, each in a thread of its own [default: 1]";
+  --loops COUNT           how many loops serve, each in a thread of its own [default: 1]; more than one without TLS
+  --tls-cert FILE         serve https:// and wss:// with this certificate (PEM, its issuers' behind it); takes --features tls
+  --tls-key FILE          its private key (PEM)";
 
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
-    let address = options.text("listen", "127.0.0.1:9000");
     let origins: Vec<&str> = options.all("allow-origin").collect();
     match options.text("loops", "1").parse()? {
         0 | 1 => {
-            let mut server = Server::bind(address)?;
+            let mut server = tls::bind(&options, "127.0.0.1:9000")?;
             add_routes(&mut server, &origins);
-            common::serve(server)
+            common::serve_as(tls::scheme(&options), server)
         }
-        loops => common::serve_loops(Cores::bind(address, loops, |server| {
-            add_routes(server, &origins);
-            Ok(())
-        })?),
+        _ if options.last("tls-cert").is_some() => {
+            Err("--loops and --tls-cert do not go together: several loops speak plaintext".into())
+        }
+        loops => {
+            let address = options.text("listen", "127.0.0.1:9000");
+            common::serve_loops(Cores::bind(address, loops, |server| {
+                add_routes(server, &origins);
+                Ok(())
+            })?)
+        }
     }
 }
 

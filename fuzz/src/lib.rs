@@ -36,6 +36,10 @@ pub mod ws_handshake;
 mod answers;
 #[cfg(feature = "net")]
 pub mod connection;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(feature = "tls")]
+pub mod tls_connection;
 
 /// A law by the name of its target.
 pub type Law = (&'static str, fn(&[u8]));
@@ -61,4 +65,8 @@ pub const LAWS: &[Law] = &[
     ("ws_handshake", ws_handshake::check),
     #[cfg(feature = "net")]
     ("connection", connection::check),
+    #[cfg(feature = "tls")]
+    ("tls", tls::check),
+    #[cfg(feature = "tls")]
+    ("tls_connection", tls_connection::check),
 ];

@@ -63,7 +63,7 @@ pub(crate) struct Dialed {
     peer: SocketAddr,
     /// It stood at some time, so that its end is not a failure to connect.
     stood: bool,
-    error: Option<ErrorKind>,
+    error: Option<Error>,
 }
 
 impl Clients {
@@ -184,11 +184,21 @@ impl Clients {
             stood: false,
             error: None,
         };
-        self.dials.push(Dial {
-            address: peer,
-            timeout: PATIENCE,
-            connection,
-        });
+        let dial = Dial::new(peer, PATIENCE, connection);
+        #[cfg(feature = "tls")]
+        let dial = match (client.talk.url(), client.talk.tls()) {
+            (url, Some(tls)) if url.scheme.is_secure() => dial.secured(tls, &url.host),
+            (url, None) if url.scheme.is_secure() => Err(crate::net::tls::Error::NoRoots),
+            _ => Ok(dial),
+        };
+        #[cfg(feature = "tls")]
+        let Ok(dial) = dial else {
+            // URLs are checked for that. Nothing is sent then, least of all in plaintext; the next tick gives up.
+            client.addresses.clear();
+            client.phase = Phase::LookingUp(0);
+            return true;
+        };
+        self.dials.push(dial);
         true
     }
 
@@ -313,16 +323,20 @@ impl Protocol for Clients {
         }
     }
 
+    #[cfg(feature = "tls")]
+    fn insecure(&mut self, connection: &mut Dialed, problem: crate::net::tls::Error) {
+        connection.error = Some(Error::Tls(problem));
+    }
+
     fn broke(&mut self, connection: &mut Dialed, error: ErrorKind) {
-        connection.error = Some(error);
+        connection.error.get_or_insert(Error::Connection(error));
     }
 
     fn closed(&mut self, _id: ConnectionId, connection: Dialed, now: Now) {
         if !connection.stood && self.dial(connection.client) {
             return;
         }
-        let error = connection.error.map(Error::Connection);
-        self.over(connection.client, error, now);
+        self.over(connection.client, connection.error, now);
     }
 
     fn shared(&self, _connection: &Dialed) -> &[u8] {

@@ -18,6 +18,9 @@ pub enum Error {
     Lookup(String),
     /// The connection could not be made, or broke.
     Connection(ErrorKind),
+    /// The connection could not be secured, or what came over it can't be relied on.
+    #[cfg(feature = "tls")]
+    Tls(crate::net::tls::Error),
     /// The server did not answer in time.
     Timeout,
     /// The server ended the connection before its answer was complete.
@@ -55,6 +58,8 @@ impl Error {
             | Error::Timeout
             | Error::Ended
             | Error::Silence => true,
+            #[cfg(feature = "tls")]
+            Error::Tls(error) => error.is_passing(),
             Error::Status(code, _) => matches!(code, 408 | 425 | 429 | 500..=599),
             // A server that is in the middle of a restart, or a proxy in front of one, says anything.
             Error::Http(_) | Error::WebSocket(_) | Error::EventStream(_) | Error::Envelope => true,
@@ -71,6 +76,8 @@ impl fmt::Display for Error {
             Error::Field(error) => write!(f, "a field can't be sent: {error}"),
             Error::Lookup(host) => write!(f, "the host {host:?} was not found"),
             Error::Connection(kind) => write!(f, "the connection failed: {kind}"),
+            #[cfg(feature = "tls")]
+            Error::Tls(error) => write!(f, "{error}"),
             Error::Timeout => f.write_str("the server did not answer in time"),
             Error::Ended => f.write_str("the server ended the connection"),
             Error::Http(error) => write!(f, "the answer was not valid HTTP: {error}"),
@@ -99,3 +106,10 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(feature = "tls")]
+impl From<crate::net::tls::Error> for Error {
+    fn from(error: crate::net::tls::Error) -> Error {
+        Error::Tls(error)
+    }
+}

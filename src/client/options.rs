@@ -7,6 +7,8 @@ use super::error::Error;
 use super::event::Event;
 use super::url::Url;
 use crate::http::{FieldName, FieldValue};
+#[cfg(feature = "tls")]
+use crate::net::tls::ClientTls;
 use crate::session::compression::Deflating;
 
 /// How a channel is read.
@@ -104,10 +106,14 @@ pub(super) struct Options {
     pub(super) wait: Duration,
     pub(super) silence: Option<Duration>,
     pub(super) deflating: Deflating,
+    /// Always there where the URL is a secure one.
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<ClientTls>,
 }
 
 impl Subscribe {
-    /// A subscription to a channel's URL (`http://` or `ws://`, which are the same), in whichever way works.
+    /// A subscription to a channel's URL (`http://` or `ws://`, which are the same; with the feature `tls`
+    /// also `https://` and `wss://`), in whichever way works.
     pub fn to(url: &str) -> Subscribe {
         let options = Options {
             transport: None,
@@ -119,6 +125,8 @@ impl Subscribe {
             wait: POLL_WAIT,
             silence: Some(SILENCE),
             deflating: Deflating::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
         };
         Subscribe {
             url: url.to_owned(),
@@ -193,15 +201,34 @@ impl Subscribe {
         self
     }
 
+    /// Whom to trust where the URL is `https://` or `wss://`, instead of those whom the system trusts.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: &ClientTls) -> Subscribe {
+        self.options.tls = Some(tls.clone());
+        self
+    }
+
     /// What was asked for, checked.
-    pub(super) fn check(self) -> Result<(Url, Options), Error> {
+    #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
+    pub(super) fn check(mut self) -> Result<(Url, Options), Error> {
         let url = Url::parse(&self.url)?;
+        #[cfg(feature = "tls")]
+        trust_for(&url, &mut self.options.tls)?;
         check_fields(&self.options.fields)?;
         if let Some(cursor) = &self.options.cursor {
             FieldValue::new(&**cursor).map_err(Error::Field)?;
         }
         Ok((url, self.options))
     }
+}
+
+/// Finds whom to trust where nobody is named and the URL is a secure one.
+#[cfg(feature = "tls")]
+pub(super) fn trust_for(url: &Url, tls: &mut Option<ClientTls>) -> Result<(), Error> {
+    if url.scheme.is_secure() && tls.is_none() {
+        *tls = Some(ClientTls::system()?);
+    }
+    Ok(())
 }
 
 /// The fields that the client writes itself.

@@ -331,6 +331,9 @@ impl Follower {
         };
         match error {
             Error::Url(_) | Error::Field(_) | Error::Randomness => false,
+            // Who is not trusted one way is not trusted another.
+            #[cfg(feature = "tls")]
+            Error::Tls(error) if !error.is_passing() => false,
             error => !error.is_passing() || self.way_failures >= most,
         }
     }
@@ -355,6 +358,11 @@ impl Follower {
 impl Talk for Follower {
     fn url(&self) -> &Url {
         &self.url
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<&crate::net::tls::ClientTls> {
+        self.options.tls.as_ref()
     }
 
     fn connected(&mut self, io: &mut Io<'_>, around: &mut Around<'_>) {

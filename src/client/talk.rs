@@ -43,6 +43,10 @@ pub(super) trait Talk: Send {
     /// Where its next connection goes.
     fn url(&self) -> &Url;
 
+    /// Whom it trusts: there if the URL is a secure one.
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<&crate::net::tls::ClientTls>;
+
     /// A connection stands.
     fn connected(&mut self, io: &mut Io<'_>, around: &mut Around<'_>);
 

@@ -16,20 +16,39 @@ pub(super) struct Url {
     pub(super) target: String,
 }
 
-/// What a URL's connection is made of. `ws` is the same connection as `http`.
+/// What a URL's connection is made of. `ws` is the same connection as `http`, and `wss` as `https`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scheme {
     Http,
     WebSocket,
+    #[cfg(feature = "tls")]
+    Https,
+    #[cfg(feature = "tls")]
+    SecureWebSocket,
 }
 
 impl Scheme {
-    const PORT: u16 = 80;
-
     fn name(self) -> &'static str {
         match self {
             Scheme::Http => "http",
             Scheme::WebSocket => "ws",
+            #[cfg(feature = "tls")]
+            Scheme::Https => "https",
+            #[cfg(feature = "tls")]
+            Scheme::SecureWebSocket => "wss",
+        }
+    }
+
+    /// The port where a URL has none (RFC 9110 4.2, RFC 6455 3).
+    fn port(self) -> u16 {
+        if self.is_secure() { 443 } else { 80 }
+    }
+
+    pub(super) fn is_secure(self) -> bool {
+        match self {
+            Scheme::Http | Scheme::WebSocket => false,
+            #[cfg(feature = "tls")]
+            Scheme::Https | Scheme::SecureWebSocket => true,
         }
     }
 }
@@ -47,8 +66,17 @@ impl Url {
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "http" => Scheme::Http,
             "ws" => Scheme::WebSocket,
-            "https" | "wss" => return Err(wrong("needs TLS, which this build does not have")),
-            _ => return Err(wrong("has a scheme other than http and ws")),
+            #[cfg(feature = "tls")]
+            "https" => Scheme::Https,
+            #[cfg(feature = "tls")]
+            "wss" => Scheme::SecureWebSocket,
+            #[cfg(not(feature = "tls"))]
+            "https" | "wss" => {
+                return Err(wrong(
+                    "needs TLS: build barewire with the feature `tls` for it",
+                ));
+            }
+            _ => return Err(wrong("has a scheme other than http, https, ws and wss")),
         };
         // A fragment is for who asks, not for who is asked (RFC 9110 7.1).
         let rest = rest.split('#').next().unwrap_or(rest);
@@ -60,7 +88,7 @@ impl Url {
         let (host, port) =
             split_port(authority).ok_or_else(|| wrong("has no valid host and port"))?;
         let port = match port {
-            "" => Scheme::PORT,
+            "" => scheme.port(),
             port => decimal(port).ok_or_else(|| wrong("has no valid port"))?,
         };
         let target = if target.starts_with('/') {
@@ -82,6 +110,10 @@ impl Url {
         if host.is_empty() || !is_host(&url.authority()) || host.contains('%') {
             return Err(wrong("has no valid host"));
         }
+        #[cfg(feature = "tls")]
+        if scheme.is_secure() && crate::net::tls::server_name(host).is_err() {
+            return Err(wrong("has a host that no certificate can be for"));
+        }
         Ok(url)
     }
 
@@ -92,7 +124,7 @@ impl Url {
         } else {
             self.host.clone()
         };
-        if self.port == Scheme::PORT {
+        if self.port == self.scheme.port() {
             host
         } else {
             format!("{host}:{}", self.port)
@@ -129,7 +161,10 @@ impl Url {
 
     /// Whether both lead to the same server, who may be told the same secrets.
     pub(super) fn is_same_origin(&self, other: &Url) -> bool {
-        self.host.eq_ignore_ascii_case(&other.host) && self.port == other.port
+        let secure = self.scheme.is_secure();
+        self.host.eq_ignore_ascii_case(&other.host)
+            && self.port == other.port
+            && secure == other.scheme.is_secure()
     }
 }
 
@@ -211,7 +246,6 @@ mod tests {
         for (url, why) in [
             ("a.example/b", "no scheme"),
             ("ftp://a", "other than http"),
-            ("https://a", "TLS"),
             ("http://", "host"),
             ("http://:80/", "host"),
             ("http://a:b/", "port"),
@@ -231,6 +265,31 @@ mod tests {
             let error = Url::parse(url).unwrap_err().to_string();
             assert!(error.contains(why), "{url}: {error}");
         }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn what_needs_tls_says_so() {
+        for url in ["https://a", "wss://a/b"] {
+            let error = Url::parse(url).unwrap_err().to_string();
+            assert!(error.contains("feature `tls`"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_secure_url_has_its_own_port_and_origin() {
+        let is = |host: &str, port, target: &str| (host.to_owned(), port, target.to_owned());
+        assert_eq!(parsed("https://a"), is("a", 443, "/"));
+        assert_eq!(parsed("WSS://[::1]/b"), is("::1", 443, "/b"));
+        assert_eq!(Url::parse("wss://a:443/").unwrap().authority(), "a");
+        assert_eq!(Url::parse("wss://a:80/").unwrap().authority(), "a:80");
+        let (plain, secure) = (Url::parse("http://a:1/"), Url::parse("https://a:1/"));
+        assert!(!plain.unwrap().is_same_origin(&secure.unwrap()));
+        let from = Url::parse("https://a/b").unwrap();
+        assert_eq!(from.join("//c/d").unwrap().to_string(), "https://c/d");
+        let error = Url::parse("https://-/").unwrap_err().to_string();
+        assert!(error.contains("certificate"), "{error}");
     }
 
     #[test]

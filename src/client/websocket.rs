@@ -14,6 +14,8 @@ use super::url::Url;
 use crate::command::Command;
 use crate::http::{FieldName, FieldValue, ResponseHead, is_token};
 use crate::net::Io;
+#[cfg(feature = "tls")]
+use crate::net::tls::ClientTls;
 use crate::random::Random;
 use crate::session::compression::{Compression, Deflating};
 use crate::session::{Session, Socket};
@@ -75,10 +77,13 @@ pub(super) struct Options {
     backoff: Option<Backoff>,
     limits: ws::Limits,
     pub(super) deflating: Deflating,
+    /// Always there where the URL is a secure one.
+    #[cfg(feature = "tls")]
+    tls: Option<ClientTls>,
 }
 
 impl Connect {
-    /// A WebSocket to this URL (`ws://`, or `http://`, which is the same).
+    /// A WebSocket to this URL (`ws://`, or `http://`, which is the same; with the feature `tls` also `wss://` and `https://`).
     pub fn to(url: &str) -> Connect {
         let options = Options {
             fields: Vec::new(),
@@ -86,6 +91,8 @@ impl Connect {
             backoff: None,
             limits: ws::Limits::default(),
             deflating: Deflating::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
         };
         Connect {
             url: url.to_owned(),
@@ -143,6 +150,13 @@ impl Connect {
         self
     }
 
+    /// Whom to trust where the URL is `wss://` or `https://`, instead of those whom the system trusts.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: &ClientTls) -> Connect {
+        self.options.tls = Some(tls.clone());
+        self
+    }
+
     pub(super) fn take_handlers(&mut self) -> (OnOpen, OnOver) {
         (
             std::mem::replace(&mut self.on_open, Box::new(|_| {})),
@@ -150,8 +164,11 @@ impl Connect {
         )
     }
 
-    pub(super) fn check(self) -> Result<(Url, Options, OnOpen, OnOver), Error> {
+    #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
+    pub(super) fn check(mut self) -> Result<(Url, Options, OnOpen, OnOver), Error> {
         let url = Url::parse(&self.url)?;
+        #[cfg(feature = "tls")]
+        super::options::trust_for(&url, &mut self.options.tls)?;
         check_fields(&self.options.fields)?;
         if !self
             .options
@@ -290,6 +307,11 @@ impl SocketClient {
 impl Talk for SocketClient {
     fn url(&self) -> &Url {
         &self.url
+    }
+
+    #[cfg(feature = "tls")]
+    fn tls(&self) -> Option<&ClientTls> {
+        self.options.tls.as_ref()
     }
 
     fn connected(&mut self, io: &mut Io<'_>, around: &mut Around<'_>) {

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use mio::net::{TcpListener, TcpStream};
 
+use super::wire::Seal;
+
 /// How many connections one turn accepts, so that a flood of them does not starve those that are here.
 const BUDGET: usize = 128;
 /// How long accepting rests, in milliseconds, when descriptors or memory run out. It resumes sooner if one of our
@@ -14,7 +16,7 @@ const REST: u64 = 100;
 /// The listeners of a loop.
 #[derive(Debug, Default)]
 pub(super) struct Acceptor {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(TcpListener, Seal)>,
     /// Some listener may have connections waiting. mio is edge-triggered: it will not say so again.
     pending: bool,
     /// Out of descriptors: not before this time, unless a connection ends.
@@ -22,8 +24,9 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    pub(super) fn add(&mut self, listener: TcpListener) {
-        self.listeners.push(listener);
+    /// One more, whose connections are secured so.
+    pub(super) fn add(&mut self, listener: TcpListener, seal: Seal) {
+        self.listeners.push((listener, seal));
         self.pending = true;
     }
 
@@ -32,7 +35,9 @@ impl Acceptor {
     }
 
     pub(super) fn addresses(&self) -> impl Iterator<Item = io::Result<SocketAddr>> {
-        self.listeners.iter().map(TcpListener::local_addr)
+        self.listeners
+            .iter()
+            .map(|(listener, _)| listener.local_addr())
     }
 
     /// Stops listening.
@@ -61,7 +66,7 @@ impl Acceptor {
         &mut self,
         now: u64,
         room: usize,
-        mut opened: impl FnMut(TcpStream, SocketAddr),
+        mut opened: impl FnMut(TcpStream, SocketAddr, &Seal),
     ) -> io::Result<()> {
         if self.due().is_none_or(|due| due > now) {
             return Ok(());
@@ -69,7 +74,7 @@ impl Acceptor {
         self.rest_until = None;
         let mut budget = BUDGET.min(room);
         let mut drained = 0;
-        for listener in &self.listeners {
+        for (listener, seal) in &self.listeners {
             loop {
                 if budget == 0 {
                     return Ok(());
@@ -77,7 +82,7 @@ impl Acceptor {
                 match listener.accept() {
                     Ok((stream, peer)) => {
                         budget -= 1;
-                        opened(stream, peer);
+                        opened(stream, peer, seal);
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
                         drained += 1;

@@ -14,11 +14,15 @@ use super::output::Output;
 use super::peers::Peers;
 use super::slots::{Slot, Visit};
 use super::transport::{Readiness, Transport};
+use super::wire::Wire;
 use super::{ConnectionId, Dial, Flow, Io, Limits, Now, Protocol};
 use crate::slab::Slab;
 
 /// How often a turn looks after readers that its own work has woken, before it looks at the sockets again.
 const WAKE_ROUNDS: usize = 4;
+/// How many steps of handshakes one turn takes. Each costs a good part of a millisecond of computing, which a stranger
+/// gets for a few bytes: those who are connected wait for so many at most, and the rest of a flood waits for its turn.
+const HANDSHAKES: usize = 8;
 /// How many connections with much to write go on in one turn, each by one budget: the others' requests come in between.
 const BULK: usize = 16;
 
@@ -32,6 +36,8 @@ pub(crate) struct Connections<P: Protocol, S> {
     ready: VecDeque<u32>,
     /// Those that have more to write than one turn allows, in the order of their next one.
     bulk: VecDeque<u32>,
+    /// Those whose next step is one of their handshake, in the order of their turn.
+    securing: VecDeque<u32>,
     woken: Vec<u64>,
     /// Some of the woken may not have been looked after yet.
     waking: bool,
@@ -67,6 +73,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
             peers: Peers::default(),
             ready: VecDeque::new(),
             bulk: VecDeque::new(),
+            securing: VecDeque::new(),
             woken: Vec::new(),
             waking: false,
             wheel: Wheel::new(now),
@@ -103,7 +110,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
 
     /// Whether the next turn has nothing to do unless something becomes ready, comes in or is due.
     pub(crate) fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.bulk.is_empty() && !self.waking
+        self.ready.is_empty() && self.bulk.is_empty() && self.securing.is_empty() && !self.waking
     }
 
     /// How many of the mailbox's stops have been acted on.
@@ -133,7 +140,10 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     pub(crate) fn mark(&mut self, index: u32, ready: Readiness) {
         if let Some(slot) = self.slots.get_mut(index) {
             slot.mark(ready);
-            enqueue(&mut self.ready, index, slot);
+            match slot.is_securing() {
+                true => enqueue(&mut self.securing, index, slot),
+                false => enqueue(&mut self.ready, index, slot),
+            }
         }
     }
 
@@ -148,15 +158,19 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     }
 
     /// A peer has connected. Its place is what [`Connections::next_index`] gave.
-    pub(crate) fn open(&mut self, stream: S, peer: SocketAddr, now: Now) {
+    pub(crate) fn open(&mut self, wire: impl Into<Wire<S>>, peer: SocketAddr, now: Now) {
+        let wire = wire.into();
         let id = self.next_id();
         if self.counts_peers() {
             self.peers.add(id.index, peer.ip());
         }
-        let mut flow = Flow::new();
+        let mut flow = Flow {
+            secured: wire.is_secured(),
+            ..Flow::new()
+        };
         let mut io = Io::new(id, now, &mut self.output, 0, &mut flow);
         let connection = self.protocol.opened(peer, &mut io);
-        self.slots.insert(Slot::new(id, stream, connection, flow));
+        self.slots.insert(Slot::new(id, wire, connection, flow));
         self.with(id.index, now, |slot, visit| slot.begin(visit));
     }
 
@@ -181,11 +195,11 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     }
 
     /// A connection is being made. Its place is what [`Connections::next_index`] gave.
-    pub(crate) fn dial(&mut self, stream: S, dial: Dial<P::Connection>, now: Now) {
+    pub(crate) fn dial(&mut self, wire: impl Into<Wire<S>>, dial: Dial<P::Connection>, now: Now) {
         let id = self.next_id();
         let deadline = now.ms.saturating_add(super::millis(dial.timeout));
         self.slots
-            .insert(Slot::dialing(id, stream, dial.connection, deadline));
+            .insert(Slot::dialing(id, wire.into(), dial.connection, deadline));
         self.with(id.index, now, |slot, visit| slot.visit(visit));
     }
 
@@ -255,10 +269,15 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         self.due = due;
     }
 
-    /// Visits every connection that is ready now, once each, and then a few of those that write much.
+    /// Visits every connection that is ready now, once each, and then a few of those whose turn is a lot of work:
+    /// those in their handshakes, and those that write much.
     fn serve(&mut self, now: Now) {
         for _ in 0..self.ready.len() {
             let next = self.ready.pop_front();
+            self.serve_one(next, now);
+        }
+        for _ in 0..self.securing.len().min(HANDSHAKES) {
+            let next = self.securing.pop_front();
             self.serve_one(next, now);
         }
         for _ in 0..self.bulk.len().min(BULK) {
@@ -328,6 +347,8 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
             self.remove(index, now);
         } else if slot.is_unfinished() {
             enqueue(&mut self.bulk, index, slot);
+        } else if slot.is_securing() && slot.is_ready(&self.limits) {
+            enqueue(&mut self.securing, index, slot);
         } else if slot.is_ready(&self.limits) {
             enqueue(&mut self.ready, index, slot);
         }

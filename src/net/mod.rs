@@ -42,8 +42,11 @@ mod mailbox;
 mod output;
 mod peers;
 mod slots;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 mod turn;
+mod wire;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -59,6 +62,7 @@ pub(crate) use mailbox::Letter;
 pub use mailbox::{Mailbox, Stopped};
 pub use output::{LEND, Output};
 pub use turn::Loop;
+pub(crate) use wire::Seal;
 
 /// Names one connection for as long as it lives; never reused while anybody could still mean the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,6 +97,8 @@ pub struct Limits {
     pub high_water: usize,
     /// Bytes of unread output at which a connection is given up.
     pub backlog: usize,
+    /// How long the handshake of TLS may take.
+    pub handshake_timeout: Duration,
     /// How long a peer may take none of its output.
     pub stall_timeout: Duration,
     /// How long shutting down may take.
@@ -184,6 +190,10 @@ pub trait Protocol {
     /// A connection that was dialed stands.
     fn dialed(&mut self, _connection: &mut Self::Connection, _io: &mut Io<'_>) {}
 
+    /// A connection could not be secured, or broke the rules of TLS. [`Protocol::broke`] follows.
+    #[cfg(feature = "tls")]
+    fn insecure(&mut self, _connection: &mut Self::Connection, _problem: tls::Error) {}
+
     /// A connection could not be made, or broke. [`Protocol::closed`] follows.
     fn broke(&mut self, _connection: &mut Self::Connection, _error: std::io::ErrorKind) {}
 
@@ -196,6 +206,7 @@ pub trait Protocol {
 
 /// A connection to be made.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Dial<C> {
     /// Where to.
     pub address: SocketAddr,
@@ -203,6 +214,41 @@ pub struct Dial<C> {
     pub timeout: Duration,
     /// What the protocol keeps for it.
     pub connection: C,
+    /// How it is secured.
+    pub(crate) seal: Seal,
+}
+
+impl<C> Dial<C> {
+    /// A connection to `address`, which may take so long to be made.
+    pub fn new(address: SocketAddr, timeout: Duration, connection: C) -> Dial<C> {
+        let seal = Seal::Plain;
+        Dial {
+            address,
+            timeout,
+            connection,
+            seal,
+        }
+    }
+
+    /// Over TLS, with the server of this name or address. [`Protocol::dialed`] comes when the handshake is done.
+    ///
+    /// # Errors
+    /// No certificate can be for that name.
+    #[cfg(feature = "tls")]
+    pub fn secured(self, tls: &tls::ClientTls, name: &str) -> Result<Dial<C>, tls::Error> {
+        let seal = Seal::Client(tls.clone(), tls::server_name(name)?);
+        Ok(Dial { seal, ..self })
+    }
+
+    /// The same connection, for which something else is kept.
+    pub(crate) fn map<D>(self, map: impl FnOnce(C) -> D) -> Dial<D> {
+        Dial {
+            address: self.address,
+            timeout: self.timeout,
+            connection: map(self.connection),
+            seal: self.seal,
+        }
+    }
 }
 
 /// What a protocol may do for the connection that it was called for.
@@ -230,6 +276,8 @@ pub struct Flow {
     pub closing: bool,
     /// To be dropped at once.
     pub aborted: bool,
+    /// Nobody on the way can read or change what it carries: it goes over TLS. The loop says so, and asks nothing by it.
+    pub secured: bool,
 }
 
 impl Flow {
@@ -240,6 +288,7 @@ impl Flow {
             paused: false,
             closing: false,
             aborted: false,
+            secured: false,
         }
     }
 }
@@ -291,6 +340,11 @@ impl<'a> Io<'a> {
     /// Drops the connection at once, with whatever output is left.
     pub fn abort(&mut self) {
         self.flow.aborted = true;
+    }
+
+    /// Whether the connection goes over TLS.
+    pub fn is_secured(&self) -> bool {
+        self.flow.secured
     }
 
     /// Whether the connection is about to end.

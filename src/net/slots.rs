@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, IoSlice, Write};
 use super::backlog::{Backlog, Written};
 use super::deadline::{Entry, Wheel};
 use super::output::{Output, PIECES};
-use super::transport::{Readiness, Transport};
+use super::transport::{Readiness, SHORT_WRITE_FILLS, Transport};
+use super::wire::{Shaken, Taken, Wire};
 use super::{ConnectionId, Flow, Io, Limits, Now, Protocol};
 
 /// How long a closed connection waits for its peer's end before it is dropped, in milliseconds (RFC 9112 9.6).
@@ -15,18 +16,13 @@ const LINGER: u64 = 2_000;
 /// has much to catch up on, keeps nobody waiting.
 const WRITE_BUDGET: usize = 64 * 1024;
 
-/// A short read means that the socket is drained, so that its next edge is sure to come: epoll(7) and kqueue say
-/// so. Elsewhere one reads until the socket would block.
-const SHORT_READ_DRAINS: bool = cfg!(unix);
-
-/// A short write means that the socket is full, for the same reason. Elsewhere one writes until it would block.
-const SHORT_WRITE_FILLS: bool = cfg!(unix);
-
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// On its way to the peer. The first readiness says how that went.
     Connecting,
+    /// The handshake of TLS is under way. The protocol has nothing to say yet.
+    Securing,
     Open,
     /// What output there is goes out; nothing is read.
     Closing,
@@ -39,10 +35,10 @@ enum Phase {
 pub(super) struct Slot<C, S> {
     pub(super) id: ConnectionId,
     pub(super) connection: C,
-    stream: S,
+    wire: Wire<S>,
     backlog: Option<Box<Backlog>>,
     flow: Flow,
-    /// When the peer, which takes no more for now, must have taken something.
+    /// When the peer, which takes no more for now, must have taken something; or when its handshake must be over.
     stall_at: u64,
     /// The entry in the wheel that counts; any other is stale.
     scheduled: u64,
@@ -74,11 +70,11 @@ pub(super) struct Visit<'a, P> {
 }
 
 impl<C, S: Transport> Slot<C, S> {
-    pub(super) fn new(id: ConnectionId, stream: S, connection: C, flow: Flow) -> Slot<C, S> {
+    pub(super) fn new(id: ConnectionId, wire: Wire<S>, connection: C, flow: Flow) -> Slot<C, S> {
         Slot {
             id,
             connection,
-            stream,
+            wire,
             backlog: None,
             flow,
             stall_at: u64::MAX,
@@ -97,15 +93,21 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     /// A connection that is being made, until `deadline` at the latest.
-    pub(super) fn dialing(id: ConnectionId, stream: S, connection: C, deadline: u64) -> Slot<C, S> {
+    pub(super) fn dialing(
+        id: ConnectionId,
+        wire: Wire<S>,
+        connection: C,
+        deadline: u64,
+    ) -> Slot<C, S> {
         let flow = Flow {
             deadline,
+            secured: wire.is_secured(),
             ..Flow::new()
         };
         Slot {
             phase: Phase::Connecting,
             writable: false,
-            ..Slot::new(id, stream, connection, flow)
+            ..Slot::new(id, wire, connection, flow)
         }
     }
 
@@ -127,10 +129,15 @@ impl<C, S: Transport> Slot<C, S> {
     pub(super) fn is_ready(&self, limits: &Limits) -> bool {
         match self.phase {
             Phase::Open => self.is_to_be_read(limits),
-            Phase::Lingering => self.readable,
+            Phase::Securing | Phase::Lingering => self.readable,
             Phase::Connecting | Phase::Closing => false,
             Phase::Dead => true,
         }
+    }
+
+    /// Whether its next visit is a step of its handshake, which is a lot of work.
+    pub(super) fn is_securing(&self) -> bool {
+        self.phase == Phase::Securing
     }
 
     /// Whether it has used up its turn and waits for another one to write more.
@@ -151,7 +158,8 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     pub(super) fn backlog_len(&self) -> usize {
-        self.backlog.as_ref().map_or(0, |backlog| backlog.len())
+        let backlog = self.backlog.as_ref().map_or(0, |backlog| backlog.len());
+        backlog + self.wire.unsent()
     }
 
     /// When the wheel is to name this connection.
@@ -159,13 +167,16 @@ impl<C, S: Transport> Slot<C, S> {
         match self.phase {
             Phase::Connecting | Phase::Lingering => self.flow.deadline,
             Phase::Open => self.flow.deadline.min(self.stall_at),
-            Phase::Closing => self.stall_at,
+            Phase::Securing | Phase::Closing => self.stall_at,
             Phase::Dead => u64::MAX,
         }
     }
 
     /// What the protocol said when the connection opened takes effect.
     pub(super) fn begin<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        if self.wire.is_secured() {
+            self.begin_securing(visit);
+        }
         self.flush(visit, WRITE_BUDGET);
         self.write_shared(visit);
         self.settle(visit);
@@ -193,6 +204,12 @@ impl<C, S: Transport> Slot<C, S> {
         if self.phase == Phase::Connecting {
             self.finish_connecting(visit);
         }
+        if self.is_securing() {
+            self.secure(visit);
+        }
+        if self.is_securing() {
+            return self.settle(visit);
+        }
         let unblocked = std::mem::take(&mut self.unblocked);
         if std::mem::take(&mut self.unfinished) || unblocked {
             self.write_backlog(visit);
@@ -213,7 +230,11 @@ impl<C, S: Transport> Slot<C, S> {
 
     /// Finds out how connecting went.
     fn finish_connecting<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        match self.stream.is_connected() {
+        match self.wire.is_connected() {
+            Ok(true) if self.wire.is_secured() => {
+                self.flow.deadline = u64::MAX;
+                self.begin_securing(visit);
+            }
             Ok(true) => {
                 self.phase = Phase::Open;
                 self.flow.deadline = u64::MAX;
@@ -227,15 +248,65 @@ impl<C, S: Transport> Slot<C, S> {
         }
     }
 
+    fn begin_securing<P>(&mut self, visit: &mut Visit<'_, P>) {
+        let timeout = super::millis(visit.limits.handshake_timeout);
+        self.stall_at = visit.now.ms.saturating_add(timeout);
+        self.phase = Phase::Securing;
+    }
+
+    /// Goes on with the handshake. What the protocol has said by then waits, and its deadline begins behind it.
+    fn secure<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        match self.wire.shake(self.readable, visit.buffer) {
+            Ok(Shaken::Done) => return self.finish_securing(visit),
+            Ok(Shaken::More) => {}
+            Ok(Shaken::Plain(answer)) => {
+                self.wire.unseal();
+                self.backlog = Some(Box::default());
+                if let Some(backlog) = &mut self.backlog {
+                    backlog.copy(answer);
+                }
+                self.phase = Phase::Closing;
+                return self.write_backlog(visit);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => self.break_off(visit, error.kind()),
+        }
+        (self.writable, self.unblocked) = (self.wire.unsent() == 0, false);
+    }
+
+    fn finish_securing<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+        self.phase = Phase::Open;
+        let until = std::mem::replace(&mut self.stall_at, u64::MAX);
+        (self.writable, self.unblocked) = (self.wire.unsent() == 0, false);
+        // It stays readable: what came with the last message lies here, and no edge will tell of it.
+        if self.wire.is_client() {
+            return self.call(visit, |protocol, connection, io| {
+                protocol.dialed(connection, io)
+            });
+        }
+        let begun = until.saturating_sub(super::millis(visit.limits.handshake_timeout));
+        let took = visit.now.ms.saturating_sub(begun);
+        self.flow.deadline = self.flow.deadline.saturating_add(took);
+        self.write_backlog(visit);
+    }
+
     /// Ends the connection because the system says so. The protocol hears of it unless it has closed anyway.
     fn break_off<P: Protocol<Connection = C>>(
         &mut self,
         visit: &mut Visit<'_, P>,
         error: ErrorKind,
     ) {
-        let concerned = self.is_open() || self.phase == Phase::Connecting;
-        self.phase = Phase::Dead;
+        let concerned = self.is_open() || self.phase == Phase::Connecting || self.is_securing();
+        // Who breaks the rules of TLS is still told so, with an alert (RFC 8446 6.2).
+        let alert = error == ErrorKind::InvalidData && self.wire.is_secured();
+        self.backlog = None;
+        self.phase = if alert { Phase::Closing } else { Phase::Dead };
         if concerned {
+            #[cfg(feature = "tls")]
+            if let Some(problem) = self.wire.take_problem() {
+                visit.protocol.insecure(&mut self.connection, problem);
+            }
             visit.protocol.broke(&mut self.connection, error);
         }
     }
@@ -263,8 +334,16 @@ impl<C, S: Transport> Slot<C, S> {
         }
         self.scheduled = u64::MAX;
         let now = visit.now.ms;
-        if self.phase == Phase::Connecting && self.flow.deadline <= now {
-            self.break_off(visit, ErrorKind::TimedOut);
+        match self.phase {
+            Phase::Connecting if self.flow.deadline <= now => {
+                self.break_off(visit, ErrorKind::TimedOut);
+            }
+            Phase::Securing if self.stall_at <= now => {
+                self.stall_at = u64::MAX;
+                self.wire.expire();
+                self.break_off(visit, ErrorKind::TimedOut);
+            }
+            _ => {}
         }
         if self.stall_at <= now {
             // The system tells of room only when there is a good deal of it. Who reads slowly has taken something
@@ -291,7 +370,7 @@ impl<C, S: Transport> Slot<C, S> {
 
     /// The program shuts down. What is not there yet will not be waited for.
     pub(super) fn drain<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        if self.phase == Phase::Connecting {
+        if self.phase == Phase::Connecting || self.is_securing() {
             self.break_off(visit, ErrorKind::Interrupted);
         }
         self.call(visit, |protocol, connection, io| {
@@ -301,8 +380,8 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     fn read<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        match self.stream.read(visit.buffer) {
-            Ok(0) => {
+        match self.wire.read(visit.buffer) {
+            Ok(Taken { count: 0, .. }) => {
                 self.readable = false;
                 if !std::mem::replace(&mut self.ended, true) {
                     self.call(visit, |protocol, connection, io| {
@@ -310,9 +389,9 @@ impl<C, S: Transport> Slot<C, S> {
                     });
                 }
             }
-            Ok(count) => {
+            Ok(Taken { count, more }) => {
                 // An end that is already there comes without a further edge.
-                self.readable = self.ending || !SHORT_READ_DRAINS || count == visit.buffer.len();
+                self.readable = self.ending || more;
                 visit.output.lend_from(&visit.buffer[..count]);
                 let backlog = self.backlog_len();
                 let mut io = Io::new(self.id, visit.now, visit.output, backlog, &mut self.flow);
@@ -327,13 +406,20 @@ impl<C, S: Transport> Slot<C, S> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => self.break_off(visit, error.kind()),
         }
+        // Reading may have had to write.
+        self.note_unsent();
+    }
+
+    /// What waits in the wire does so because the socket is full.
+    fn note_unsent(&mut self) {
+        self.writable &= self.wire.unsent() == 0;
     }
 
     /// Reads what nobody wants any more, until the peer's end.
     fn discard(&mut self, buffer: &mut [u8]) {
-        match self.stream.read(buffer) {
-            Ok(0) => self.phase = Phase::Dead,
-            Ok(count) => self.readable = self.ending || !SHORT_READ_DRAINS || count == buffer.len(),
+        match self.wire.read_socket(buffer) {
+            Ok(Taken { count: 0, .. }) => self.phase = Phase::Dead,
+            Ok(Taken { more, .. }) => self.readable = self.ending || more,
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => self.phase = Phase::Dead,
@@ -347,11 +433,12 @@ impl<C, S: Transport> Slot<C, S> {
         let mut broken = None;
         if !output.is_empty() && !self.flow.aborted {
             let mut sent = 0;
-            if self.writable && self.backlog.is_none() {
-                match write_output(&mut self.stream, output, visit.buffer, budget) {
+            if self.writable && self.backlog.is_none() && !self.is_securing() {
+                match write_output(&mut self.wire, output, visit.buffer, budget) {
                     Ok((count, written)) => {
                         sent = count;
                         self.writable = written != Written::Full;
+                        self.note_unsent();
                         self.unfinished |= written == Written::Enough;
                     }
                     Err(error) => broken = Some(error.kind()),
@@ -372,20 +459,21 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     fn write_backlog<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        let Some(backlog) = &mut self.backlog else {
-            return;
+        let before = self.backlog_len();
+        let written = match &mut self.backlog {
+            Some(backlog) => backlog.write_to(&mut self.wire, WRITE_BUDGET),
+            // What the wire has kept goes out, too.
+            None => self.wire.flush().map(|()| Written::All),
         };
-        let before = backlog.len();
-        match backlog.write_to(&mut self.stream, WRITE_BUDGET) {
+        match written {
             Ok(Written::All) => self.backlog = None,
             Ok(Written::Enough) => self.unfinished = true,
-            Ok(Written::Full) => {
-                self.writable = false;
-                if backlog.len() < before {
-                    self.stall_at = u64::MAX;
-                }
-            }
-            Err(error) => self.break_off(visit, error.kind()),
+            Ok(Written::Full) => self.writable = false,
+            Err(error) => return self.break_off(visit, error.kind()),
+        }
+        self.note_unsent();
+        if !self.writable && self.backlog_len() < before {
+            self.stall_at = u64::MAX;
         }
     }
 
@@ -408,11 +496,12 @@ impl<C, S: Transport> Slot<C, S> {
             }
             // Only what is larger than a whole budget is cut for its sake.
             let wanted = bytes.len().min(WRITE_BUDGET);
-            match self.stream.write(&bytes[..wanted]) {
+            match self.wire.write(&bytes[..wanted]) {
                 Ok(0) => self.break_off(visit, ErrorKind::WriteZero),
                 Ok(sent) => {
                     written += sent;
                     self.writable = sent == wanted || !SHORT_WRITE_FILLS;
+                    self.note_unsent();
                     self.stall_at = u64::MAX;
                     if let Some(rest) = visit.protocol.shared_sent(&mut self.connection, sent) {
                         self.backlog.get_or_insert_with(Box::default).push(rest);
@@ -426,13 +515,33 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     fn watch_stall<P>(&mut self, visit: &Visit<'_, P>) {
-        if self.writable || self.phase == Phase::Connecting {
+        if self.is_securing() {
+            // It is the handshake's.
+        } else if self.writable || self.phase == Phase::Connecting {
             self.stall_at = u64::MAX;
         } else if self.stall_at == u64::MAX {
             self.stall_at = visit
                 .now
                 .ms
                 .saturating_add(super::millis(visit.limits.stall_timeout));
+        }
+    }
+
+    /// Closes our half. One who has said the end before is told so all the same where that takes more than FIN.
+    fn finish(&mut self, now: u64) {
+        let finished = match self.ended && !self.wire.is_secured() {
+            true => Err(ErrorKind::NotConnected.into()),
+            false => self.wire.finish(),
+        };
+        match finished {
+            Ok(()) if !self.ended => {
+                // What has arrived meanwhile is still to be read and thrown away.
+                self.readable = true;
+                self.flow.deadline = now.saturating_add(LINGER);
+                self.phase = Phase::Lingering;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+            _ => self.phase = Phase::Dead,
         }
     }
 
@@ -444,15 +553,8 @@ impl<C, S: Transport> Slot<C, S> {
         if self.phase == Phase::Open && self.flow.closing {
             self.phase = Phase::Closing;
         }
-        if self.phase == Phase::Closing && self.backlog.is_none() {
-            self.phase = if self.ended || self.stream.finish().is_err() {
-                Phase::Dead
-            } else {
-                // What has arrived meanwhile is still to be read and thrown away.
-                self.readable = true;
-                self.flow.deadline = visit.now.ms.saturating_add(LINGER);
-                Phase::Lingering
-            };
+        if self.phase == Phase::Closing && self.backlog_len() == 0 {
+            self.finish(visit.now.ms);
         }
         self.watch_stall(visit);
         let due = self.due();

@@ -8,6 +8,13 @@ use std::net::Shutdown;
 
 use mio::net::TcpStream;
 
+/// A short read means that the socket is drained, so that its next edge is sure to come: epoll(7) and kqueue say
+/// so. Elsewhere one reads until the socket would block.
+pub(super) const SHORT_READ_DRAINS: bool = cfg!(unix);
+
+/// A short write means that the socket is full, for the same reason. Elsewhere one writes until it would block.
+pub(super) const SHORT_WRITE_FILLS: bool = cfg!(unix);
+
 /// A stream of bytes in each direction that never blocks.
 ///
 /// Readiness is edge-triggered: after an operation that moved fewer bytes than it might, or would block, an edge

@@ -11,6 +11,7 @@ use super::accept::Acceptor;
 use super::clock::Clock;
 use super::connections::Connections;
 use super::mailbox::Mailbox;
+use super::wire::Seal;
 use super::{Limits, Now, Protocol};
 
 /// The read buffer that all connections share.
@@ -72,7 +73,23 @@ impl<P: Protocol> Loop<P> {
     /// # Errors
     /// The address can't be bound.
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.add_listener(TcpListener::bind(address)?)
+        self.add_listener(TcpListener::bind(address)?, Seal::Plain)
+    }
+
+    /// Listens on one more address, for TLS. Who speaks in plaintext there is told `plain`, in plaintext, and nothing
+    /// else; it may be empty.
+    ///
+    /// # Errors
+    /// The address can't be bound.
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(
+        &mut self,
+        address: SocketAddr,
+        tls: &super::tls::ServerTls,
+        plain: &'static [u8],
+    ) -> io::Result<()> {
+        let seal = Seal::Server(tls.clone(), plain);
+        self.add_listener(TcpListener::bind(address)?, seal)
     }
 
     /// Accepts from one more listener, which was made elsewhere: with options of its own, or inherited.
@@ -81,15 +98,15 @@ impl<P: Protocol> Loop<P> {
     /// The system refuses to wait for it.
     pub fn listen_on(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        self.add_listener(TcpListener::from_std(listener))
+        self.add_listener(TcpListener::from_std(listener), Seal::Plain)
     }
 
-    fn add_listener(&mut self, mut listener: TcpListener) -> io::Result<()> {
+    fn add_listener(&mut self, mut listener: TcpListener, seal: Seal) -> io::Result<()> {
         let token = Token(FIRST_LISTENER + self.acceptor.len());
         self.poll
             .registry()
             .register(&mut listener, token, Interest::READABLE)?;
-        self.acceptor.add(listener);
+        self.acceptor.add(listener, seal);
         Ok(())
     }
 
@@ -223,14 +240,14 @@ impl<P: Protocol> Loop<P> {
         let mut opened = Vec::new();
         let result = self
             .acceptor
-            .accept(now.ms, self.connections.room(), |stream, peer| {
-                opened.push((stream, peer))
+            .accept(now.ms, self.connections.room(), |stream, peer, seal| {
+                opened.push((stream, peer, seal.clone()))
             });
-        for (stream, peer) in opened {
+        for (stream, peer, seal) in opened {
             if !self.connections.admits(peer) {
                 continue;
             }
-            if let Err(error) = self.open(stream, peer, now) {
+            if let Err(error) = self.open(stream, peer, &seal, now) {
                 self.connections.protocol.failed(error);
             }
         }
@@ -239,23 +256,29 @@ impl<P: Protocol> Loop<P> {
         }
     }
 
-    fn open(&mut self, mut stream: TcpStream, peer: SocketAddr, now: Now) -> io::Result<()> {
+    fn open(
+        &mut self,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        seal: &Seal,
+        now: Now,
+    ) -> io::Result<()> {
         // What is sent is already coalesced; waiting for more would only add delay.
         stream.set_nodelay(true)?;
         self.register(&mut stream)?;
-        self.connections.open(stream, peer, now);
+        self.connections.open(seal.wire(stream)?, peer, now);
         Ok(())
     }
 
     /// Makes the connections that the protocol asks for.
     fn dial(&mut self, now: Now) {
         for dial in self.connections.take_dials() {
-            let stream = TcpStream::connect(dial.address).and_then(|mut stream| {
+            let wire = TcpStream::connect(dial.address).and_then(|mut stream| {
                 self.register(&mut stream)?;
-                Ok(stream)
+                dial.seal.wire(stream)
             });
-            match stream {
-                Ok(stream) => self.connections.dial(stream, dial, now),
+            match wire {
+                Ok(wire) => self.connections.dial(wire, dial, now),
                 Err(error) => self.connections.cannot_dial(dial, error.kind(), now),
             }
         }

@@ -4,6 +4,8 @@
 //! in memory in place of TCP, and the test in place of the poll and the clock.
 
 mod client;
+#[cfg(feature = "tls")]
+mod secured;
 mod server;
 mod vanished;
 mod world;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::access::Access;
 use super::connection::{Connection, Parked, State};
 use super::cors;
+use super::origin::Own;
 use super::reply::{Answer, Fallback, Reply, broken};
 use super::request::Request;
 use super::response::{Extra, Form, Response, refusal};
@@ -96,7 +97,7 @@ impl Service {
         let expects = head.expectation()?;
         connection.serial = connection.serial.wrapping_add(1);
         let found = self.router.find(head);
-        if let Some(response) = self.refuse(connection, head, &found) {
+        if let Some(response) = self.refuse(connection, head, &found, io.is_secured()) {
             // A body that nobody wants is not waited for: the connection ends with the answer. Behind a CONNECT comes
             // what the client means for somebody else (RFC 9110 9.3.6); it must not be read as requests.
             let ends = length != BodyLength::None || head.method() == "CONNECT";
@@ -143,6 +144,7 @@ impl Service {
         connection: &Connection,
         head: &RequestHead<'_>,
         found: &Found,
+        secured: bool,
     ) -> Option<Response> {
         if matches!(found, Found::Options { channel: true, .. }) {
             if let Some(response) = cors::preflight(&self.origins, head) {
@@ -176,7 +178,9 @@ impl Service {
         }
         let publishes = matches!(found, Found::Channel(_)) && head.method() == "POST";
         let guarded = publishes || opens_socket(head, found);
-        if guarded && !self.origins.admit(head.fields().all("Origin"), head.host()) {
+        let host = head.host();
+        let own = Own { host, secured };
+        if guarded && !self.origins.admit(head.fields().all("Origin"), own) {
             return Some(refusal(
                 Status::FORBIDDEN,
                 "pages of this Origin are not allowed here",

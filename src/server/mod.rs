@@ -39,12 +39,23 @@ use crate::client::{ClientId, Clients, Connect, Error as ClientError, Subscribe,
 use crate::command::{Command, Publisher, Stopper};
 use crate::error::{Error, Result};
 use crate::limits::{Limits, MAX_QUEUED};
+#[cfg(feature = "tls")]
+use crate::net::tls::ServerTls;
 use crate::net::{self, Loop, Mailbox};
 use crate::program::Program;
 use crate::session::Socket;
 use crate::ws::Message;
 use channels::Channels;
 use router::Endpoint;
+
+/// What a request in plaintext gets where TLS is spoken: that much may be said in plaintext, and nothing else is.
+#[cfg(feature = "tls")]
+const IN_PLAINTEXT: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 66\r\n\
+    Connection: close\r\n\
+    \r\n\
+    this port speaks TLS: ask with https:// or wss:// instead of http\n";
 
 /// A server: routes, channels and the loop that serves them.
 pub struct Server {
@@ -104,10 +115,45 @@ impl Server {
     /// # Errors
     /// The address is none, or can't be bound.
     pub fn listen(&mut self, address: impl ToSocketAddrs) -> Result<&mut Server> {
+        self.listen_with(address, Loop::listen)
+    }
+
+    /// Listens on an address for https and wss. See [`Server::listen_tls`].
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    #[cfg(feature = "tls")]
+    pub fn bind_tls(address: impl ToSocketAddrs, tls: &ServerTls) -> Result<Server> {
+        let mut server = Server::unbound()?;
+        server.listen_tls(address, tls)?;
+        Ok(server)
+    }
+
+    /// Listens on one more address, for https and wss. Everything is served there as it is elsewhere; a request in
+    /// plaintext gets 400. The same server may listen for both, on different ports.
+    ///
+    /// # Errors
+    /// As [`Server::listen`].
+    #[cfg(feature = "tls")]
+    pub fn listen_tls(
+        &mut self,
+        address: impl ToSocketAddrs,
+        tls: &ServerTls,
+    ) -> Result<&mut Server> {
+        self.listen_with(address, |event_loop, address| {
+            event_loop.listen_tls(address, tls, IN_PLAINTEXT)
+        })
+    }
+
+    fn listen_with(
+        &mut self,
+        address: impl ToSocketAddrs,
+        listen: impl Fn(&mut Loop<Program>, SocketAddr) -> std::io::Result<()>,
+    ) -> Result<&mut Server> {
         let mut bound = Err(Error::Io(std::io::ErrorKind::AddrNotAvailable.into()));
         for address in address.to_socket_addrs()? {
             let refused = |error| Error::Listen(address.to_string(), error);
-            bound = self.event_loop.listen(address).map_err(refused);
+            bound = listen(&mut self.event_loop, address).map_err(refused);
             if bound.is_ok() {
                 break;
             }
@@ -144,6 +190,14 @@ impl Server {
             .first()
             .copied()
             .ok_or(Error::Io(std::io::ErrorKind::NotConnected.into()))
+    }
+
+    /// All addresses that it listens on, in the order in which it was told to.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn local_addrs(&self) -> Result<Vec<SocketAddr>> {
+        Ok(self.event_loop.local_addrs()?)
     }
 
     /// Answers GET (and HEAD) of `path` with what `handler` replies. See [`Server::route`].

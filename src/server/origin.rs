@@ -25,15 +25,11 @@ impl Origins {
         self.allowed.push(origin.trim_end_matches('/').into());
     }
 
-    /// Whether a request with these `Origin` fields and this `Host` may come in. A browser sends one; where there are
+    /// Whether a request with these `Origin` fields may come in to a server of this origin. A browser sends one; where there are
     /// more, none may hide behind another.
-    pub(super) fn admit<'o>(
-        &self,
-        origins: impl Iterator<Item = &'o [u8]>,
-        host: Option<&str>,
-    ) -> bool {
+    pub(super) fn admit<'o>(&self, origins: impl Iterator<Item = &'o [u8]>, own: Own<'_>) -> bool {
         let mut origins = origins;
-        origins.all(|origin| self.admits(origin, host))
+        origins.all(|origin| self.admits(origin, own))
     }
 
     /// Whether this origin is allowed by name.
@@ -46,13 +42,23 @@ impl Origins {
         self.any || Origin::parse(origin).is_some_and(named)
     }
 
-    fn admits(&self, origin: &[u8], host: Option<&str>) -> bool {
+    fn admits(&self, origin: &[u8], own: Own<'_>) -> bool {
         let Ok(origin) = std::str::from_utf8(origin) else {
             return self.any;
         };
-        let own = |origin: Origin<'_>| host.is_some_and(|host| origin.is_of("http", host));
+        let scheme = if own.secured { "https" } else { "http" };
+        let own = |origin: Origin<'_>| own.host.is_some_and(|host| origin.is_of(scheme, host));
         self.names(origin) || Origin::parse(origin).is_some_and(own)
     }
+}
+
+/// The server's own origin, as a request has reached it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own<'h> {
+    /// `Host`.
+    pub(super) host: Option<&'h str>,
+    /// It came over TLS.
+    pub(super) secured: bool,
 }
 
 /// Scheme, host and port. Scheme and host are compared without case (RFC 6454 4).
@@ -109,16 +115,23 @@ fn decimal_port(port: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::Origins;
+    use super::{Origins, Own};
+
+    fn own(host: &str) -> Own<'_> {
+        Own {
+            host: Some(host),
+            secured: false,
+        }
+    }
 
     fn admits(origins: &Origins, origin: &str, host: &str) -> bool {
-        origins.admit([origin.as_bytes()].into_iter(), Some(host))
+        origins.admit([origin.as_bytes()].into_iter(), own(host))
     }
 
     #[test]
     fn the_servers_own_origin_and_no_origin_come_in() {
         let origins = Origins::default();
-        assert!(origins.admit(std::iter::empty(), Some("a.example")));
+        assert!(origins.admit(std::iter::empty(), own("a.example")));
         assert!(admits(&origins, "http://a.example", "a.example"));
         assert!(admits(&origins, "http://A.example:80", "a.example"));
         assert!(admits(&origins, "http://a.example", "a.example:80"));
@@ -142,10 +155,27 @@ mod tests {
         ] {
             assert!(!admits(&origins, origin, "a.example"), "{origin}");
         }
-        let own = &b"http://a.example"[..];
-        assert!(!origins.admit([&b"\xff"[..]].into_iter(), Some("a.example")));
-        assert!(!origins.admit([own].into_iter(), None));
-        assert!(!origins.admit([own, b"http://b.example"].into_iter(), Some("a.example")));
+        let ours = &b"http://a.example"[..];
+        let nameless = Own {
+            host: None,
+            secured: false,
+        };
+        assert!(!origins.admit([&b"\xff"[..]].into_iter(), own("a.example")));
+        assert!(!origins.admit([ours].into_iter(), nameless));
+        assert!(!origins.admit([ours, b"http://b.example"].into_iter(), own("a.example")));
+    }
+
+    #[test]
+    fn a_page_that_came_in_plaintext_is_foreign_where_it_is_not_spoken() {
+        let secured = Own {
+            secured: true,
+            ..own("a.example")
+        };
+        let origins = Origins::default();
+        let admits = |origin: &str| origins.admit([origin.as_bytes()].into_iter(), secured);
+        assert!(admits("https://a.example"));
+        assert!(admits("https://a.example:443"));
+        assert!(!admits("http://a.example"));
     }
 
     #[test]

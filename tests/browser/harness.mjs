@@ -21,14 +21,14 @@ export const WAYS = ["short-poll", "long-poll", "sse", "websocket"];
 
 export const startBrowser = () => chromium.launch({ executablePath: CHROMIUM, headless: true, args: CHROMIUM_FLAGS });
 
-export async function startHub(address = "127.0.0.1:0") {
-  const child = spawn(HUB, ["--listen", address], { stdio: ["ignore", "pipe", "inherit"] });
+export async function startHub(address = "127.0.0.1:0", ...options) {
+  const child = spawn(HUB, ["--listen", address, ...options], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const base = await new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("exit", (code) => reject(new Error(`${HUB} ended with ${code} before it listened`)));
     createInterface({ input: child.stdout }).on("line", (line) => {
-      const found = /^listening on (http:\/\/\S+)/.exec(line);
+      const found = /^listening on (https?:\/\/\S+)/.exec(line);
       if (found) resolve(found[1]);
     });
   });

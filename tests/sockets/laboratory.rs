@@ -106,11 +106,11 @@ impl Laboratory {
                 subject.at = Some(0);
                 self.subscribers.push(io.id.to_u64());
             }
-            "dial" => self.dials.push(Dial {
-                address: ([127, 0, 0, 1], number() as u16).into(),
-                timeout: PATIENCE,
-                connection: Subject::default(),
-            }),
+            "dial" => self.dials.push(Dial::new(
+                ([127, 0, 0, 1], number() as u16).into(),
+                PATIENCE,
+                Subject::default(),
+            )),
             "link" => self.chain.push(io.id.to_u64()),
             "go" => self.woken.extend(self.chain.first()),
             other => panic!("{other:?}"),
@@ -258,6 +258,7 @@ impl Default for Setup {
                 connections_per_address: usize::MAX,
                 high_water: 64 * 1024,
                 backlog: 64 * 1024 * 1024,
+                handshake_timeout: PATIENCE,
                 stall_timeout: PATIENCE,
                 drain_timeout: PATIENCE,
             },

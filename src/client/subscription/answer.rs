@@ -7,6 +7,7 @@ use super::{Follower, Plan, Wire};
 use crate::client::error::Error;
 use crate::client::options::Transport;
 use crate::client::talk::PATIENCE;
+use crate::client::url::Url;
 use crate::http::{BodyDecoder, HttpDate, ResponseHead, response_body_length};
 use crate::net::Io;
 use crate::session::Session;
@@ -197,7 +198,7 @@ impl Follower {
         if self.redirects > MAX_REDIRECTS {
             return self.fail(Error::Redirects, io);
         }
-        match self.url.join(location) {
+        match self.led_to(location) {
             Ok(url) => {
                 self.url = url;
                 self.plan = Some(Plan::Again(Duration::ZERO));
@@ -205,6 +206,18 @@ impl Follower {
             }
             Err(error) => self.fail(error, io),
         }
+    }
+
+    /// Where a redirect leads: never from a secured connection to one that is not, which anybody could read.
+    fn led_to(&mut self, location: &str) -> Result<Url, Error> {
+        let url = self.url.join(location)?;
+        if self.url.scheme.is_secure() && !url.scheme.is_secure() {
+            let why = "is where a secured connection redirects to, and is not secured";
+            return Err(Error::Url(format!("{:?} {why}", url.to_string())));
+        }
+        #[cfg(feature = "tls")]
+        crate::client::options::trust_for(&url, &mut self.options.tls)?;
+        Ok(url)
     }
 }
 

@@ -133,7 +133,7 @@ fn connecting_and_the_handshake_have_their_time() {
 #[test]
 fn what_makes_no_sense_is_told_before_anything_is_sent() {
     for connect in [
-        Connect::to("https://a"),
+        Connect::to("ftp://a"),
         Connect::to(SOCKET).protocol("a b"),
         Connect::to(SOCKET).protocol("a").protocol("a"),
         Connect::to(SOCKET).header("Host", "b"),

@@ -8,24 +8,61 @@ use proptest::prelude::*;
 use super::world::{World, delays};
 use crate::client::{Connect, Error, Over, SILENCE, Subscribe, Transport, Update};
 use crate::net::fault::{Cut, Faults, How};
+#[cfg(feature = "tls")]
+use crate::net::tls::certificates;
 
-const URL: &str = "http://127.0.0.1:9/channels/a";
 const MESSAGES: usize = 5;
 /// How many deadlines may pass until everything has come.
 const PATIENCE: usize = 200;
 
+/// What carries the bytes: the lines alone, or with TLS over them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Plain,
+    #[cfg(feature = "tls")]
+    Secured,
+}
+
+impl Carrier {
+    fn subscribe(self, at: &str) -> Subscribe {
+        match self {
+            Carrier::Plain => Subscribe::to(&format!("http://{at}")),
+            #[cfg(feature = "tls")]
+            Carrier::Secured => {
+                Subscribe::to(&format!("https://{at}")).tls(&certificates::client())
+            }
+        }
+    }
+
+    fn connect(self, at: &str) -> Connect {
+        match self {
+            Carrier::Plain => Connect::to(&format!("ws://{at}")),
+            #[cfg(feature = "tls")]
+            Carrier::Secured => Connect::to(&format!("wss://{at}")).tls(&certificates::client()),
+        }
+    }
+
+    fn secure(self, _world: &mut World) {
+        match self {
+            Carrier::Plain => {}
+            #[cfg(feature = "tls")]
+            Carrier::Secured => _world.secure(),
+        }
+    }
+}
+
 type Told<T> = Arc<Mutex<Vec<T>>>;
 
 /// What a subscriber was told, and how often it connected.
-struct Followed {
-    updates: Vec<Update>,
-    dials: usize,
+pub(super) struct Followed {
+    pub(super) updates: Vec<Update>,
+    pub(super) dials: usize,
     /// Bytes that its first connection read and wrote.
-    moved: (usize, usize),
+    pub(super) moved: (usize, usize),
 }
 
 impl Followed {
-    fn data(&self) -> Vec<String> {
+    pub(super) fn data(&self) -> Vec<String> {
         let event = |update: &Update| match update {
             Update::Event(event) if event.is_gap() => Some("gap".to_owned()),
             Update::Event(event) => Some(event.data().into_owned()),
@@ -39,22 +76,32 @@ fn message(number: usize) -> String {
     format!("{number} {}", "x".repeat(number * 7))
 }
 
-fn messages() -> Vec<String> {
+pub(super) fn messages() -> Vec<String> {
     (0..MESSAGES).map(message).collect()
 }
 
 /// Follows a channel this way, over connections with these faults, until everything has come; and is ended then.
 fn follow(transport: Transport, faults: Vec<[Faults; 2]>) -> Followed {
+    follow_over(Carrier::Plain, transport, faults)
+}
+
+pub(super) fn follow_over(
+    carrier: Carrier,
+    transport: Transport,
+    faults: Vec<[Faults; 2]>,
+) -> Followed {
     let told: Told<Update> = Arc::default();
     let into = Arc::clone(&told);
     let mut world = World::new(|server| {
         server.channels("/channels/{name}");
-        let subscribe = Subscribe::to(URL)
+        let subscribe = carrier
+            .subscribe("127.0.0.1:9/channels/a")
             .transport(transport)
             .silence(Some(SILENCE));
         let handler = move |update| into.lock().unwrap().push(update);
         server.subscribe(subscribe, handler).unwrap();
     });
+    carrier.secure(&mut world);
     world.dialed = faults.into();
     let mut followed = Followed {
         updates: Vec::new(),
@@ -85,10 +132,10 @@ fn follow(transport: Transport, faults: Vec<[Faults; 2]>) -> Followed {
 }
 
 /// What one connection came to that echoes three messages and is closed then.
-struct Echoed {
+pub(super) struct Echoed {
     received: Vec<String>,
-    overs: Vec<Over>,
-    moved: (usize, usize),
+    pub(super) overs: Vec<Over>,
+    pub(super) moved: (usize, usize),
 }
 
 fn sent() -> Vec<String> {
@@ -96,11 +143,16 @@ fn sent() -> Vec<String> {
 }
 
 fn echo(faults: [Faults; 2]) -> Echoed {
+    echo_over(Carrier::Plain, faults)
+}
+
+pub(super) fn echo_over(carrier: Carrier, faults: [Faults; 2]) -> Echoed {
     let (received, overs): (Told<String>, Told<Over>) = Default::default();
     let (heard, over) = (Arc::clone(&received), Arc::clone(&overs));
     let mut world = World::new(|server| {
         server.websocket("/echo", |socket, message| socket.send(message));
-        let connect = Connect::to("ws://127.0.0.1:9/echo")
+        let connect = carrier
+            .connect("127.0.0.1:9/echo")
             .on_open(|socket| sent().iter().for_each(|text| socket.send(text)))
             .on_over(move |told| over.lock().unwrap().push(told));
         let on_message = move |socket: &mut crate::Socket<'_>, message: crate::Message<'_>| {
@@ -112,6 +164,7 @@ fn echo(faults: [Faults; 2]) -> Echoed {
         };
         server.connect(connect, on_message).unwrap();
     });
+    carrier.secure(&mut world);
     world.dialed.push_back(faults);
     world.settle();
     let moved = world.first_dialed();
@@ -131,7 +184,7 @@ fn echo(faults: [Faults; 2]) -> Echoed {
     }
 }
 
-fn check_echo(echoed: &Echoed, broken: bool) {
+pub(super) fn check_echo(echoed: &Echoed, broken: bool) {
     assert!(sent().starts_with(&echoed.received));
     let [over] = &echoed.overs[..] else {
         panic!("told {} times", echoed.overs.len());

@@ -9,7 +9,7 @@ use crate::Limits;
 use crate::channel::Data;
 use crate::command::Command;
 use crate::net::fault::{CLIENT, Count, End, Fault, Faults, How, Line, SERVER};
-use crate::net::{Connections, Mailbox, Now};
+use crate::net::{Connections, Mailbox, Now, Seal};
 use crate::program::Program;
 use crate::server::Server;
 
@@ -32,6 +32,8 @@ pub(super) struct World {
     /// Connections that were dialed.
     pub(super) dials: usize,
     first: Option<Line>,
+    /// How those who come are secured.
+    seal: Seal,
 }
 
 /// A client that the test plays.
@@ -67,7 +69,15 @@ impl World {
             dialed: VecDeque::new(),
             dials: 0,
             first: None,
+            seal: Seal::Plain,
         }
+    }
+
+    /// From now on, who comes has to speak TLS.
+    #[cfg(feature = "tls")]
+    pub(super) fn secure(&mut self) {
+        let tls = crate::net::tls::certificates::server("server");
+        self.seal = Seal::Server(tls, b"in plaintext");
     }
 
     /// A client connects. Its number is how many there were before.
@@ -89,8 +99,9 @@ impl World {
             line: line.clone(),
             side: SERVER,
         });
+        let wire = self.seal.wire(end).unwrap();
         self.connections
-            .open(end, ([127, 0, 0, 1], 1).into(), self.now);
+            .open(wire, ([127, 0, 0, 1], 1).into(), self.now);
     }
 
     fn dial(&mut self) {
@@ -107,7 +118,8 @@ impl World {
                 line,
                 side: CLIENT,
             });
-            self.connections.dial(end, dial, self.now);
+            let wire = dial.seal.wire(end).unwrap();
+            self.connections.dial(wire, dial, self.now);
         }
     }
 

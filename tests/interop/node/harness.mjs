@@ -19,15 +19,15 @@ export async function start(name, ...options) {
       throw new Error(`${name} ended before it listened`);
     }),
   ]);
-  const host = /^listening on http:\/\/(127\.0\.0\.1:\d+)$/.exec(line)?.[1];
+  const [, scheme, host] = /^listening on (https?):\/\/(127\.0\.0\.1:\d+)$/.exec(line) ?? [];
   if (!host) {
     child.kill("SIGKILL");
     throw new Error(`${name} did not say where it listens, but ${line}`);
   }
   return {
     host,
-    url: `http://${host}`,
-    wsUrl: `ws://${host}`,
+    url: `${scheme}://${host}`,
+    wsUrl: `${scheme === "https" ? "wss" : "ws"}://${host}`,
     /** Sends a signal and resolves to the exit code. */
     async stop(signal = "SIGTERM") {
       child.kill(signal);

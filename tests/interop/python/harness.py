@@ -40,14 +40,15 @@ class Example:
             [program, "--listen", "127.0.0.1:0", *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
         line = self.process.stdout.readline()
-        match = re.fullmatch(r"listening on http://(127\.0\.0\.1):(\d+)\n", line)
+        match = re.fullmatch(r"listening on (https?)://(127\.0\.0\.1):(\d+)\n", line)
         if not match:
             self.process.kill()
             raise AssertionError(f"{name} did not say where it listens, but {line!r}")
-        self.address = (match[1], int(match[2]))
-        self.host = f"{match[1]}:{match[2]}"
-        self.url = "http://" + self.host
-        self.ws_url = "ws://" + self.host
+        scheme, address, port = match.groups()
+        self.address = (address, int(port))
+        self.host = f"{address}:{port}"
+        self.url = f"{scheme}://{self.host}"
+        self.ws_url = self.url.replace("http", "ws", 1)
 
     def signal(self, number):
         self.process.send_signal(number)

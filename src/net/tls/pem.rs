@@ -1,0 +1,87 @@
+//! Certificates and keys in PEM (RFC 7468), as every tool writes them.
+
+use std::fs;
+use std::path::Path;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::Error;
+
+/// A certificate with those of its issuers, its own first, and its private key.
+pub(super) struct Identity {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    pub(super) fn parse(chain: &[u8], key: &[u8]) -> Result<Identity, Error> {
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|why| Error::Pem(format!("no private key can be read: {why}")))?;
+        Ok(Identity {
+            chain: certificates(chain)?,
+            key,
+        })
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let wrong =
+        |why: &dyn std::fmt::Display| Error::Pem(format!("the certificates can't be read: {why}"));
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|why| wrong(&why))?;
+    match certificates.is_empty() {
+        true => Err(wrong(&"there are none in it")),
+        false => Ok(certificates),
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|why| Error::File(format!("{} can't be read: {why}", path.display())))
+}
+
+/// Who is trusted: the issuers from which every certificate that is accepted has to come.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    pub(super) store: RootCertStore,
+}
+
+impl Roots {
+    /// Those that the system trusts, or those that the environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn system() -> Result<Roots, Error> {
+        let mut store = RootCertStore::empty();
+        // Systems have old and odd ones among them; whoever is issued by one of those is refused then.
+        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        match store.is_empty() {
+            true => Err(Error::NoRoots),
+            false => Ok(Roots { store }),
+        }
+    }
+
+    /// Those in a PEM file.
+    ///
+    /// # Errors
+    /// It can't be read, or holds none, or one that makes no sense.
+    pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Roots, Error> {
+        Roots::from_pem(&read(path.as_ref())?)
+    }
+
+    /// Those in PEM.
+    ///
+    /// # Errors
+    /// There are none, or one makes no sense.
+    pub fn from_pem(pem: &[u8]) -> Result<Roots, Error> {
+        let mut store = RootCertStore::empty();
+        for certificate in certificates(pem)? {
+            store
+                .add(certificate)
+                .map_err(|why| Error::Unusable(format!("a root certificate is invalid: {why}")))?;
+        }
+        Ok(Roots { store })
+    }
+}
