@@ -1,12 +1,13 @@
 //! What other threads tell the server, and the handles that they do it through.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use crate::channel;
+use crate::channel::{self, Draft};
 use crate::client::ClientId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::net::{ConnectionId, Mailbox, Stopped};
-use crate::server::Response;
+use crate::server::{Feed, Response};
 use crate::ws::{CloseCode, Message};
 
 /// A request on a connection that still has its answer to come. The serial tells it from later ones.
@@ -16,7 +17,7 @@ pub(crate) struct Promise {
     pub(crate) serial: u32,
 }
 
-/// What goes through the mailbox. All but `Publish` are for one connection.
+/// What goes through the mailbox. Most are for one connection.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Append a message to a channel.
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     LookedUp(ClientId, Vec<SocketAddr>),
     /// End a client.
     Quit(ClientId),
+    /// Apply what other loops have published.
+    CatchUp,
     /// Begin the closing handshake of a WebSocket.
     Close(CloseCode, String),
 }
@@ -50,6 +53,8 @@ pub(crate) enum Command {
 #[derive(Clone, Debug)]
 pub struct Publisher {
     pub(crate) mailbox: Mailbox<Command>,
+    /// What its loop shares with others, and its place there.
+    pub(crate) feed: Option<(Arc<Feed>, usize)>,
 }
 
 impl Publisher {
@@ -58,7 +63,8 @@ impl Publisher {
     ///
     /// # Errors
     /// The server has ended or is overloaded. A refusal by the channel itself (a bad name, too many channels) is
-    /// told to [`Server::on_error`](crate::Server::on_error).
+    /// told to [`Server::on_error`](crate::Server::on_error); with several loops ([`Cores`](crate::Cores)), a name that
+    /// makes no sense is an error here.
     pub fn publish(&self, name: &str, data: impl AsRef<[u8]>) -> Result<()> {
         self.send(name, None, data.as_ref())
     }
@@ -72,6 +78,10 @@ impl Publisher {
     }
 
     fn send(&self, name: &str, event: Option<&str>, data: &[u8]) -> Result<()> {
+        if let Some((feed, place)) = &self.feed {
+            let draft = Draft::new(name, event, channel::Data::new(data), Some(*place));
+            return Ok(feed.publish_from_thread(draft.map_err(Error::Channel)?)?);
+        }
         let command = Command::Publish {
             channel: name.into(),
             event: event.map(Into::into),
@@ -81,10 +91,13 @@ impl Publisher {
     }
 }
 
-/// Stops the server from any thread: the first time politely, the second time at once. Clones are cheap.
+/// Stops the server from any thread, with all of its loops: the first time politely, the second time at once. Clones
+/// are cheap.
 #[derive(Clone, Debug)]
 pub struct Stopper {
     pub(crate) mailbox: Mailbox<Command>,
+    /// What its loop shares with others.
+    pub(crate) feed: Option<Arc<Feed>>,
 }
 
 impl Stopper {
@@ -92,7 +105,10 @@ impl Stopper {
     /// WebSockets are closed with 1001. What is not gone after
     /// [`Limits::drain_timeout`](crate::Limits::drain_timeout), or at a second call, is cut off.
     pub fn stop(&self) {
-        self.mailbox.stop();
+        match &self.feed {
+            Some(feed) => feed.stop(),
+            None => self.mailbox.stop(),
+        }
     }
 }
 

@@ -16,6 +16,7 @@
 //! # Where to begin
 //!
 //! - **To serve**: [`Server`]. Its handlers get a [`Request`] and a [`Reply`], or a [`Socket`] and a [`Message`].
+//! - **To serve with more than one core**: [`Cores`], several loops over the same channels.
 //! - **To serve inside a loop of your own** (a game, a GUI): [`Server::turn`]. Other threads publish through a
 //!   [`Publisher`], send through a [`Sender`], answer through a [`Later`], and stop it through a [`Stopper`].
 //! - **To follow a channel**, or any event stream: [`subscribe`], or [`Subscribe`] for more. To talk to a WebSocket:
@@ -108,7 +109,7 @@ pub use limits::Limits;
 pub use net::tls;
 #[cfg(feature = "net")]
 pub use server::{
-    Access, EventStream, Later, Reply, Request, Response, Server, Simulation, Stream,
+    Access, Cores, EventStream, Later, Reply, Request, Response, Server, Simulation, Stream,
     WebSocketRoute,
 };
 #[cfg(feature = "net")]

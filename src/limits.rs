@@ -49,6 +49,10 @@ pub const MAX_CONNECTIONS: usize = 100_000;
 pub const MAX_CONNECTIONS_PER_ADDRESS: usize = MAX_CONNECTIONS;
 /// Commands from other threads that may wait for the loop.
 pub const MAX_QUEUED: usize = 65_536;
+/// Messages that may wait for one loop of several before nothing new is taken: 503, or close code 1013.
+pub const MAX_BEHIND: usize = 65_536;
+/// Bytes of such messages, what they are kept with included.
+pub const MAX_BEHIND_BYTES: usize = 64 * 1024 * 1024;
 
 /// What becomes of an event stream or a WebSocket that reads a channel more slowly than the channel forgets. The
 /// others never notice it: a reader is a place in the log, and nothing is kept for it alone.
@@ -94,7 +98,8 @@ pub enum SlowReader {
 /// lines in front of a request ([`http::MAX_EMPTY_LINES`], 400), the 256 bytes of a channel's name
 /// ([`channel::MAX_NAME`], 400), the two seconds that a connection which was closed waits for its peer's end, and the
 /// commands of other threads that may wait for the loop ([`MAX_QUEUED`]; the thread gets
-/// [`Stopped::Full`](crate::net::Stopped::Full)).
+/// [`Stopped::Full`](crate::net::Stopped::Full)). With several loops, what may wait for one of them is fixed too
+/// ([`MAX_BEHIND`], [`MAX_BEHIND_BYTES`]; 503).
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes of a request head ([`http::MAX_HEAD`]).

@@ -84,6 +84,7 @@ impl Protocol for Program {
     }
 
     fn draining(&mut self, now: Now) {
+        self.service.draining(now);
         // Who is left when a handler panics is told then.
         for _ in 0..=self.clients.len() {
             if self.clients(|clients| clients.draining(now)) {
@@ -148,8 +149,8 @@ impl Protocol for Program {
         }
     }
 
-    fn take_woken(&mut self, woken: &mut Vec<u64>) {
-        self.service.take_woken(woken);
+    fn take_woken(&mut self, now: Now, woken: &mut Vec<u64>) {
+        self.service.take_woken(now, woken);
     }
 
     fn take_dials(&mut self, dials: &mut Vec<Dial<Connection>>) {

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use barewire::Server;
+use barewire::{Cores, Server};
 
 /// The options of a command line, each `--name value`.
 pub struct Options {
@@ -90,6 +90,14 @@ pub fn serve_as(scheme: &str, mut server: Server) -> Outcome {
     ctrlc::set_handler(move || stopper.stop())?;
     say_listening(scheme, server.local_addr()?)?;
     Ok(server.run()?)
+}
+
+/// As [`serve`], with several loops.
+pub fn serve_loops(scheme: &str, cores: Cores) -> Outcome {
+    let stopper = cores.stopper();
+    ctrlc::set_handler(move || stopper.stop())?;
+    say_listening(scheme, cores.local_addr()?)?;
+    Ok(cores.run()?)
 }
 
 /// Tells whoever has started this program that it accepts.

@@ -12,23 +12,43 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use barewire::{Response, client};
+use barewire::{Response, Server, client};
 use common::{Options, tls};
 
 const HELP: &str = "\
 Channels that anybody may publish to and read, in four ways: short poll, long poll, event stream, WebSocket.
 GET / is a page that shows them side by side; each channel is at /channels/NAME.
 
-Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--tls-cert FILE --tls-key FILE]
+Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--loops COUNT] [--tls-cert FILE --tls-key FILE]
 
   --listen ADDR           the address to listen on [default: 127.0.0.1:9000]; port 0 lets the system choose
   --allow-origin ORIGIN   let pages of this origin publish and open WebSockets too; * lets those of every origin
+  --loops COUNT           how many loops serve, each in a thread of its own [default: 1]
   --tls-cert FILE         serve https:// and wss:// with this certificate (PEM, its issuers' behind it); takes --features tls
   --tls-key FILE          its private key (PEM)";
 
+const ADDRESS: &str = "127.0.0.1:9000";
+
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
-    let mut server = tls::bind(&options, "127.0.0.1:9000")?;
+    let origins: Vec<&str> = options.all("allow-origin").collect();
+    match options.text("loops", "1").parse()? {
+        0 | 1 => {
+            let mut server = tls::bind(&options, ADDRESS)?;
+            add_routes(&mut server, &origins);
+            common::serve_as(tls::scheme(&options), server)
+        }
+        loops => {
+            let cores = tls::bind_loops(&options, ADDRESS, loops, |server| {
+                add_routes(server, &origins);
+                Ok(())
+            })?;
+            common::serve_loops(tls::scheme(&options), cores)
+        }
+    }
+}
+
+fn add_routes(server: &mut Server, origins: &[&str]) {
     server.get("/", |_request, reply| reply.html(include_str!("page.html")));
     server.get("/barewire.js", |_request, reply| {
         reply.send(source("text/javascript; charset=utf-8", client::JAVASCRIPT));
@@ -37,10 +57,9 @@ fn main() -> common::Outcome {
         reply.send(source("text/plain; charset=utf-8", client::TYPESCRIPT));
     });
     server.channels("/channels/{name}");
-    for origin in options.all("allow-origin") {
+    for origin in origins {
         server.allow_origin(origin);
     }
-    common::serve_as(tls::scheme(&options), server)
 }
 
 /// A part of the client for browsers, to be asked for again after an update.

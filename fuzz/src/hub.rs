@@ -307,7 +307,7 @@ impl World {
 
     fn wake(&mut self) {
         let mut named = Vec::new();
-        self.hub.take_woken(&mut named);
+        self.hub.take_woken(0, &mut named);
         let unique: BTreeSet<u64> = named.iter().copied().collect();
         assert_eq!(unique.len(), named.len(), "a reader is named twice");
         assert!(self.to_be_woken.is_subset(&unique), "a reader sleeps on");
@@ -317,7 +317,7 @@ impl World {
                 .all(|&w| self.subscribers.iter().any(|s| s.waiter == w))
         );
         self.to_be_woken.clear();
-        assert!(!self.hub.has_woken());
+        assert_eq!(self.hub.due(), u64::MAX);
     }
 
     fn poll(&mut self, channel: usize, choices: &mut Choices<'_>) {

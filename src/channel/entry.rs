@@ -2,7 +2,8 @@
 
 use super::encoded::{Encoding, Run};
 use super::id::Id;
-use super::log::{Data, Log, Retention};
+use super::log::{Log, Record, Retention};
+use super::reader::Reader;
 use crate::slab::Slab;
 
 #[derive(Debug)]
@@ -13,8 +14,12 @@ pub(super) struct Channel {
     /// The readers of each encoding. An encoding that nobody reads any more is given back by the next but one sweep.
     pub(super) read: [Usage; Encoding::COUNT],
     pub(super) readers: Slab<u64>,
-    /// It is in the hub's list of channels whose readers are to be woken.
+    /// Its readers are to be woken.
     pub(super) woken: bool,
+    /// They have been woken lately, and are not woken again before the hub says so.
+    pub(super) resting: bool,
+    /// The replicas that have said that they have no use for it, where the hub is one of several.
+    pub(super) unused_by: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,11 +37,22 @@ impl Channel {
             read: Default::default(),
             readers: Slab::new(),
             woken: false,
+            resting: false,
+            unused_by: Vec::new(),
         }
     }
 
     pub(super) fn run(&self, encoding: Encoding) -> Option<&Run> {
         self.runs[encoding.index()].as_deref()
+    }
+
+    /// Whether it is in one of the hub's lists, which name it by its place.
+    pub(super) fn is_to_wake(&self) -> bool {
+        self.woken || self.resting
+    }
+
+    pub(super) fn misses(&self, reader: &Reader) -> bool {
+        reader.gap || reader.next < self.log.first()
     }
 
     /// Begins to keep an encoding, from the oldest message retained.
@@ -52,22 +68,16 @@ impl Channel {
         }
     }
 
-    pub(super) fn append(
-        &mut self,
-        event: Option<Box<str>>,
-        data: Data,
-        unix_ms: u64,
-        retention: &Retention,
-    ) -> Id {
+    /// Appends a message that came at the time `unix_ms`.
+    pub(super) fn append(&mut self, record: Record, unix_ms: u64, retention: &Retention) {
         let index = self.log.next();
-        let id = self.log.append(event, data, unix_ms);
+        self.log.push(record);
         if let Some(record) = self.log.get(index) {
             for run in self.runs.iter_mut().flatten() {
                 run.push(index, record);
             }
         }
         self.evict(retention, unix_ms);
-        id
     }
 
     pub(super) fn evict(&mut self, retention: &Retention, unix_ms: u64) {

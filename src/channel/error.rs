@@ -19,6 +19,9 @@ pub enum Error {
     TooManyChannels,
     /// The channel has as many subscribers as it may.
     TooManySubscribers,
+    /// One of the loops that share the channels is too far behind the others
+    /// ([`MAX_BEHIND`](crate::limits::MAX_BEHIND)).
+    Overloaded,
 }
 
 impl Error {
@@ -26,7 +29,9 @@ impl Error {
     pub fn status(self) -> Status {
         match self {
             Error::InvalidName | Error::InvalidEvent | Error::ReservedEvent => Status::BAD_REQUEST,
-            Error::TooManyChannels | Error::TooManySubscribers => Status::SERVICE_UNAVAILABLE,
+            Error::TooManyChannels | Error::TooManySubscribers | Error::Overloaded => {
+                Status::SERVICE_UNAVAILABLE
+            }
         }
     }
 }
@@ -41,6 +46,7 @@ impl fmt::Display for Error {
             }
             Error::TooManyChannels => "this server holds as many channels as it may",
             Error::TooManySubscribers => "this channel has as many subscribers as it may",
+            Error::Overloaded => "this server is too far behind with what was published",
         })
     }
 }

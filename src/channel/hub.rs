@@ -1,13 +1,15 @@
 //! All channels of a server.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use super::encoded::Encoding;
 use super::entry::Channel;
 use super::error::Error;
 use super::id::Id;
-use super::log::{Data, Position, Retention, Start};
+use super::log::{Data, Position, Record, Retention, Start};
 use super::reader::{BATCH_BYTES, BATCH_MESSAGES, Reader};
+use super::replica::Siblings;
 use crate::slab::Slab;
 use crate::sse;
 
@@ -34,6 +36,11 @@ pub struct Limits {
     pub batch_messages: usize,
     /// See [`BATCH_BYTES`].
     pub batch_bytes: usize,
+    /// How long a channel rests after it has woken its readers, in whole milliseconds: what is published meanwhile
+    /// wakes them once, at the end of it. The first message after a rest goes out at once, so that a quiet channel
+    /// is never slower for it; a busy one makes one write for each reader and window instead of one for each message.
+    /// Zero, the default, is no rest.
+    pub window: Duration,
 }
 
 impl Default for Limits {
@@ -44,6 +51,7 @@ impl Default for Limits {
             retention: Retention::default(),
             batch_messages: BATCH_MESSAGES,
             batch_bytes: BATCH_BYTES,
+            window: Duration::ZERO,
         }
     }
 }
@@ -57,7 +65,11 @@ pub struct Hub {
     pub(super) channels: Slab<Channel>,
     /// Below every id that any channel that begins from now on will give.
     pub(super) floor: Id,
+    /// It is one of several replicas of the same channels.
+    pub(super) siblings: Option<Box<Siblings>>,
     woken: Vec<u32>,
+    /// Channels that rest, and until when, in that order.
+    resting: VecDeque<(u64, u32)>,
     swept: u32,
 }
 
@@ -73,7 +85,9 @@ impl Hub {
                 ms: unix_ms,
                 seq: 0,
             },
+            siblings: None,
             woken: Vec::new(),
+            resting: VecDeque::new(),
             swept: 0,
         }
     }
@@ -110,12 +124,22 @@ impl Hub {
         let Some(channel) = self.channels.get_mut(index) else {
             return Err(Error::InvalidName);
         };
-        let id = channel.append(event.map(Into::into), data, unix_ms, &self.limits.retention);
-        if !channel.woken && channel.readers.len() > 0 {
-            channel.woken = true;
-            self.woken.push(index);
-        }
+        let id = channel.log.last().next(unix_ms);
+        let event = event.map(Into::into);
+        self.append(index, Record { id, event, data }, unix_ms);
         Ok(id)
+    }
+
+    pub(super) fn append(&mut self, index: u32, record: Record, unix_ms: u64) {
+        if let Some(channel) = self.channels.get_mut(index) {
+            channel.append(record, unix_ms, &self.limits.retention);
+            if !channel.woken && channel.readers.len() > 0 {
+                channel.woken = true;
+                if !channel.resting {
+                    self.woken.push(index);
+                }
+            }
+        }
     }
 
     /// Begins to read a channel. Whenever there is something new, `waiter` is named by [`Hub::take_woken`].
@@ -160,19 +184,58 @@ impl Hub {
         }
     }
 
-    /// Names the waiters of all readers that have something new to read since the last call, once for each reader.
-    pub fn take_woken(&mut self, waiters: &mut Vec<u64>) {
+    /// Names the waiters of all readers that have something new to read since the last call, once for each reader,
+    /// but for those of channels that rest at the time `ms` ([`Limits::window`]). The clock may begin anywhere, but
+    /// never goes back.
+    pub fn take_woken(&mut self, ms: u64, waiters: &mut Vec<u64>) {
+        self.end_rests(ms);
+        let window = self
+            .limits
+            .window
+            .as_millis()
+            .try_into()
+            .unwrap_or(u64::MAX);
         for index in self.woken.drain(..) {
-            if let Some(channel) = self.channels.get_mut(index) {
-                channel.woken = false;
-                waiters.extend(channel.readers.values());
+            let Some(channel) = self.channels.get_mut(index) else {
+                continue;
+            };
+            channel.woken = false;
+            waiters.extend(channel.readers.values());
+            if window > 0 {
+                channel.resting = true;
+                self.resting.push_back((ms.saturating_add(window), index));
             }
         }
     }
 
-    /// Whether somebody waits to be named by [`Hub::take_woken`].
-    pub fn has_woken(&self) -> bool {
-        !self.woken.is_empty()
+    /// Ends all rests, and lets no channel rest from now on: the program shuts down.
+    pub fn stop_resting(&mut self) {
+        self.limits.window = Duration::ZERO;
+        self.end_rests(u64::MAX);
+    }
+
+    fn end_rests(&mut self, ms: u64) {
+        while let Some(&(until, index)) = self.resting.front() {
+            if until > ms {
+                return;
+            }
+            self.resting.pop_front();
+            if let Some(channel) = self.channels.get_mut(index) {
+                channel.resting = false;
+                if channel.woken {
+                    self.woken.push(index);
+                }
+            }
+        }
+    }
+
+    /// When somebody may wait to be named by [`Hub::take_woken`], on its clock; `u64::MAX` for never as things are.
+    pub fn due(&self) -> u64 {
+        match (self.woken.first(), self.resting.front()) {
+            (Some(_), _) => 0,
+            (None, Some(&(until, _))) => until,
+            (None, None) => u64::MAX,
+        }
     }
 
     /// Drops what has grown too old, and channels that nobody reads and that hold nothing. To be called about once
@@ -200,15 +263,23 @@ impl Hub {
     }
 
     /// Drops a channel that nobody reads and that holds nothing.
-    fn forget_if_unused(&mut self, index: u32) {
+    pub(super) fn forget_if_unused(&mut self, index: u32) {
         let Some(channel) = self.channels.get(index) else {
             return;
         };
-        if channel.log.is_empty() && channel.readers.len() == 0 && !channel.woken {
+        if channel.log.is_empty() && channel.readers.len() == 0 && !channel.is_to_wake() {
+            match &mut self.siblings {
+                None => self.forget(index),
+                Some(siblings) => siblings.propose(channel),
+            }
+        }
+    }
+
+    pub(super) fn forget(&mut self, index: u32) {
+        if let Some(channel) = self.channels.remove(index) {
             // A cursor from this channel must not be taken for one of its successor's.
             self.floor = self.floor.max(channel.log.last());
             self.names.remove(&channel.name);
-            self.channels.remove(index);
         }
     }
 
@@ -248,16 +319,26 @@ impl Hub {
         if let Some(&index) = self.names.get(name) {
             return Ok(index);
         }
+        self.admit(name)?;
+        Ok(self.begin(name))
+    }
+
+    /// Whether a channel with this name, which there is not yet, may begin.
+    pub(super) fn admit(&mut self, name: &str) -> Result<(), Error> {
         check_name(name)?;
         if self.channels.len() >= self.limits.channels {
             self.make_room();
         }
-        if self.channels.len() >= self.limits.channels {
-            return Err(Error::TooManyChannels);
+        match self.channels.len() < self.limits.channels {
+            true => Ok(()),
+            false => Err(Error::TooManyChannels),
         }
+    }
+
+    pub(super) fn begin(&mut self, name: &str) -> u32 {
         let index = self.channels.insert(Channel::new(name, self.floor));
         self.names.insert(name.into(), index);
-        Ok(index)
+        index
     }
 }
 
@@ -274,7 +355,7 @@ pub fn check_name(name: &str) -> Result<(), Error> {
 }
 
 /// An event name as it is kept: none for the default one.
-fn check_event(event: Option<&str>) -> Result<Option<&str>, Error> {
+pub(super) fn check_event(event: Option<&str>) -> Result<Option<&str>, Error> {
     match event {
         None | Some("" | super::DEFAULT_EVENT) => Ok(None),
         Some(super::GAP_EVENT) => Err(Error::ReservedEvent),

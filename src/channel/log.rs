@@ -16,17 +16,18 @@
 //! its owner missed can't be told: that is a gap.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Id;
 
-/// What a message carries.
+/// What a message carries. Clones share the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
     /// Text, as it was published.
-    Text(Box<str>),
+    Text(Arc<str>),
     /// Bytes: what is not UTF-8, or was published in a binary frame.
-    Binary(Box<[u8]>),
+    Binary(Arc<[u8]>),
 }
 
 impl Data {
@@ -61,7 +62,7 @@ pub struct Record {
     /// Its place in the channel.
     pub id: Id,
     /// Its event name; `None` is the default name, `message`.
-    pub event: Option<Box<str>>,
+    pub event: Option<Arc<str>>,
     /// What it carries.
     pub data: Data,
 }
@@ -73,7 +74,7 @@ impl Record {
     }
 
     /// What it counts against [`Retention::bytes`].
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.data.as_bytes().len() + self.event.as_ref().map_or(0, |event| event.len())
     }
 }
@@ -149,13 +150,18 @@ impl Log {
     }
 
     /// Appends a message at the time `unix_ms` and says what id it got.
-    pub fn append(&mut self, event: Option<Box<str>>, data: Data, unix_ms: u64) -> Id {
+    pub fn append(&mut self, event: Option<Arc<str>>, data: Data, unix_ms: u64) -> Id {
         let id = self.last.next(unix_ms);
-        let record = Record { id, event, data };
-        self.bytes += record.size();
-        self.records.push_back(record);
-        self.last = id;
+        self.push(Record { id, event, data });
         id
+    }
+
+    /// Appends a message that has its id, which is greater than that of every other one here.
+    pub(super) fn push(&mut self, record: Record) {
+        debug_assert!(record.id > self.last, "{} after {}", record.id, self.last);
+        self.bytes += record.size();
+        self.last = record.id;
+        self.records.push_back(record);
     }
 
     /// Drops what retention no longer allows at the time `unix_ms`, but never the newest message for its number

@@ -13,6 +13,7 @@
 //! | `entry` | one channel: its log, in the encodings of its readers |
 //! | `hub` | all channels of a server, under limits |
 //! | `read` | what a reader or a poll gets from a hub |
+//! | `replica` | the same channels in several hubs |
 //!
 //! Nothing here does I/O or knows a clock: the time of a publish is an argument, and readers are woken by name
 //! ([`Hub::take_woken`]).
@@ -39,6 +40,9 @@ mod id;
 mod log;
 mod read;
 mod reader;
+// Without the loop there is nobody to carry entries.
+#[cfg_attr(not(feature = "net"), allow(dead_code))]
+mod replica;
 
 pub use encoded::Encoding;
 pub use error::Error;
@@ -48,6 +52,8 @@ pub use log::{
     Data, Log, Position, RETAINED_AGE, RETAINED_BYTES, RETAINED_MESSAGES, Record, Retention, Start,
 };
 pub use reader::{BATCH_BYTES, BATCH_MESSAGES, Batch, Next, Reader};
+#[cfg(feature = "net")]
+pub(crate) use replica::{Draft, Entry};
 
 /// The event name of a message that was published without one (WHATWG HTML 9.2.6).
 pub const DEFAULT_EVENT: &str = "message";

@@ -14,7 +14,7 @@ impl Hub {
         let Some(channel) = self.channel(reader.channel) else {
             return Next::Nothing;
         };
-        if reader.gap || reader.next < channel.log.first() {
+        if channel.misses(reader) {
             return Next::Gap;
         }
         match channel
@@ -24,6 +24,12 @@ impl Hub {
             None | Some([]) => Next::Nothing,
             Some(bytes) => Next::Bytes(bytes),
         }
+    }
+
+    /// Whether messages are missing in front of what `reader` gets next: whether that is [`Next::Gap`].
+    pub fn misses(&self, reader: &Reader) -> bool {
+        self.channel(reader.channel)
+            .is_some_and(|channel| channel.misses(reader))
     }
 
     /// Moves `reader` on after `sent` of the bytes that [`Hub::next`] gave have gone out. If they end inside a

@@ -343,7 +343,7 @@ impl Protocol for Clients {
         None
     }
 
-    fn take_woken(&mut self, _woken: &mut Vec<u64>) {}
+    fn take_woken(&mut self, _now: Now, _woken: &mut Vec<u64>) {}
 
     fn take_dials(&mut self, dials: &mut Vec<Dial<Dialed>>) {
         dials.append(&mut self.dials);

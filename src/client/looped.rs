@@ -101,6 +101,7 @@ impl Client {
     /// Stops this loop, from any thread.
     pub fn stopper(&self) -> Stopper {
         Stopper {
+            feed: None,
             mailbox: self.event_loop.mailbox(),
         }
     }

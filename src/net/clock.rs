@@ -25,9 +25,14 @@ impl Clock {
 
     pub(super) fn now(&self) -> Now {
         Now {
-            ms: super::millis(self.began.elapsed()),
+            ms: self.ms(),
             unix_ms: unix_ms(),
         }
+    }
+
+    /// [`Now::ms`] alone.
+    pub(super) fn ms(&self) -> u64 {
+        super::millis(self.began.elapsed())
     }
 }
 

@@ -243,11 +243,11 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     /// Acts on stops: the first begins to shut down, the second and the deadline end everything at once.
     fn stop(&mut self, now: Now, stops: u8) {
         if stops > 0 && self.drain_until.is_none() {
-            // What was ordered before the stop has been delivered, and still reaches those who wait for it.
-            self.wake(now);
             let timeout = super::millis(self.limits.drain_timeout);
             self.drain_until = Some(now.ms.saturating_add(timeout));
             self.protocol.draining(now);
+            // What was ordered before the stop has been delivered, and still reaches those who wait for it.
+            self.wake(now);
             for index in 0..self.slots.end() {
                 self.with(index, now, |slot, visit| slot.drain(visit));
             }
@@ -298,7 +298,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     fn wake(&mut self, now: Now) {
         for _ in 0..WAKE_ROUNDS {
             let mut woken = std::mem::take(&mut self.woken);
-            self.protocol.take_woken(&mut woken);
+            self.protocol.take_woken(now, &mut woken);
             let none = woken.is_empty();
             for waiter in woken.drain(..) {
                 self.with_id(ConnectionId::from_u64(waiter), now, |slot, visit| {

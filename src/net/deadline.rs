@@ -14,6 +14,7 @@ const TICK: u64 = 16;
 /// Slots of the ring: 4096 of 16 ms look 65 s ahead.
 const SLOTS: usize = 4096;
 const WORDS: usize = SLOTS / 64;
+const _: () = assert!(WORDS == u64::BITS as usize);
 
 /// Something due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(super) struct Wheel {
     slots: Vec<Vec<Entry>>,
     /// A bit for each slot that is not empty.
     occupied: [u64; WORDS],
+    /// A bit for each of those words that is not zero.
+    words: u64,
     /// The tick up to which everything has expired; its slot is the next to be emptied.
     tick: u64,
 }
@@ -36,6 +39,7 @@ impl Wheel {
         Wheel {
             slots: vec![Vec::new(); SLOTS],
             occupied: [0; WORDS],
+            words: 0,
             tick: now / TICK,
         }
     }
@@ -50,6 +54,7 @@ impl Wheel {
         let slot = (due % SLOTS as u64) as usize;
         self.slots[slot].push(entry);
         self.occupied[slot / 64] |= 1 << (slot % 64);
+        self.words |= 1 << (slot / 64);
     }
 
     /// Moves what is due at `now` to `due`.
@@ -63,6 +68,9 @@ impl Wheel {
                 continue;
             }
             self.occupied[slot / 64] &= !(1 << (slot % 64));
+            if self.occupied[slot / 64] == 0 {
+                self.words &= !(1 << (slot / 64));
+            }
             for entry in std::mem::take(&mut self.slots[slot]) {
                 if entry.at <= now {
                     due.push(entry)
@@ -86,20 +94,19 @@ impl Wheel {
 
     /// How many slots lie between `start` and the next one that is not empty.
     fn distance(&self, start: usize) -> Option<usize> {
-        for step in 0..=WORDS {
-            let word = (start / 64 + step) % WORDS;
-            let mut bits = self.occupied[word];
-            if step == 0 {
-                bits &= !0 << (start % 64);
-            } else if step == WORDS {
-                bits &= !(!0 << (start % 64));
-            }
-            if bits != 0 {
-                let slot = word * 64 + bits.trailing_zeros() as usize;
-                return Some((slot + SLOTS - start) % SLOTS);
-            }
-        }
-        None
+        let first = start / 64;
+        let ahead = self.occupied[first] & (!0 << (start % 64));
+        let slot = if ahead != 0 {
+            first * 64 + ahead.trailing_zeros() as usize
+        } else if self.words != 0 {
+            // The words behind the first one, and the first one last.
+            let steps = 1 + self.words.rotate_right(first as u32 + 1).trailing_zeros() as usize;
+            let word = (first + steps) % WORDS;
+            word * 64 + self.occupied[word].trailing_zeros() as usize
+        } else {
+            return None;
+        };
+        Some((slot + SLOTS - start) % SLOTS)
     }
 }
 

@@ -128,6 +128,17 @@ impl<C> Mailbox<C> {
         self.wake();
     }
 
+    /// Asks the loop to shut down politely, unless somebody has asked already.
+    pub(crate) fn stop_once(&self) {
+        let stops = &self.shared.stops;
+        if stops
+            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+        {
+            self.wake();
+        }
+    }
+
     pub(super) fn stops(&self) -> u8 {
         self.shared.stops.load(Ordering::Acquire)
     }

@@ -37,6 +37,7 @@ mod connections;
 mod deadline;
 #[cfg(test)]
 pub(crate) mod fault;
+mod listeners;
 mod mailbox;
 mod output;
 mod peers;
@@ -54,6 +55,9 @@ pub use clock::Now;
 pub(crate) use clock::unix_ms;
 #[cfg(test)]
 pub(crate) use connections::Connections;
+pub(crate) use listeners::listeners;
+#[cfg(all(feature = "reuseport", any(target_os = "linux", target_os = "android")))]
+pub use listeners::{BACKLOG, reuseport};
 pub(crate) use mailbox::Letter;
 pub use mailbox::{Mailbox, Stopped};
 pub use output::{LEND, Output};
@@ -172,7 +176,7 @@ pub trait Protocol {
     }
 
     /// Names (by [`ConnectionId::to_u64`]) the connections for which [`Protocol::resumed`] is due.
-    fn take_woken(&mut self, _woken: &mut Vec<u64>) {}
+    fn take_woken(&mut self, _now: Now, _woken: &mut Vec<u64>) {}
 
     /// Once a turn, for what has to be done now and then.
     fn tick(&mut self, _now: Now) {}
@@ -193,7 +197,8 @@ pub trait Protocol {
     /// A connection could not be made, or broke. [`Protocol::closed`] follows.
     fn broke(&mut self, _connection: &mut Self::Connection, _error: std::io::ErrorKind) {}
 
-    /// When [`Protocol::tick`] is wanted even if nothing else happens, in milliseconds of [`Now::ms`].
+    /// When [`Protocol::tick`] and [`Protocol::take_woken`] are wanted even if nothing else happens, in milliseconds of
+    /// [`Now::ms`].
     fn due(&self) -> u64 {
         u64::MAX
     }

@@ -21,17 +21,13 @@ const WRITE_BUDGET: usize = 64 * 1024;
 enum Phase {
     /// On its way to the peer. The first readiness says how that went.
     Connecting,
-    /// The handshake of TLS is under way, until that time at the latest. The protocol has nothing to say yet.
-    Securing {
-        until: u64,
-    },
+    /// The handshake of TLS is under way. The protocol has nothing to say yet.
+    Securing,
     Open,
     /// What output there is goes out; nothing is read.
     Closing,
-    /// Our half is closed; the peer has until then to close its own.
-    Lingering {
-        until: u64,
-    },
+    /// Our half is closed; the peer has until the flow's deadline, which is nobody else's by now, to close its own.
+    Lingering,
     /// To be removed.
     Dead,
 }
@@ -42,7 +38,8 @@ pub(super) struct Slot<C, S> {
     wire: Wire<S>,
     backlog: Option<Box<Backlog>>,
     flow: Flow,
-    /// When the peer, which takes no more for now, must have taken something.
+    /// When the peer, which takes no more for now, must have taken something; before that, when the handshake of TLS
+    /// must be done.
     stall_at: u64,
     /// The entry in the wheel that counts; any other is stale.
     scheduled: u64,
@@ -133,7 +130,7 @@ impl<C, S: Transport> Slot<C, S> {
     pub(super) fn is_ready(&self, limits: &Limits) -> bool {
         match self.phase {
             Phase::Open => self.is_to_be_read(limits),
-            Phase::Securing { .. } | Phase::Lingering { .. } => self.readable,
+            Phase::Securing | Phase::Lingering => self.readable,
             Phase::Connecting | Phase::Closing => false,
             Phase::Dead => true,
         }
@@ -141,7 +138,7 @@ impl<C, S: Transport> Slot<C, S> {
 
     /// Whether its next visit is a step of its handshake, which is a lot of work.
     pub(super) fn is_securing(&self) -> bool {
-        matches!(self.phase, Phase::Securing { .. })
+        self.phase == Phase::Securing
     }
 
     /// Whether it has used up its turn and waits for another one to write more.
@@ -169,10 +166,9 @@ impl<C, S: Transport> Slot<C, S> {
     /// When the wheel is to name this connection.
     fn due(&self) -> u64 {
         match self.phase {
-            Phase::Connecting => self.flow.deadline,
+            Phase::Connecting | Phase::Lingering => self.flow.deadline,
             Phase::Open => self.flow.deadline.min(self.stall_at),
-            Phase::Closing => self.stall_at,
-            Phase::Securing { until } | Phase::Lingering { until } => until,
+            Phase::Securing | Phase::Closing => self.stall_at,
             Phase::Dead => u64::MAX,
         }
     }
@@ -182,7 +178,7 @@ impl<C, S: Transport> Slot<C, S> {
         if self.wire.is_secured() {
             self.begin_securing(visit);
         }
-        self.flush(visit);
+        self.flush(visit, WRITE_BUDGET);
         self.write_shared(visit);
         self.settle(visit);
     }
@@ -199,7 +195,7 @@ impl<C, S: Transport> Slot<C, S> {
             let backlog = self.backlog_len();
             let mut io = Io::new(self.id, visit.now, visit.output, backlog, &mut self.flow);
             call(visit.protocol, &mut self.connection, &mut io);
-            self.flush(visit);
+            self.flush(visit, WRITE_BUDGET);
             self.write_shared(visit);
         }
     }
@@ -227,7 +223,7 @@ impl<C, S: Transport> Slot<C, S> {
             Phase::Open if self.broken && self.is_open() => {
                 self.break_off(visit, ErrorKind::ConnectionReset);
             }
-            Phase::Lingering { .. } if self.readable => self.discard(visit.buffer),
+            Phase::Lingering if self.readable => self.discard(visit.buffer),
             _ => {}
         }
         self.settle(visit);
@@ -255,8 +251,8 @@ impl<C, S: Transport> Slot<C, S> {
 
     fn begin_securing<P>(&mut self, visit: &mut Visit<'_, P>) {
         let timeout = super::millis(visit.limits.handshake_timeout);
-        let until = visit.now.ms.saturating_add(timeout);
-        self.phase = Phase::Securing { until };
+        self.stall_at = visit.now.ms.saturating_add(timeout);
+        self.phase = Phase::Securing;
     }
 
     /// Goes on with the handshake. What the protocol has said by then waits, and its deadline begins behind it.
@@ -281,10 +277,8 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     fn finish_securing<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        let Phase::Securing { until } = self.phase else {
-            return;
-        };
         self.phase = Phase::Open;
+        let until = std::mem::replace(&mut self.stall_at, u64::MAX);
         (self.writable, self.unblocked) = (self.wire.unsent() == 0, false);
         // It stays readable: what came with the last message lies here, and no edge will tell of it.
         if self.wire.is_client() {
@@ -345,13 +339,13 @@ impl<C, S: Transport> Slot<C, S> {
             Phase::Connecting if self.flow.deadline <= now => {
                 self.break_off(visit, ErrorKind::TimedOut);
             }
-            Phase::Securing { until } if until <= now => {
+            Phase::Securing if self.stall_at <= now => {
                 self.wire.expire();
                 self.break_off(visit, ErrorKind::TimedOut);
             }
             _ => {}
         }
-        if self.stall_at <= now {
+        if self.stall_at <= now && self.phase != Phase::Dead {
             // The system tells of room only when there is a good deal of it. Who reads slowly has taken something
             // all the same, and a write that succeeds says so.
             self.writable = true;
@@ -368,7 +362,7 @@ impl<C, S: Transport> Slot<C, S> {
                     protocol.expired(connection, io)
                 });
             }
-            Phase::Lingering { until } if until <= now => self.phase = Phase::Dead,
+            Phase::Lingering if self.flow.deadline <= now => self.phase = Phase::Dead,
             _ => {}
         }
         self.settle(visit);
@@ -404,7 +398,8 @@ impl<C, S: Transport> Slot<C, S> {
                 visit
                     .protocol
                     .received(&mut self.connection, &mut visit.buffer[..count], &mut io);
-                self.flush(visit);
+                // Who is sent no more than it has sent itself gets it at once.
+                self.flush(visit, count.max(WRITE_BUDGET));
                 self.write_shared(visit);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
@@ -432,13 +427,14 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     /// Sends the answer of this visit: at once if nothing waits in front of it, and what is left joins the backlog.
-    fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
+    /// At most `budget` bytes are its turn's.
+    fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>, budget: usize) {
         let output = &mut *visit.output;
         let mut broken = None;
         if !output.is_empty() && !self.flow.aborted {
             let mut sent = 0;
             if self.writable && self.backlog.is_none() && !self.is_securing() {
-                match write_output(&mut self.wire, output, visit.buffer) {
+                match write_output(&mut self.wire, output, visit.buffer, budget) {
                     Ok((count, written)) => {
                         sent = count;
                         self.writable = written != Written::Full;
@@ -519,7 +515,10 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     fn watch_stall<P>(&mut self, visit: &Visit<'_, P>) {
-        if self.writable || self.phase == Phase::Connecting || self.is_securing() {
+        if self.is_securing() {
+            return;
+        }
+        if self.writable || self.phase == Phase::Connecting {
             self.stall_at = u64::MAX;
         } else if self.stall_at == u64::MAX {
             self.stall_at = visit
@@ -539,9 +538,8 @@ impl<C, S: Transport> Slot<C, S> {
             Ok(()) if !self.ended => {
                 // What has arrived meanwhile is still to be read and thrown away.
                 self.readable = true;
-                self.phase = Phase::Lingering {
-                    until: now + LINGER,
-                };
+                self.flow.deadline = now.saturating_add(LINGER);
+                self.phase = Phase::Lingering;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
             _ => self.phase = Phase::Dead,
@@ -576,13 +574,9 @@ fn write_output(
     stream: &mut impl Write,
     output: &Output,
     lender: &[u8],
+    budget: usize,
 ) -> io::Result<(usize, Written)> {
-    // What answers one read, an echo of all of it for one, goes out at once.
-    let end = if output.len() <= lender.len().max(WRITE_BUDGET) {
-        output.len()
-    } else {
-        WRITE_BUDGET
-    };
+    let end = output.len().min(budget);
     let mut sent = 0;
     while sent < end {
         let result = match output.as_one() {

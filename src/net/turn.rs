@@ -15,7 +15,7 @@ use super::wire::Seal;
 use super::{Limits, Now, Protocol};
 
 /// The read buffer that all connections share.
-const READ_BUFFER: usize = 256 * 1024;
+const READ_BUFFER: usize = 1024 * 1024;
 /// Readiness events taken from the system at once.
 const EVENTS: usize = 1024;
 /// How long the loop sleeps at most, so that [`Protocol::tick`] comes about once a second.
@@ -73,7 +73,16 @@ impl<P: Protocol> Loop<P> {
     /// # Errors
     /// The address can't be bound.
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.listen_sealed(address, Seal::Plain)
+        self.add_listener(TcpListener::bind(address)?, Seal::Plain)
+    }
+
+    /// Accepts from one more listener, which was made elsewhere: with options of its own, or inherited.
+    ///
+    /// # Errors
+    /// The system refuses to wait for it.
+    pub fn listen_on(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.add_listener(TcpListener::from_std(listener), Seal::Plain)
     }
 
     /// Listens on one more address, for TLS. Who speaks in plaintext there is told `plain`, in plaintext, and nothing
@@ -88,11 +97,27 @@ impl<P: Protocol> Loop<P> {
         tls: &super::tls::ServerTls,
         plain: &'static [u8],
     ) -> io::Result<()> {
-        self.listen_sealed(address, Seal::Server(tls.clone(), plain))
+        let seal = Seal::Server(tls.clone(), plain);
+        self.add_listener(TcpListener::bind(address)?, seal)
     }
 
-    fn listen_sealed(&mut self, address: SocketAddr, seal: Seal) -> io::Result<()> {
-        let mut listener = TcpListener::bind(address)?;
+    /// Accepts from one more listener, as [`Loop::listen_on`], for TLS, as [`Loop::listen_tls`].
+    ///
+    /// # Errors
+    /// The system refuses to wait for it.
+    #[cfg(feature = "tls")]
+    pub fn listen_tls_on(
+        &mut self,
+        listener: std::net::TcpListener,
+        tls: &super::tls::ServerTls,
+        plain: &'static [u8],
+    ) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        let seal = Seal::Server(tls.clone(), plain);
+        self.add_listener(TcpListener::from_std(listener), seal)
+    }
+
+    fn add_listener(&mut self, mut listener: TcpListener, seal: Seal) -> io::Result<()> {
         let token = Token(FIRST_LISTENER + self.acceptor.len());
         self.poll
             .registry()
@@ -189,8 +214,8 @@ impl<P: Protocol> Loop<P> {
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let connections = &self.connections;
-        let timeout = if connections.mailbox.doze(connections.stops_seen()) && connections.is_idle()
-        {
+        let may_wait = connections.mailbox.doze(connections.stops_seen()) && connections.is_idle();
+        let timeout = if may_wait && timeout != Some(Duration::ZERO) {
             let patience = Duration::from_millis(self.patience());
             Some(timeout.map_or(patience, |timeout| timeout.min(patience)))
         } else {
@@ -209,7 +234,7 @@ impl<P: Protocol> Loop<P> {
 
     /// How long there is nothing to do unless something arrives, in milliseconds.
     fn patience(&self) -> u64 {
-        let now = self.clock.now().ms;
+        let now = self.clock.ms();
         let mut until = (now + TICK).min(self.connections.due());
         if self.connections.room() > 0 {
             until = until.min(self.acceptor.due().unwrap_or(u64::MAX));

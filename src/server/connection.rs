@@ -78,7 +78,7 @@ pub(super) enum State {
     /// A channel is read as an event stream.
     Events { reader: Reader, form: Form },
     /// A WebSocket.
-    Socket(Box<OpenSocket>),
+    Socket(OpenSocket),
     /// Nothing more is to be done.
     Closed,
 }
@@ -237,6 +237,10 @@ impl Protocol for Service {
         }
     }
 
+    fn draining(&mut self, _now: Now) {
+        self.hub.stop_resting();
+    }
+
     fn drain(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         self.draining = true;
         match &mut connection.state {
@@ -304,18 +308,21 @@ impl Protocol for Service {
     }
 
     fn ordered(&mut self, command: Command, now: Now) {
-        if let Command::Publish {
-            channel,
-            event,
-            data,
-        } = command
-        {
-            if let Err(error) = self
-                .hub
-                .publish(&channel, event.as_deref(), data, now.unix_ms)
-            {
-                self.report(&Error::Channel(error));
+        match command {
+            Command::CatchUp => self.hub.catch_up(),
+            Command::Publish {
+                channel,
+                event,
+                data,
+            } => {
+                let published = self
+                    .hub
+                    .publish(&channel, event.as_deref(), data, now.unix_ms);
+                if let Err(error) = published {
+                    self.report(&Error::Channel(error));
+                }
             }
+            _ => {}
         }
     }
 
@@ -360,20 +367,23 @@ impl Protocol for Service {
         self.hub.advance(reader, sent)
     }
 
-    fn take_woken(&mut self, woken: &mut Vec<u64>) {
-        self.hub.take_woken(woken);
+    fn take_woken(&mut self, now: Now, woken: &mut Vec<u64>) {
+        self.hub.take_woken(now.ms, woken);
         woken.append(&mut self.crowded);
     }
 
     fn due(&self) -> u64 {
-        match self.hub.has_woken() || !self.crowded.is_empty() {
-            true => 0,
-            false => u64::MAX,
+        match self.crowded.is_empty() {
+            true => self.hub.due(),
+            false => 0,
         }
     }
 
     fn tick(&mut self, now: Now) {
         self.sweep(now);
+        for error in self.hub.take_refused() {
+            self.report(&Error::Channel(error));
+        }
     }
 
     fn failed(&mut self, error: std::io::Error) {

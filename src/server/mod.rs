@@ -1,9 +1,12 @@
 //! The server: what a program links.
 mod access;
+mod channels;
 mod claim;
 mod connection;
+mod cores;
 mod cors;
 mod exchange;
+mod feed;
 mod origin;
 mod reply;
 mod request;
@@ -16,11 +19,14 @@ mod upgrade;
 mod ways;
 mod websocket;
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use access::Access;
 pub(crate) use connection::Connection as Served;
+pub use cores::Cores;
+pub(crate) use feed::Feed;
 pub use reply::{EventStream, Later, Reply, Stream};
 pub use request::Request;
 pub use response::Response;
@@ -28,16 +34,18 @@ pub(crate) use service::Service;
 pub use simulation::Simulation;
 pub use websocket::WebSocketRoute;
 
+use crate::channel;
 use crate::client::{ClientId, Clients, Connect, Error as ClientError, Subscribe, Update};
 use crate::command::{Command, Publisher, Stopper};
 use crate::error::{Error, Result};
 use crate::limits::{Limits, MAX_QUEUED};
 #[cfg(feature = "tls")]
 use crate::net::tls::ServerTls;
-use crate::net::{self, Loop};
+use crate::net::{self, Loop, Mailbox};
 use crate::program::Program;
 use crate::session::Socket;
 use crate::ws::Message;
+use channels::Channels;
 use router::Endpoint;
 
 /// What a request in plaintext gets where TLS is spoken: that much may be said in plaintext, and nothing else is.
@@ -78,10 +86,22 @@ impl Server {
     /// # Errors
     /// The system gives no poll instance.
     pub fn unbound() -> Result<Server> {
+        Server::with(|limits, _| Channels::alone(limits, net::unix_ms()))
+    }
+
+    /// The server of the loop at `place`, among those that share a feed.
+    fn among(feed: &Arc<Feed>, place: usize) -> Result<Server> {
+        let feed = Arc::clone(feed);
+        Server::with(|limits, mailbox| Channels::shared(limits, feed, place, mailbox.clone()))
+    }
+
+    fn with(
+        channels: impl FnOnce(channel::Limits, &Mailbox<Command>) -> Channels,
+    ) -> Result<Server> {
         let limits = Limits::default();
-        let unix_ms = net::unix_ms();
         let event_loop = Loop::new(limits.net_limits(), MAX_QUEUED, |mailbox| {
-            let service = Service::new(limits, mailbox.clone(), unix_ms);
+            let hub = channels(limits.channels, &mailbox);
+            let service = Service::new(limits, mailbox.clone(), hub);
             Program {
                 service,
                 clients: Clients::new(mailbox),
@@ -125,6 +145,16 @@ impl Server {
         })
     }
 
+    /// As [`Server::listen_on`], for https and wss.
+    ///
+    /// # Errors
+    /// The system refuses to wait for it.
+    #[cfg(feature = "tls")]
+    pub fn listen_tls_on(&mut self, listener: TcpListener, tls: &ServerTls) -> Result<&mut Server> {
+        self.event_loop.listen_tls_on(listener, tls, IN_PLAINTEXT)?;
+        Ok(self)
+    }
+
     fn listen_with(
         &mut self,
         address: impl ToSocketAddrs,
@@ -139,6 +169,15 @@ impl Server {
             }
         }
         bound.map(|()| self)
+    }
+
+    /// Accepts from one more listener, which the program has made: with options of its own, or inherited.
+    ///
+    /// # Errors
+    /// The system refuses to wait for it.
+    pub fn listen_on(&mut self, listener: TcpListener) -> Result<&mut Server> {
+        self.event_loop.listen_on(listener)?;
+        Ok(self)
     }
 
     /// This server without sockets and a clock, for tests.
@@ -282,6 +321,7 @@ impl Server {
     pub fn publisher(&self) -> Publisher {
         Publisher {
             mailbox: self.event_loop.mailbox(),
+            feed: self.feed(),
         }
     }
 
@@ -289,6 +329,7 @@ impl Server {
     pub fn stopper(&self) -> Stopper {
         Stopper {
             mailbox: self.event_loop.mailbox(),
+            feed: self.feed().map(|(feed, _)| feed),
         }
     }
 
@@ -356,6 +397,10 @@ impl Server {
     pub fn close(&mut self, client: ClientId) {
         // The mailbox is the way in for every thread, this one too; only an overloaded one turns away.
         let _ = self.event_loop.mailbox().send(None, Command::Quit(client));
+    }
+
+    fn feed(&self) -> Option<(Arc<Feed>, usize)> {
+        self.event_loop.protocol().service.hub.feed()
     }
 
     fn check(&mut self) -> Result<()> {

@@ -3,11 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::access::Access;
+use super::channels::Channels;
 use super::origin::Origins;
 use super::request::Request;
 use super::response::{Form, Response};
 use super::router::Router;
-use crate::channel::Hub;
 use crate::command::Command;
 use crate::error::Error;
 use crate::http::{DateCache, RequestHead};
@@ -22,7 +22,7 @@ const SWEEP_EVERY: u64 = 1_000;
 
 pub(crate) struct Service {
     pub(super) router: Router,
-    pub(super) hub: Hub,
+    pub(super) hub: Channels,
     pub(super) limits: Limits,
     pub(super) authorize: Option<Authorize>,
     pub(super) origins: Origins,
@@ -37,10 +37,10 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(super) fn new(limits: Limits, mailbox: Mailbox<Command>, unix_ms: u64) -> Service {
+    pub(super) fn new(limits: Limits, mailbox: Mailbox<Command>, hub: Channels) -> Service {
         Service {
             router: Router::default(),
-            hub: Hub::new(limits.channels, unix_ms),
+            hub,
             limits,
             authorize: None,
             origins: Origins::default(),

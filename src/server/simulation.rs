@@ -164,6 +164,7 @@ impl Simulation {
     pub fn wait(&mut self, time: Duration) {
         let end = self.now.ms.saturating_add(millis(time));
         while let Some((at, client)) = self.next_deadline().filter(|&(at, _)| at <= end) {
+            self.wait_for_service(at);
             self.set_time(at.max(self.now.ms));
             if let Some(index) = self.at(client) {
                 self.clients[index].flow.deadline = u64::MAX;
@@ -173,12 +174,23 @@ impl Simulation {
             });
             self.settle();
         }
+        self.wait_for_service(end);
         self.set_time(end);
         self.settle();
     }
 
+    /// Time passes up to `end`, as far as there is something that the service wants to do in it.
+    fn wait_for_service(&mut self, end: u64) {
+        while (self.now.ms + 1..end).contains(&self.service.due()) {
+            self.set_time(self.service.due());
+            self.settle();
+        }
+    }
+
     /// The server is told to shut down.
     pub fn stop(&mut self) {
+        self.service.draining(self.now);
+        self.settle();
         for index in 0..self.clients.len() {
             self.call(client_id(index), |service, connection, io| {
                 service.drain(connection, io)
@@ -236,6 +248,7 @@ impl Simulation {
                 self.service.closed(client.id, connection, self.now);
             }
         }
+        self.pump(at);
     }
 
     /// Everything that follows from the last step, until nothing more does.
@@ -253,14 +266,13 @@ impl Simulation {
                 }
             }
             let mut woken = Vec::new();
-            self.service.take_woken(&mut woken);
+            self.service.take_woken(self.now, &mut woken);
             for id in woken {
                 idle = false;
                 self.resume_writable(ConnectionId::from_u64(id));
             }
             for index in 0..self.clients.len() {
                 idle &= !self.deliver(index);
-                self.pump(index);
             }
             if idle {
                 return;

@@ -9,7 +9,7 @@ use super::router::Endpoint;
 use super::service::Service;
 use super::ways::{channel_refusal, start_of};
 use super::websocket::{Audience, OpenSocket, WebSocketRoute};
-use crate::channel::{Data, Encoding, Next};
+use crate::channel::{Data, Encoding};
 use crate::error::Error;
 use crate::http::{FieldName, FieldValue, Status};
 use crate::net::Io;
@@ -21,6 +21,9 @@ const RAW: &str = "raw";
 
 /// What a peer is told when a handler panics.
 const FAILED: &str = "the server failed to answer";
+
+/// What a peer is told whose message was not published.
+const BEHIND: &str = "the server is too far behind with what was published";
 
 impl Service {
     /// Opens a WebSocket on a channel.
@@ -124,7 +127,7 @@ impl Service {
         let date = self.dates.at(io.now.unix_ms / 1000);
         let written = upgrade.write_response_with(io.out.buffer(), protocol, date, fields);
         // The state takes the socket even if the answer failed, so that its reader is detached in the end.
-        connection.state = State::Socket(Box::new(socket));
+        connection.state = State::Socket(socket);
         written.map_err(handshake_refusal)?;
         io.set_deadline(self.limits.ping_interval);
         Ok(())
@@ -170,7 +173,7 @@ impl Service {
         let State::Socket(open) = &mut connection.state else {
             return;
         };
-        let OpenSocket { session, audience } = &mut **open;
+        let OpenSocket { session, audience } = open;
         let (limits, patience) = (self.limits.message_limits(), self.limits.patience());
         let mut panicked = false;
         session.receive(
@@ -184,8 +187,14 @@ impl Service {
                         Message::Text(text) => Data::Text(text.into()),
                         Message::Binary(bytes) => Data::Binary(bytes.into()),
                     };
-                    // The reader's channel exists, and there is no event name to refuse.
-                    let _ = self.hub.publish_beside(reader, data, io.now.unix_ms);
+                    // The reader's channel exists, and there is no event name to refuse: only room may lack.
+                    if self
+                        .hub
+                        .publish_beside(reader, data, io.now.unix_ms)
+                        .is_err()
+                    {
+                        link.fail(CloseCode::TRY_AGAIN_LATER, BEHIND, io);
+                    }
                 }
                 Audience::Route { index, protocol } => {
                     let Some(route) = self.router.socket_mut(*index) else {
@@ -228,7 +237,7 @@ impl Service {
         }
         match &mut open.audience {
             Audience::Channel { reader, raw: false } => self.tell_gap(reader, io),
-            Audience::Channel { reader, raw: true } if self.hub.next(reader) == Next::Gap => {
+            Audience::Channel { reader, raw: true } if self.hub.misses(reader) => {
                 let why = "messages are missing: they are no longer retained";
                 open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
             }

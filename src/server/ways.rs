@@ -20,7 +20,7 @@ use super::request::Request;
 use super::response::{Form, NO_STORE, Response, refusal};
 use super::router::asks_for_socket;
 use super::service::Service;
-use crate::channel::{self, Batch, Data, Encoding, Id, Next, Reader, Start};
+use crate::channel::{self, Batch, Data, Encoding, Id, Reader, Start};
 use crate::http::{FieldValue, Status};
 use crate::limits::SlowReader;
 use crate::net::Io;
@@ -74,6 +74,7 @@ impl Service {
         io: &Io<'_>,
     ) -> Result<Option<Response>, Response> {
         let event = query(request, "event")?;
+        self.hub.check_room().map_err(channel_refusal)?;
         let data = Data::new(request.body());
         match self
             .hub
@@ -232,12 +233,12 @@ impl Service {
 
     /// Whether this subscriber has fallen behind what is retained, and is to be ended for it.
     pub(super) fn gives_up(&self, reader: &Reader) -> bool {
-        self.limits.slow_reader == SlowReader::Close && self.hub.next(reader) == Next::Gap
+        self.limits.slow_reader == SlowReader::Close && self.hub.misses(reader)
     }
 
     /// Tells a reader that messages are missing, if they are.
     pub(super) fn tell_gap(&self, reader: &mut Reader, io: &mut Io<'_>) {
-        if self.hub.next(reader) == Next::Gap {
+        if self.hub.misses(reader) {
             self.hub.take_gap(reader, io.out.buffer());
         }
     }

@@ -18,7 +18,7 @@
 const WORD: usize = 8;
 
 /// How many bytes the main loop takes at a time: a whole number of the widest vector registers.
-const BLOCK: usize = 64;
+const BLOCK: usize = 128;
 
 /// Masks `payload` in place, or takes the mask off.
 ///
@@ -35,9 +35,9 @@ const BLOCK: usize = 64;
 /// assert_eq!(&bytes, b"Hello");
 /// ```
 #[inline]
-pub fn mask(mut key: [u8; 4], offset: usize, payload: &mut [u8]) {
-    key.rotate_left(offset % 4);
-    let [a, b, c, d] = key;
+pub fn mask(key: [u8; 4], offset: usize, payload: &mut [u8]) {
+    let rotated = u32::from_be_bytes(key).rotate_left(offset as u32 % 4 * 8);
+    let [a, b, c, d] = rotated.to_be_bytes();
     let key = [a, b, c, d, a, b, c, d];
     let mut blocks = payload.chunks_exact_mut(BLOCK);
     for block in &mut blocks {

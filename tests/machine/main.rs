@@ -6,6 +6,7 @@
 mod access;
 mod channel_sockets;
 mod conversations;
+mod cores;
 mod deadlines;
 mod handlers;
 mod http;
@@ -19,3 +20,4 @@ mod socket_handlers;
 mod sockets;
 mod streams;
 mod support;
+mod window;

@@ -216,7 +216,7 @@ impl Protocol for Laboratory {
         (end < next).then(|| bytes::Bytes::copy_from_slice(&self.log[end..next]))
     }
 
-    fn take_woken(&mut self, woken: &mut Vec<u64>) {
+    fn take_woken(&mut self, _now: Now, woken: &mut Vec<u64>) {
         woken.append(&mut self.woken);
     }
 

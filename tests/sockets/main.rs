@@ -8,6 +8,7 @@
 
 #[cfg(unix)]
 mod child;
+mod cores;
 #[cfg(unix)]
 mod crowd;
 mod echo;

@@ -1,6 +1,8 @@
-//! Echo: every connection sends a number of messages at once, waits until all have come back, and begins again.
+//! Echo: every connection sends a number of messages at once, waits until all have come back, and begins again. Idle
+//! ones beside them do nothing. Where the batches of each connection are counted, that many are all there is.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -14,12 +16,17 @@ use super::wire::{self, Opcode, PATIENCE, Way};
 /// How much is thrown away at once, at most. The memory is never touched.
 const DISCARD: usize = 1024 * 1024;
 
+/// How long connections have to become idle.
+const SETTLE: Duration = Duration::from_millis(500);
+
 struct Client {
     stream: TcpStream,
     /// Bytes of the batch that are not sent yet.
     unsent: usize,
     /// Bytes of the answer that have not come yet.
     missing: usize,
+    /// Batches to be sent.
+    left: u64,
 }
 
 pub fn run(options: &Options) -> io::Result<()> {
@@ -37,15 +44,23 @@ pub fn run(options: &Options) -> io::Result<()> {
 
     let mut poll = Poll::new()?;
     let mut clients = Vec::with_capacity(connections);
+    let open = || -> io::Result<std::net::TcpStream> {
+        if !bare {
+            return Ok(wire::open(options.address()?, Way::Socket, "/")?.0);
+        }
+        let stream = std::net::TcpStream::connect(options.address()?)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(stream)
+    };
+    let idle: usize = options.get_or("idle", 0)?;
+    let _idle: Vec<_> = (0..idle).map(|_| open()).collect::<io::Result<_>>()?;
+    if idle > 0 {
+        // What the kernel still has to do for new connections is not what they cost when they are idle.
+        thread::sleep(SETTLE);
+    }
     for index in 0..connections {
-        let mut stream = if bare {
-            let stream = std::net::TcpStream::connect(options.address()?)?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream
-        } else {
-            wire::open(options.address()?, Way::Socket, "/")?.0
-        };
+        let mut stream = open()?;
         if index == 0 {
             compare(&mut stream, &asked, &answered)?;
         }
@@ -58,6 +73,7 @@ pub fn run(options: &Options) -> io::Result<()> {
             stream,
             unsent: 0,
             missing: 0,
+            left: options.get_or("batches", u64::MAX)?,
         });
     }
 
@@ -75,7 +91,12 @@ pub fn run(options: &Options) -> io::Result<()> {
     let mut events = Events::with_capacity(1024);
     let mut run_for = |round: &mut Round, duration: Duration| -> io::Result<()> {
         let (began, before) = (Instant::now(), round.done);
-        while began.elapsed() < duration {
+        // On a slow machine the first large message may take longer than that.
+        let goes_on = |done| {
+            let elapsed = began.elapsed();
+            elapsed < duration || (done == before && elapsed < PATIENCE)
+        };
+        while goes_on(round.done) {
             wire::wait(&mut poll, &mut events, Duration::from_millis(100))?;
             for event in &events {
                 round.go_on(&mut clients[event.token().0])?;
@@ -86,6 +107,13 @@ pub fn run(options: &Options) -> io::Result<()> {
         }
         Ok(())
     };
+    if options.has("batches") {
+        let all = options.get::<u64>("batches")? * connections as u64;
+        while round.done < all {
+            run_for(&mut round, Duration::from_millis(50))?;
+        }
+        return Ok(());
+    }
     let seconds = options.seconds()?;
     run_for(&mut round, seconds / 4)?;
     let window = Window::open(options.pid()?)?;
@@ -94,11 +122,17 @@ pub fn run(options: &Options) -> io::Result<()> {
     window.close((round.done - before) * in_flight as u64)
 }
 
-/// The first message is looked at byte by byte.
+/// The first message is looked at byte by byte. Who echoes a large one may wait for us to read before it reads on, so that
+/// both are done at once.
 fn compare(stream: &mut std::net::TcpStream, asked: &[u8], answered: &[u8]) -> io::Result<()> {
-    stream.write_all(asked)?;
+    let mut sender = stream.try_clone()?;
     let mut answer = vec![0; answered.len()];
-    stream.read_exact(&mut answer)?;
+    thread::scope(|scope| {
+        let sent = scope.spawn(move || sender.write_all(asked));
+        stream.read_exact(&mut answer)?;
+        sent.join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that sends has ended")))
+    })?;
     if answer != answered {
         return Err(io::Error::other("the echo is not what was sent"));
     }
@@ -116,6 +150,10 @@ struct Round {
 
 impl Round {
     fn begin(&self, client: &mut Client) -> io::Result<()> {
+        if client.left == 0 {
+            return Ok(());
+        }
+        client.left -= 1;
         client.unsent = self.batch.len();
         client.missing = self.answer;
         self.send(client)

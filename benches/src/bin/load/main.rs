@@ -1,10 +1,15 @@
 //! The load generator: one kind of load against one server, and one line of figures at the end.
 //!
 //! ```text
-//! load echo   address=A pid=P connections=N size=B in-flight=K seconds=S [bare]
-//! load fanout address=A pid=P way=socket|events path=/P publish=/P subscribers=N in-flight=K seconds=S
+//! load echo   address=A pid=P connections=N size=B in-flight=K seconds=S [idle=N] [batches=N] [bare]
+//! load fanout address=A pid=P way=socket|events path=/P [publish=/P | post=/P] [channels=N] subscribers=N [slow=N]
+//!             in-flight=K [ahead=N] seconds=S
+//! load posts  address=A pid=P channels=N fill=N seconds=S
 //! load idle   address=A pid=P way=socket|events|poll path=/P connections=N
+//! load port
 //! ```
+//!
+//! `load port` prints an address that nobody listens at.
 //!
 //! It has to be cheaper than what it measures, or it measures itself: what it sends is made beforehand, what comes
 //! back from an echo is counted and thrown away in the kernel, and the server's share of its core is printed beside
@@ -13,12 +18,13 @@
 mod echo;
 mod fanout;
 mod idle;
+mod posts;
 mod process;
 mod wire;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -35,6 +41,14 @@ impl Options {
         let text = self.text(name)?;
         let wrong = |_| io::Error::other(format!("{name}={text} is not understood"));
         text.parse().map_err(wrong)
+    }
+
+    fn get_or<T: FromStr>(&self, name: &str, otherwise: T) -> io::Result<T> {
+        if self.has(name) {
+            self.get(name)
+        } else {
+            Ok(otherwise)
+        }
     }
 
     fn has(&self, name: &str) -> bool {
@@ -69,6 +83,13 @@ fn main() -> io::Result<()> {
         "echo" => echo::run(&options),
         "fanout" => fanout::run(&options),
         "idle" => idle::run(&options),
-        _ => Err(io::Error::other("load echo|fanout|idle NAME=VALUE ...")),
+        "port" => {
+            println!("{}", TcpListener::bind("127.0.0.1:0")?.local_addr()?);
+            Ok(())
+        }
+        "posts" => posts::run(&options),
+        _ => Err(io::Error::other(
+            "load echo|fanout|idle|port|posts NAME=VALUE ...",
+        )),
     }
 }

@@ -43,6 +43,13 @@ pub fn frame(opcode: Opcode, payload: &[u8], masked: bool) -> Vec<u8> {
     frame
 }
 
+/// A request that publishes.
+pub fn post(path: &str, message: &[u8]) -> Vec<u8> {
+    let length = message.len();
+    let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+    [head.as_bytes(), message].concat()
+}
+
 /// Waits for readiness; a signal, as a tracer sends, is no error.
 pub fn wait(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<()> {
     match poll.poll(events, Some(timeout)) {

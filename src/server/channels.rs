@@ -1,0 +1,261 @@
+//! The channels as one loop has them: all that there are, or its replica of those that several loops share.
+//!
+//! This is the one place where the two differ. Alone, every call is the [`Hub`]'s: nothing is locked and nothing kept
+//! twice. Among several, what changes a channel goes through the [`Feed`] and comes back through this loop's own queue,
+//! behind what others have published before, and whatever looks into a channel first catches up with that queue.
+//!
+//! Reading on, once attached, needs neither: it is the hub's business alone ([`Deref`]).
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::feed::{Feed, Woken};
+use crate::channel::{Batch, Data, Draft, Encoding, Entry, Error, Hub, Id, Limits, Reader, Start};
+use crate::command::Command;
+use crate::net::Mailbox;
+
+#[derive(Debug)]
+pub(crate) struct Channels {
+    hub: Hub,
+    replica: Option<Replica>,
+}
+
+/// A loop's place among several.
+#[derive(Debug)]
+struct Replica {
+    feed: Arc<Feed>,
+    place: usize,
+    taken: Vec<Arc<Entry>>,
+    woken: Vec<Woken>,
+    /// What it is for this loop to tell of.
+    refused: Vec<Error>,
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.feed.leave(self.place);
+    }
+}
+
+/// Only what changes nothing.
+impl Deref for Channels {
+    type Target = Hub;
+
+    fn deref(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+impl Channels {
+    /// The channels of a server with one loop, from the time `unix_ms` on.
+    pub(super) fn alone(limits: Limits, unix_ms: u64) -> Channels {
+        Channels {
+            hub: Hub::new(limits, unix_ms),
+            replica: None,
+        }
+    }
+
+    /// The replica of the loop at `place`, which is woken through `mailbox`.
+    pub(super) fn shared(
+        limits: Limits,
+        feed: Arc<Feed>,
+        place: usize,
+        mailbox: Mailbox<Command>,
+    ) -> Channels {
+        feed.join(place, mailbox);
+        Channels {
+            hub: Hub::replica(limits, feed.unix_ms, place, feed.loops()),
+            replica: Some(Replica {
+                feed,
+                place,
+                taken: Vec::new(),
+                woken: Vec::new(),
+                refused: Vec::new(),
+            }),
+        }
+    }
+
+    /// What this loop shares with others, if there are any, and its place there.
+    pub(super) fn feed(&self) -> Option<(Arc<Feed>, usize)> {
+        let replica = self.replica.as_ref()?;
+        Some((Arc::clone(&replica.feed), replica.place))
+    }
+
+    /// Whether something new may be taken. To be asked before [`Channels::publish`] by whoever can be refused.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`].
+    pub(super) fn check_room(&mut self) -> Result<(), Error> {
+        // It may be this loop that is behind.
+        self.catch_up();
+        match &self.replica {
+            Some(replica) if !replica.feed.has_room() => Err(Error::Overloaded),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`Hub::publish`]. When it returns, the message is in this loop's log, and waits for every other loop.
+    pub(super) fn publish(
+        &mut self,
+        name: &str,
+        event: Option<&str>,
+        data: Data,
+        unix_ms: u64,
+    ) -> Result<Id, Error> {
+        if self.replica.is_none() {
+            return self.hub.publish(name, event, data, unix_ms);
+        }
+        self.catch_up();
+        let draft = Draft::new(name, event, data, None)?;
+        self.admit(name)?;
+        let Some(replica) = &mut self.replica else {
+            return Err(Error::Overloaded);
+        };
+        let make = |id| draft.with_id(id);
+        let Replica {
+            feed,
+            place,
+            taken,
+            woken,
+            ..
+        } = replica;
+        let id = feed.publish(*place, unix_ms, make, woken, taken);
+        self.apply_taken();
+        Ok(id)
+    }
+
+    /// As [`Hub::publish_beside`].
+    pub(super) fn publish_beside(
+        &mut self,
+        reader: &Reader,
+        data: Data,
+        unix_ms: u64,
+    ) -> Result<Id, Error> {
+        if self.replica.is_none() {
+            return self.hub.publish_beside(reader, data, unix_ms);
+        }
+        self.check_room()?;
+        let name: Box<str> = self.hub.name_of(reader).into();
+        self.publish(&name, None, data, unix_ms)
+    }
+
+    /// As [`Hub::attach`].
+    pub(super) fn attach(
+        &mut self,
+        name: &str,
+        encoding: Encoding,
+        start: Start,
+        waiter: u64,
+    ) -> Result<Reader, Error> {
+        self.begin(name)?;
+        self.hub.attach(name, encoding, start, waiter)
+    }
+
+    /// Sees to it that all loops have the channel.
+    fn begin(&mut self, name: &str) -> Result<(), Error> {
+        self.catch_up();
+        if self.replica.is_none() || self.hub.holds(name) {
+            return Ok(());
+        }
+        self.admit(name)?;
+        let channel = name.into();
+        self.tell([Entry::Begin { channel }]);
+        self.catch_up();
+        Ok(())
+    }
+
+    fn admit(&mut self, name: &str) -> Result<(), Error> {
+        let admitted = self.hub.may_use(name);
+        // A hub that is full has looked for what it does not need.
+        self.tell_unused();
+        admitted
+    }
+
+    /// As [`Hub::batch`].
+    pub(super) fn batch(
+        &mut self,
+        name: &str,
+        start: Start,
+        out: &mut Vec<u8>,
+    ) -> Result<Batch, Error> {
+        self.catch_up();
+        self.hub.batch(name, start, out)
+    }
+
+    /// As [`Hub::detach`].
+    pub(super) fn detach(&mut self, reader: Reader) {
+        self.hub.detach(reader);
+    }
+
+    /// As [`Hub::take_woken`]; and wakes the loops that have something new to take.
+    pub(super) fn take_woken(&mut self, ms: u64, waiters: &mut Vec<u64>) {
+        // What was published before a stop is delivered before it, also if nobody has woken this loop for it yet.
+        self.catch_up();
+        self.hub.take_woken(ms, waiters);
+        if let Some(replica) = &mut self.replica {
+            replica.feed.wake(&mut replica.woken);
+        }
+    }
+
+    /// As [`Hub::stop_resting`].
+    pub(super) fn stop_resting(&mut self) {
+        self.hub.stop_resting();
+    }
+
+    /// As [`Hub::sweep`].
+    pub(super) fn sweep(&mut self, unix_ms: u64) {
+        self.catch_up();
+        self.hub.sweep(unix_ms);
+        self.tell_unused();
+    }
+
+    /// As [`Hub::set_limits`].
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.hub.set_limits(limits);
+    }
+
+    /// Applies what waits for this loop.
+    pub(super) fn catch_up(&mut self) {
+        let Some(replica) = &mut self.replica else {
+            return;
+        };
+        if replica.feed.take(replica.place, &mut replica.taken) {
+            self.apply_taken();
+        }
+    }
+
+    fn apply_taken(&mut self) {
+        if let Some(replica) = &mut self.replica {
+            for entry in replica.taken.drain(..) {
+                replica.refused.extend(self.hub.apply(&entry).err());
+            }
+            self.tell_unused();
+        }
+    }
+
+    /// What was refused of what came from handles of this loop.
+    pub(super) fn take_refused(&mut self) -> Vec<Error> {
+        let replica = self.replica.as_mut();
+        replica.map_or(Vec::new(), |replica| std::mem::take(&mut replica.refused))
+    }
+
+    /// Tells the others of channels that this loop has no use for.
+    fn tell_unused(&mut self) {
+        if self.replica.is_none() {
+            return;
+        }
+        let unused = self.hub.take_unused();
+        if !unused.is_empty() {
+            self.tell(unused);
+            self.catch_up();
+        }
+    }
+
+    fn tell(&mut self, entries: impl IntoIterator<Item = Entry>) {
+        if let Some(replica) = &mut self.replica {
+            replica
+                .feed
+                .tell(replica.place, entries, &mut replica.woken);
+        }
+    }
+}
