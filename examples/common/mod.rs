@@ -93,10 +93,10 @@ pub fn serve_as(scheme: &str, mut server: Server) -> Outcome {
 }
 
 /// As [`serve`], with several loops.
-pub fn serve_loops(cores: Cores) -> Outcome {
+pub fn serve_loops(scheme: &str, cores: Cores) -> Outcome {
     let stopper = cores.stopper();
     ctrlc::set_handler(move || stopper.stop())?;
-    say_listening("http", cores.local_addr()?)?;
+    say_listening(scheme, cores.local_addr()?)?;
     Ok(cores.run()?)
 }
 

@@ -3,17 +3,49 @@
 
 use std::error::Error;
 
-use barewire::{Connect, Server, Subscribe};
+#[cfg(feature = "tls")]
+use barewire::tls::ServerTls;
+use barewire::{Connect, Cores, Server, Subscribe};
 
 use super::Options;
 
 /// Listens where `--listen` says: for https and wss if `--tls-cert` and `--tls-key` name their files.
 pub fn bind(options: &Options, default: &str) -> Result<Server, Box<dyn Error>> {
     let address = options.text("listen", default);
+    Ok(match files(options)? {
+        None => Server::bind(address)?,
+        #[cfg(feature = "tls")]
+        Some((cert, key)) => Server::bind_tls(address, &ServerTls::from_pem_files(cert, key)?)?,
+        #[cfg(not(feature = "tls"))]
+        Some(_) => return Err(WITHOUT.into()),
+    })
+}
+
+/// As [`bind`], with several loops.
+pub fn bind_loops(
+    options: &Options,
+    default: &str,
+    loops: usize,
+    set_up: impl FnMut(&mut Server) -> barewire::Result<()>,
+) -> Result<Cores, Box<dyn Error>> {
+    let address = options.text("listen", default);
+    Ok(match files(options)? {
+        None => Cores::bind(address, loops, set_up)?,
+        #[cfg(feature = "tls")]
+        Some((cert, key)) => {
+            let tls = ServerTls::from_pem_files(cert, key)?;
+            Cores::bind_tls(address, &tls, loops, set_up)?
+        }
+        #[cfg(not(feature = "tls"))]
+        Some(_) => return Err(WITHOUT.into()),
+    })
+}
+
+fn files(options: &Options) -> Result<Option<(&str, &str)>, &'static str> {
     match (options.last("tls-cert"), options.last("tls-key")) {
-        (None, None) => Ok(Server::bind(address)?),
-        (Some(cert), Some(key)) => secured(address, cert, key),
-        _ => Err("--tls-cert and --tls-key go together".into()),
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => Ok(Some((cert, key))),
+        _ => Err("--tls-cert and --tls-key go together"),
     }
 }
 
@@ -23,17 +55,6 @@ pub fn scheme(options: &Options) -> &'static str {
         Some(_) => "https",
         None => "http",
     }
-}
-
-#[cfg(feature = "tls")]
-fn secured(address: &str, cert: &str, key: &str) -> Result<Server, Box<dyn Error>> {
-    let tls = barewire::tls::ServerTls::from_pem_files(cert, key)?;
-    Ok(Server::bind_tls(address, &tls)?)
-}
-
-#[cfg(not(feature = "tls"))]
-fn secured(_address: &str, _cert: &str, _key: &str) -> Result<Server, Box<dyn Error>> {
-    Err(WITHOUT.into())
 }
 
 #[cfg(not(feature = "tls"))]

@@ -12,7 +12,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use barewire::{Cores, Response, Server, client};
+use barewire::{Response, Server, client};
 use common::{Options, tls};
 
 const HELP: &str = "\
@@ -23,28 +23,27 @@ Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--loops COUNT] [--tls-cer
 
   --listen ADDR           the address to listen on [default: 127.0.0.1:9000]; port 0 lets the system choose
   --allow-origin ORIGIN   let pages of this origin publish and open WebSockets too; * lets those of every origin
-  --loops COUNT           how many loops serve, each in a thread of its own [default: 1]; more than one without TLS
+  --loops COUNT           how many loops serve, each in a thread of its own [default: 1]
   --tls-cert FILE         serve https:// and wss:// with this certificate (PEM, its issuers' behind it); takes --features tls
   --tls-key FILE          its private key (PEM)";
+
+const ADDRESS: &str = "127.0.0.1:9000";
 
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let origins: Vec<&str> = options.all("allow-origin").collect();
     match options.text("loops", "1").parse()? {
         0 | 1 => {
-            let mut server = tls::bind(&options, "127.0.0.1:9000")?;
+            let mut server = tls::bind(&options, ADDRESS)?;
             add_routes(&mut server, &origins);
             common::serve_as(tls::scheme(&options), server)
         }
-        _ if options.last("tls-cert").is_some() => {
-            Err("--loops and --tls-cert do not go together: several loops speak plaintext".into())
-        }
         loops => {
-            let address = options.text("listen", "127.0.0.1:9000");
-            common::serve_loops(Cores::bind(address, loops, |server| {
+            let cores = tls::bind_loops(&options, ADDRESS, loops, |server| {
                 add_routes(server, &origins);
                 Ok(())
-            })?)
+            })?;
+            common::serve_loops(tls::scheme(&options), cores)
         }
     }
 }

@@ -38,7 +38,8 @@ pub(super) struct Slot<C, S> {
     wire: Wire<S>,
     backlog: Option<Box<Backlog>>,
     flow: Flow,
-    /// When the peer, which takes no more for now, must have taken something; or when its handshake must be over.
+    /// When the peer, which takes no more for now, must have taken something; before that, when the handshake of TLS
+    /// must be done.
     stall_at: u64,
     /// The entry in the wheel that counts; any other is stale.
     scheduled: u64,
@@ -339,13 +340,12 @@ impl<C, S: Transport> Slot<C, S> {
                 self.break_off(visit, ErrorKind::TimedOut);
             }
             Phase::Securing if self.stall_at <= now => {
-                self.stall_at = u64::MAX;
                 self.wire.expire();
                 self.break_off(visit, ErrorKind::TimedOut);
             }
             _ => {}
         }
-        if self.stall_at <= now {
+        if self.stall_at <= now && self.phase != Phase::Dead {
             // The system tells of room only when there is a good deal of it. Who reads slowly has taken something
             // all the same, and a write that succeeds says so.
             self.writable = true;
@@ -516,8 +516,9 @@ impl<C, S: Transport> Slot<C, S> {
 
     fn watch_stall<P>(&mut self, visit: &Visit<'_, P>) {
         if self.is_securing() {
-            // It is the handshake's.
-        } else if self.writable || self.phase == Phase::Connecting {
+            return;
+        }
+        if self.writable || self.phase == Phase::Connecting {
             self.stall_at = u64::MAX;
         } else if self.stall_at == u64::MAX {
             self.stall_at = visit

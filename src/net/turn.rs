@@ -76,6 +76,15 @@ impl<P: Protocol> Loop<P> {
         self.add_listener(TcpListener::bind(address)?, Seal::Plain)
     }
 
+    /// Accepts from one more listener, which was made elsewhere: with options of its own, or inherited.
+    ///
+    /// # Errors
+    /// The system refuses to wait for it.
+    pub fn listen_on(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.add_listener(TcpListener::from_std(listener), Seal::Plain)
+    }
+
     /// Listens on one more address, for TLS. Who speaks in plaintext there is told `plain`, in plaintext, and nothing
     /// else; it may be empty.
     ///
@@ -92,13 +101,20 @@ impl<P: Protocol> Loop<P> {
         self.add_listener(TcpListener::bind(address)?, seal)
     }
 
-    /// Accepts from one more listener, which was made elsewhere: with options of its own, or inherited.
+    /// Accepts from one more listener, as [`Loop::listen_on`], for TLS, as [`Loop::listen_tls`].
     ///
     /// # Errors
     /// The system refuses to wait for it.
-    pub fn listen_on(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
+    #[cfg(feature = "tls")]
+    pub fn listen_tls_on(
+        &mut self,
+        listener: std::net::TcpListener,
+        tls: &super::tls::ServerTls,
+        plain: &'static [u8],
+    ) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        self.add_listener(TcpListener::from_std(listener), Seal::Plain)
+        let seal = Seal::Server(tls.clone(), plain);
+        self.add_listener(TcpListener::from_std(listener), seal)
     }
 
     fn add_listener(&mut self, mut listener: TcpListener, seal: Seal) -> io::Result<()> {

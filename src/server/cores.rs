@@ -9,7 +9,7 @@
 //! What stays inside a loop is not locked and not seen by the others: requests, WebSocket messages, reading. What
 //! crosses is what is published; [`feed`](super::feed) says how.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::{Builder, scope};
@@ -83,18 +83,47 @@ impl Cores {
         set_up: impl FnMut(&mut Server) -> Result<()>,
     ) -> Result<Cores> {
         let mut cores = Cores::unbound(loops, set_up)?;
+        cores.listen(address, |server, listener| {
+            server.listen_on(listener).map(drop)
+        })?;
+        Ok(cores)
+    }
+
+    /// As [`Cores::bind`], for https and wss.
+    ///
+    /// # Errors
+    /// As [`Cores::bind`].
+    #[cfg(feature = "tls")]
+    pub fn bind_tls(
+        address: impl ToSocketAddrs,
+        tls: &crate::net::tls::ServerTls,
+        loops: usize,
+        set_up: impl FnMut(&mut Server) -> Result<()>,
+    ) -> Result<Cores> {
+        let mut cores = Cores::unbound(loops, set_up)?;
+        cores.listen(address, |server, listener| {
+            server.listen_tls_on(listener, tls).map(drop)
+        })?;
+        Ok(cores)
+    }
+
+    fn listen(
+        &mut self,
+        address: impl ToSocketAddrs,
+        listen: impl Fn(&mut Server, TcpListener) -> Result<()>,
+    ) -> Result<()> {
         let mut listeners = Err(Error::Io(std::io::ErrorKind::AddrNotAvailable.into()));
         for address in address.to_socket_addrs()? {
             let refused = |error| Error::Listen(address.to_string(), error);
-            listeners = net::listeners(address, cores.servers.len()).map_err(refused);
+            listeners = net::listeners(address, self.servers.len()).map_err(refused);
             if listeners.is_ok() {
                 break;
             }
         }
-        for (server, listener) in cores.servers.iter_mut().zip(listeners?) {
-            server.listen_on(listener)?;
+        for (server, listener) in self.servers.iter_mut().zip(listeners?) {
+            listen(server, listener)?;
         }
-        Ok(cores)
+        Ok(())
     }
 
     /// So many loops (at least one) that do not listen yet.

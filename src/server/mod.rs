@@ -145,6 +145,16 @@ impl Server {
         })
     }
 
+    /// As [`Server::listen_on`], for https and wss.
+    ///
+    /// # Errors
+    /// The system refuses to wait for it.
+    #[cfg(feature = "tls")]
+    pub fn listen_tls_on(&mut self, listener: TcpListener, tls: &ServerTls) -> Result<&mut Server> {
+        self.event_loop.listen_tls_on(listener, tls, IN_PLAINTEXT)?;
+        Ok(self)
+    }
+
     fn listen_with(
         &mut self,
         address: impl ToSocketAddrs,

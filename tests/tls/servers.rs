@@ -132,3 +132,20 @@ fn a_server_that_stops_waits_for_no_handshake() {
     server.join();
     assert!(begun.elapsed() < barewire::limits::DRAIN_TIMEOUT);
 }
+
+#[test]
+fn several_loops_speak_it_on_one_address() {
+    let tls = server_tls("server");
+    let cores = barewire::Cores::bind_tls("127.0.0.1:0", &tls, 3, |server| {
+        server.get("/", |_, reply| reply.text("hello"));
+        Ok(())
+    });
+    let cores = cores.unwrap();
+    let (address, stopper) = (cores.local_addr().unwrap(), cores.stopper());
+    let thread = std::thread::spawn(move || cores.run());
+    for _ in 0..12 {
+        assert!(ask(&mut peer(address), &get("/")).ends_with("hello"));
+    }
+    stopper.stop();
+    thread.join().unwrap().unwrap();
+}
