@@ -230,6 +230,8 @@ pub(crate) struct Patience {
     pub(crate) ping_interval: Duration,
     /// See [`CLOSE_TIMEOUT`](crate::limits::CLOSE_TIMEOUT).
     pub(crate) close_timeout: Duration,
+    /// See [`MAX_BACKLOG`](crate::limits::MAX_BACKLOG).
+    pub(crate) backlog: usize,
 }
 
 /// What the peer closed with.
@@ -296,6 +298,11 @@ impl Session {
             silent: 0,
             closing: false,
         }
+    }
+
+    /// Whether compressed messages were agreed on.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.link.compression.is_some()
     }
 
     /// Whether our close frame is out.
@@ -391,6 +398,11 @@ impl Session {
                     }
                 }
             }
+            // A few bytes may inflate to many messages, and each may be answered at length: who is owed more than may wait
+            // for a peer is given up before all of it is made. Without compression, answers are made of what has come.
+            if inflates && io.out.len() > patience.backlog.saturating_add(input.len()) {
+                io.abort();
+            }
             if io.is_closing() {
                 return;
             }
@@ -473,6 +485,7 @@ mod tests {
     const PATIENCE: Patience = Patience {
         ping_interval: Duration::from_secs(30),
         close_timeout: Duration::from_secs(5),
+        backlog: 1 << 20,
     };
 
     // RFC 6455 10.3

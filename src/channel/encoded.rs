@@ -55,6 +55,11 @@ pub enum Encoding {
 impl Encoding {
     pub(super) const COUNT: usize = if cfg!(feature = "deflate") { 7 } else { 5 };
 
+    /// Those that are compressed.
+    #[cfg(feature = "deflate")]
+    pub(super) const DEFLATED: [Encoding; 2] =
+        [Encoding::SocketJsonDeflated, Encoding::SocketRawDeflated];
+
     pub(super) fn index(self) -> usize {
         self as usize
     }

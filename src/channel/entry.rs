@@ -71,10 +71,17 @@ impl Channel {
         self.runs[encoding.index()] = Some(Box::new(run));
     }
 
+    /// Whether anybody reads it compressed.
+    #[cfg(feature = "deflate")]
+    pub(super) fn is_read_deflated(&self) -> bool {
+        let readers = |encoding: Encoding| self.read[encoding.index()].readers;
+        Encoding::DEFLATED.into_iter().any(|it| readers(it) > 0)
+    }
+
     /// Compresses anew what is kept compressed: the encoder does it in another way now.
     #[cfg(feature = "deflate")]
     pub(super) fn deflate_anew(&mut self, encoder: &mut Encoder) {
-        for encoding in [Encoding::SocketJsonDeflated, Encoding::SocketRawDeflated] {
+        for encoding in Encoding::DEFLATED {
             if self.run(encoding).is_some() {
                 self.encode_anew(encoding, encoder);
             }

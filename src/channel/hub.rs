@@ -104,9 +104,19 @@ impl Hub {
     }
 
     /// Changes how messages are compressed from now on: level, threshold and window. Those that are kept compressed
-    /// are compressed anew.
+    /// are compressed anew. The window does not grow while somebody reads who may have agreed on the smaller one
+    /// (RFC 7692 7.1.2.1).
     #[cfg(feature = "deflate")]
-    pub fn set_deflate(&mut self, settings: Settings) {
+    pub fn set_deflate(&mut self, mut settings: Settings) {
+        let read = |index| {
+            self.channels
+                .get(index)
+                .is_some_and(Channel::is_read_deflated)
+        };
+        if (0..self.channels.end()).any(read) {
+            let agreed = self.encoder.deflating.settings.window_bits;
+            settings.window_bits = settings.window_bits.min(agreed);
+        }
         if self.encoder.deflating.settings == settings {
             return;
         }

@@ -27,11 +27,12 @@ pub use looped::Client;
 pub use options::{POLL_INTERVAL, POLL_WAIT, SILENCE, Subscribe, Transport, Update};
 pub use websocket::{Connect, Over};
 
-use crate::limits::{CLOSE_TIMEOUT, PING_INTERVAL};
+use crate::limits::{CLOSE_TIMEOUT, MAX_BACKLOG, PING_INTERVAL};
 use crate::session::Patience;
 
 /// How patient an open WebSocket of a client's is: as a server's.
 const SESSION: Patience = Patience {
     ping_interval: PING_INTERVAL,
     close_timeout: CLOSE_TIMEOUT,
+    backlog: MAX_BACKLOG,
 };

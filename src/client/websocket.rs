@@ -270,6 +270,7 @@ impl SocketClient {
             Ok(Some((used, Ok((protocol, compression))))) => {
                 self.protocol = protocol;
                 let mut session = Box::new(Session::client().compressed(compression));
+                io.read_in_pieces(session.is_compressed());
                 io.set_deadline(super::SESSION.ping_interval);
                 let protocol = protocol.and_then(|chosen| self.options.protocols.get(chosen));
                 let protocol = protocol.map(String::as_str);

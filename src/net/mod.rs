@@ -272,6 +272,8 @@ pub struct Flow {
     pub deadline: u64,
     /// Not to be read from for now.
     pub paused: bool,
+    /// To be read from in small pieces: see [`Io::read_in_pieces`].
+    pub in_pieces: bool,
     /// To be closed once its output is gone.
     pub closing: bool,
     /// To be dropped at once.
@@ -286,6 +288,7 @@ impl Flow {
         Flow {
             deadline: u64::MAX,
             paused: false,
+            in_pieces: false,
             closing: false,
             aborted: false,
             secured: false,
@@ -330,6 +333,12 @@ impl<'a> Io<'a> {
     /// Stops reading from the peer, or goes on.
     pub fn pause_reading(&mut self, paused: bool) {
         self.flow.paused = paused;
+    }
+
+    /// Reads at most 64 KiB from the peer at once, or as much as there is: where each byte may be much work, as those
+    /// of compressed messages may be, the others get their turn in between.
+    pub fn read_in_pieces(&mut self, in_pieces: bool) {
+        self.flow.in_pieces = in_pieces;
     }
 
     /// Closes the connection once its output is gone. Nothing is read any more.

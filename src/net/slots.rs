@@ -16,6 +16,9 @@ const LINGER: u64 = 2_000;
 /// has much to catch up on, keeps nobody waiting.
 const WRITE_BUDGET: usize = 64 * 1024;
 
+/// How much is read at once from a connection that is read in pieces, in bytes.
+const READ_PIECE: usize = 64 * 1024;
+
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -380,7 +383,11 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     fn read<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        match self.wire.read(visit.buffer) {
+        let most = match self.flow.in_pieces {
+            true => READ_PIECE.min(visit.buffer.len()),
+            false => visit.buffer.len(),
+        };
+        match self.wire.read(&mut visit.buffer[..most]) {
             Ok(Taken { count: 0, .. }) => {
                 self.readable = false;
                 if !std::mem::replace(&mut self.ended, true) {

@@ -125,6 +125,8 @@ impl Protocol for Service {
 
     fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> Connection {
         io.set_deadline(self.limits.header_timeout);
+        // Compressed messages may come right behind the request that they are agreed on with.
+        io.read_in_pieces(self.deflating.is_on());
         Connection {
             peer,
             serial: 0,

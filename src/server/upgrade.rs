@@ -155,6 +155,7 @@ impl Service {
         // The state takes the socket even if the answer failed, so that its reader is detached in the end.
         connection.state = State::Socket(socket);
         written.map_err(handshake_refusal)?;
+        io.read_in_pieces(agreed.extensions.is_some());
         io.set_deadline(self.limits.ping_interval);
         Ok(())
     }

@@ -80,6 +80,11 @@ mod with {
             }
         }
 
+        /// Whether it is negotiated at all.
+        pub(crate) fn is_on(&self) -> bool {
+            self.settings.is_some()
+        }
+
         /// What a server agrees on, and the Sec-WebSocket-Extensions of its answer.
         pub(crate) fn accept(&self, upgrade: &Upgrade<'_>) -> Option<(Compression, String)> {
             let settings = self.settings.as_ref()?;
@@ -247,6 +252,10 @@ mod without {
     impl Deflating {
         pub(crate) fn sharing(self, _compressors: &Compressors) -> Deflating {
             self
+        }
+
+        pub(crate) fn is_on(&self) -> bool {
+            false
         }
 
         pub(crate) fn accept(&self, _upgrade: &Upgrade<'_>) -> Option<(Compression, String)> {

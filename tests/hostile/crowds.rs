@@ -6,10 +6,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
 use barewire::Limits;
+#[cfg(feature = "deflate")]
+use barewire::Server;
 use barewire::limits::HIGH_WATER;
 
 use crate::case::{assert_well, usual};
 use crate::memory::Watch;
+#[cfg(feature = "deflate")]
+use crate::support::upgrade_request;
 use crate::support::{
     Running, await_end, connect, get, open_events, open_websocket, post, read_answer,
 };
@@ -213,4 +217,34 @@ fn a_connection_too_many_waits_until_another_one_ends() {
     assert_eq!(read_answer(&mut late).unwrap().body, "home");
     drop(late);
     assert_well(server.address);
+}
+
+// RFC 7692: 1 KiB becomes 1 MiB, and who asks for a window of 256 bytes gets all of it back uncompressed.
+
+#[cfg(feature = "deflate")]
+#[test]
+fn small_messages_that_inflate_to_large_ones_cost_no_more_than_what_may_wait_for_a_peer() {
+    use barewire::ws::deflate::{Deflater, WindowBits};
+
+    const MESSAGE: usize = 1 << 20;
+    let mut payload = Vec::new();
+    assert!(Deflater::new(9, WindowBits::MAX, false).deflate(&vec![0; MESSAGE], &mut payload));
+    let length = u16::try_from(payload.len()).unwrap().to_be_bytes();
+    let frame = [&[0xC2, 0xFE], &length[..], &[0; 4], &payload].concat();
+
+    let watch = Watch::begin();
+    let mut server = Server::unbound().unwrap();
+    usual(&mut server);
+    server.limits(Limits {
+        backlog: 2 * MESSAGE,
+        ..Limits::default()
+    });
+    let mut server = server.simulate();
+    let peer = server.connect();
+    let fields = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8\r\n";
+    server.send(peer, upgrade_request("/echo", fields).as_bytes());
+    server.send(peer, &frame.repeat(64));
+    let peak = watch.peak();
+    assert!(peak < 16 * MESSAGE, "{peak} bytes were in use");
+    assert!(!server.is_open(peer));
 }

@@ -1,8 +1,9 @@
 //! Compressed messages: RFC 7692, on the sockets of handlers and of channels.
 
-use barewire::Deflate;
+use barewire::channel::{Data, Encoding, Hub, Next, Start};
 use barewire::ws::deflate::{Deflater, Inflater, WindowBits};
 use barewire::ws::{Decoder, Event, Limits as Frames, Role};
+use barewire::{Deflate, channel};
 
 use crate::support::*;
 
@@ -95,6 +96,18 @@ fn long(word: &str) -> String {
     format!("{word}, ").repeat(100)
 }
 
+/// What can't be compressed.
+fn noise(count: usize) -> Vec<u8> {
+    let mut state = 1u64;
+    let bytes = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    });
+    bytes.take(count).collect()
+}
+
 fn closed_with(bytes: &[u8]) -> u16 {
     let close = &bytes[bytes.iter().position(|&byte| byte == 0x88).unwrap()..];
     u16::from_be_bytes([close[2], close[3]])
@@ -158,15 +171,7 @@ fn an_echo_is_compressed_both_ways_where_it_pays() {
 
 #[test]
 fn what_does_not_become_smaller_is_sent_as_it_is() {
-    let mut state = 1u64;
-    let noise: Vec<u8> = std::iter::repeat_with(|| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 56) as u8
-    })
-    .take(1_000)
-    .collect();
+    let noise = noise(1_000);
     let mut server = hub();
     let mut peer = Peer::open(&mut server, "/echo", OFFER);
     server.send(peer.id, &frame(BINARY, &noise));
@@ -294,4 +299,38 @@ fn a_gap_is_told_to_who_reads_compressed() {
     let got = reader.hear(&mut server);
     assert_eq!((got.len(), got[0].0, got[1].0), (2, false, true));
     assert!(got[0].1.windows(5).any(|part| part == b"\"gap\""));
+}
+
+// 7.1.2.1: a window that was agreed on holds.
+
+#[test]
+fn a_window_does_not_grow_under_who_reads_with_the_smaller_one() {
+    let small = Deflate {
+        window_bits: WindowBits::new(9).unwrap(),
+        ..Deflate::default()
+    };
+    // It is compressed only by looking further back than 512 bytes.
+    let twice = noise(600).repeat(2);
+    let mut hub = Hub::new(channel::Limits::default(), 1);
+    let first = |hub: &mut Hub| {
+        hub.publish("a", None, Data::new(&twice), 2).unwrap();
+        let encoding = hub.deflated(Encoding::SocketRaw, small.window_bits);
+        let reader = hub.attach("a", encoding, Start::Oldest, 1).unwrap();
+        let Next::Bytes(bytes) = hub.next(&reader) else {
+            panic!("there is a message")
+        };
+        (bytes[0], reader)
+    };
+    hub.set_deflate(small);
+    let (plain, reader) = first(&mut hub);
+    hub.set_deflate(Deflate::default());
+    let Next::Bytes(bytes) = hub.next(&reader) else {
+        panic!("it is kept")
+    };
+    assert_eq!((plain, bytes[0]), (0x82, 0x82));
+    hub.detach(reader);
+    hub.set_deflate(Deflate::default());
+    let encoding = hub.deflated(Encoding::SocketRaw, WindowBits::MAX);
+    let reader = hub.attach("a", encoding, Start::Oldest, 1).unwrap();
+    assert!(matches!(hub.next(&reader), Next::Bytes([0xC2, ..])));
 }

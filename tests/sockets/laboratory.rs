@@ -73,6 +73,8 @@ pub struct Laboratory {
 pub struct Subject {
     line: Vec<u8>,
     at: Option<usize>,
+    /// The most that was read at once.
+    most: usize,
 }
 
 impl Laboratory {
@@ -96,6 +98,8 @@ impl Laboratory {
                 io.out.send(&vec![b'x'; number() as usize]);
                 io.close();
             }
+            "pieces" => io.read_in_pieces(true),
+            "most" => io.out.copy(format!("{}\n", subject.most).as_bytes()),
             "large" => io.out.send(&vec![b'x'; number() as usize]),
             "bye" => {
                 io.out.copy(b"bye\n");
@@ -138,6 +142,7 @@ impl Protocol for Laboratory {
 
     fn received(&mut self, subject: &mut Subject, input: &mut [u8], io: &mut Io<'_>) {
         self.note(Note::Received(io.id));
+        subject.most = subject.most.max(input.len());
         subject.line.extend_from_slice(input);
         while !io.is_closing() {
             let Some(end) = subject.line.iter().position(|&byte| byte == b'\n') else {

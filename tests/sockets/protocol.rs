@@ -67,6 +67,17 @@ fn deadlines_of_many_connections_each_fire() {
 }
 
 #[test]
+fn who_is_read_in_pieces_loses_nothing() {
+    let running = Running::start(Setup::default());
+    let mut client = connect(running.address);
+    assert_eq!(ask(&mut client, "pieces\necho 1"), "1");
+    let long = "x".repeat(1 << 19);
+    assert_eq!(ask(&mut client, &format!("echo {long}")), long);
+    let most: usize = ask(&mut client, "most").parse().unwrap();
+    assert!((2..=64 * 1024).contains(&most), "{most}");
+}
+
+#[test]
 fn a_deadline_that_is_set_at_the_opening_fires() {
     let running = Running::start(Setup {
         opening: Opening::Deadline(Duration::from_millis(30)),

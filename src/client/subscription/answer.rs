@@ -142,7 +142,9 @@ impl Follower {
                 compression,
             } => {
                 self.answered(cursor);
-                self.wire = Wire::Socket(Box::new(Session::client().compressed(compression)));
+                let session = Box::new(Session::client().compressed(compression));
+                io.read_in_pieces(session.is_compressed());
+                self.wire = Wire::Socket(session);
                 io.set_deadline(crate::client::SESSION.ping_interval);
             }
             Verdict::Stream(body) => {
