@@ -69,7 +69,7 @@ class Tail(ClientTest):
         self.assertEqual((tail.exit_code(), tail.rest(tail.out)), (0, []))
 
     def test_a_mistake_in_the_command_is_told(self):
-        for arguments in (["ftp://127.0.0.1/"], ["ftp://127.0.0.1/"], ["http://127.0.0.1/", "--transport", "pigeon"], []):
+        for arguments in (["ftp://127.0.0.1/"], ["http://127.0.0.1/", "--transport", "pigeon"], []):
             with self.subTest(arguments):
                 tail = self.run_program(program("tail"), *arguments)
                 self.assertNotEqual(tail.exit_code(), 0)
