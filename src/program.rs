@@ -25,6 +25,9 @@ pub(crate) enum Connection {
     Dialed(Dialed),
 }
 
+/// What an idle connection costs is hardly more than this.
+const _: () = assert!(size_of::<Connection>() <= 152);
+
 impl Program {
     /// Calls the clients. A panic in a handler of one of them ends that client, and nothing else: says whether there
     /// was none.

@@ -86,7 +86,7 @@ pub(crate) struct Link {
     /// Where a client's masking keys come from; a server has none (5.1).
     masks: Option<Box<Random>>,
     /// What was agreed on for compressed messages (RFC 7692).
-    compression: Option<Box<Compression>>,
+    compression: Option<compression::Kept>,
 }
 
 /// Why a message in parts could not go on.
@@ -241,13 +241,17 @@ pub(crate) struct Closed {
     pub(crate) reason: Box<str>,
 }
 
+/// The payload of a pong that waits. Seldom there, and so behind a pointer of one word.
+#[derive(Debug)]
+struct Pong(Box<[u8]>);
+
 /// A WebSocket after its handshake.
 #[derive(Debug)]
 pub(crate) struct Session {
     decoder: ws::Decoder,
     pub(crate) link: Link,
     /// The newest ping that is not answered because the peer does not read (RFC 6455 5.5.3: the newest is enough).
-    pong: Option<Box<[u8]>>,
+    pong: Option<Box<Pong>>,
     /// What the peer's close frame said, once it has come.
     pub(crate) closed: Option<Box<Closed>>,
     /// How the peer broke the rules, if it did.
@@ -271,7 +275,7 @@ impl Session {
 
     /// The same, with what was agreed on for compressed messages.
     pub(crate) fn compressed(mut self, compression: Option<Compression>) -> Session {
-        self.link.compression = compression.map(Box::new);
+        self.link.compression = compression.map(compression::Kept::from);
         self
     }
 
@@ -325,8 +329,8 @@ impl Session {
         io: &mut Io<'_>,
         deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>),
     ) {
-        let compression = self.link.compression.as_deref_mut();
-        let mut inflating = compression.map(Compression::take_inflater);
+        let compression = self.link.compression.as_mut();
+        let mut inflating = compression.map(|compression| compression.take_inflater());
         self.receive_inflating(input, inflating.as_mut(), limits, patience, io, deliver);
         if let (Some(compression), Some(inflating)) = (&mut self.link.compression, inflating) {
             compression.put_inflater(inflating);
@@ -354,6 +358,7 @@ impl Session {
         } = self;
         *silent = 0;
         let inflates = inflating.is_some();
+        let arrived = input.as_ptr_range();
         let mut at = 0;
         loop {
             let decoded = match &mut inflating {
@@ -370,9 +375,16 @@ impl Session {
             at += decoded.used;
             match decoded.event {
                 None => break,
-                Some(Event::Message(message)) if !link.closed => deliver(link, message, io),
+                Some(Event::Message(message)) if !link.closed => {
+                    // One that lies neither here nor where it was inflated lies in the decoder, which gives it away.
+                    if !inflates && !arrived.contains(&message.as_bytes().as_ptr()) {
+                        io.out.offer(message.as_bytes());
+                    }
+                    deliver(link, message, io);
+                    io.out.take_offered(|| decoder.take_message());
+                }
                 Some(Event::Ping(payload)) if io.backlog == 0 => link.pong(io.out, payload),
-                Some(Event::Ping(payload)) => *pong = Some(payload.into()),
+                Some(Event::Ping(payload)) => *pong = Some(Box::new(Pong(payload.into()))),
                 Some(Event::Message(_) | Event::Pong(_)) => {}
                 Some(Event::Close(close)) => {
                     *yielded = !link.closed;
@@ -400,8 +412,8 @@ impl Session {
 
     /// The peer takes output again: the pong that waited goes out.
     pub(crate) fn resume(&mut self, io: &mut Io<'_>) {
-        if let Some(payload) = self.pong.take() {
-            self.link.pong(io.out, &payload);
+        if let Some(pong) = self.pong.take() {
+            self.link.pong(io.out, &pong.0);
             self.end_if_keyless(io);
         }
     }

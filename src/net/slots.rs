@@ -181,7 +181,7 @@ impl<C, S: Transport> Slot<C, S> {
         if self.wire.is_secured() {
             self.begin_securing(visit);
         }
-        self.flush(visit, WRITE_BUDGET);
+        self.flush(visit, 0);
         self.write_shared(visit);
         self.settle(visit);
     }
@@ -198,7 +198,7 @@ impl<C, S: Transport> Slot<C, S> {
             let backlog = self.backlog_len();
             let mut io = Io::new(self.id, visit.now, visit.output, backlog, &mut self.flow);
             call(visit.protocol, &mut self.connection, &mut io);
-            self.flush(visit, WRITE_BUDGET);
+            self.flush(visit, 0);
             self.write_shared(visit);
         }
     }
@@ -405,8 +405,7 @@ impl<C, S: Transport> Slot<C, S> {
                 visit
                     .protocol
                     .received(&mut self.connection, &mut visit.buffer[..count], &mut io);
-                // Who is sent no more than it has sent itself gets it at once.
-                self.flush(visit, count.max(WRITE_BUDGET));
+                self.flush(visit, count);
                 self.write_shared(visit);
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
@@ -434,9 +433,12 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     /// Sends the answer of this visit: at once if nothing waits in front of it, and what is left joins the backlog.
-    /// At most `budget` bytes are its turn's.
-    fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>, budget: usize) {
+    ///
+    /// Its turn is [`WRITE_BUDGET`], or as much as the peer has sent itself: the `taken` bytes that are answered, and
+    /// the messages that were put together.
+    fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>, taken: usize) {
         let output = &mut *visit.output;
+        let budget = WRITE_BUDGET.max(taken).max(output.kept_len());
         let mut broken = None;
         if !output.is_empty() && !self.flow.aborted {
             let mut sent = 0;
@@ -453,7 +455,7 @@ impl<C, S: Transport> Slot<C, S> {
             }
             if sent < output.len() {
                 let backlog = self.backlog.get_or_insert_with(Box::default);
-                output.each(visit.buffer, sent, |piece| backlog.copy(piece));
+                output.leave(visit.buffer, sent, backlog);
             }
         }
         output.clear();

@@ -241,7 +241,8 @@ impl Simulation {
             &mut client.flow,
         );
         call(&mut self.service, connection, &mut io);
-        let sent = std::mem::take(self.output.buffer());
+        let sent = self.output.to_vec(&[]);
+        self.output.clear();
         client.write(&sent);
         if client.flow.closing || client.flow.aborted {
             if let Some(connection) = client.connection.take() {

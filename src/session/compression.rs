@@ -15,9 +15,9 @@
 //! Without the feature `deflate` a [`Compression`] is a type of which there is none, and all of this is compiled away.
 
 #[cfg(feature = "deflate")]
-pub(crate) use with::{Compression, Compressors, Deflating, Inflating};
+pub(crate) use with::{Compression, Compressors, Deflating, Inflating, Kept};
 #[cfg(not(feature = "deflate"))]
-pub(crate) use without::{Compression, Compressors, Deflating, Inflating};
+pub(crate) use without::{Compression, Compressors, Deflating, Inflating, Kept};
 
 #[cfg(feature = "deflate")]
 mod with {
@@ -115,6 +115,9 @@ mod with {
             Ok((protocol, compression))
         }
     }
+
+    /// A [`Compression`] as a connection keeps it: most have none.
+    pub(crate) type Kept = Box<Compression>;
 
     /// What one connection has agreed on, and what it keeps for that.
     #[derive(Debug)]
@@ -275,6 +278,9 @@ mod without {
 
     #[derive(Debug)]
     pub(crate) enum Compression {}
+
+    /// No connection pays for it.
+    pub(crate) type Kept = Compression;
 
     pub(crate) enum Inflating {}
 

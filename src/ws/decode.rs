@@ -180,6 +180,17 @@ impl Decoder {
         self.kept.as_ref().map_or(0, |kept| kept.buffered())
     }
 
+    /// Takes the message out that the last call gave, if it came in pieces and lies here: for one who wants to keep it
+    /// without a copy.
+    pub fn take_message(&mut self) -> Option<Vec<u8>> {
+        let kept = self.kept.as_mut()?;
+        if kept.lent != Lent::Message {
+            return None;
+        }
+        kept.lent = Lent::Nothing;
+        kept.message.take().map(Assembly::into_bytes)
+    }
+
     fn fail(&mut self, error: Error) -> Error {
         self.kept = None;
         self.state = State::Failed(error);
@@ -426,8 +437,9 @@ impl Kept {
             Lent::Control => self.control_len = 0,
             Lent::Message => {
                 if let Some(message) = self.message.take() {
-                    let buffer = message.into_buffer();
+                    let mut buffer = message.into_bytes();
                     if buffer.capacity() <= SPARE {
+                        buffer.clear();
                         self.spare = buffer;
                     }
                 }
@@ -623,13 +635,11 @@ impl Assembly {
         }
     }
 
-    fn into_buffer(self) -> Vec<u8> {
-        let mut buffer = match self.content {
+    fn into_bytes(self) -> Vec<u8> {
+        match self.content {
             Content::Text(text, _) => text.into_bytes(),
             Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => bytes,
-        };
-        buffer.clear();
-        buffer
+        }
     }
 }
 

@@ -219,6 +219,25 @@ fn fragments_are_joined_in_the_order_they_were_sent() {
 }
 
 #[test]
+fn a_message_that_came_in_pieces_may_be_taken_and_the_next_one_is_whole() {
+    let mut decoder = Decoder::new(Role::Client);
+    let limits = Limits::default();
+    let mut bytes = *b"\x02\x01a\x80\x01b\x01\x01c\x80\x01d\x82\x01e";
+    let decoded = decoder.decode(&mut bytes, &limits).unwrap();
+    assert_eq!(decoded.event, Some(Event::Message(Message::Binary(b"ab"))));
+    let used = decoded.used;
+    assert_eq!(decoder.take_message().as_deref(), Some(&b"ab"[..]));
+    assert_eq!(decoder.take_message(), None);
+    let decoded = decoder.decode(&mut bytes[used..], &limits).unwrap();
+    assert_eq!(decoded.event, Some(Event::Message(Message::Text("cd"))));
+    let used = used + decoded.used;
+    let decoded = decoder.decode(&mut bytes[used..], &limits).unwrap();
+    assert_eq!(decoded.event, Some(Event::Message(Message::Binary(b"e"))));
+    // That one lay in the input.
+    assert_eq!(decoder.take_message(), None);
+}
+
+#[test]
 fn fragments_may_be_empty() {
     assert_eq!(
         client_sees(b"\x01\x00\x00\x00\x80\x00"),
