@@ -1,9 +1,11 @@
 //! Compressed messages: RFC 7692, on the sockets of handlers and of channels.
 
+use std::time::Duration;
+
 use barewire::channel::{Data, Encoding, Hub, Next, Start};
 use barewire::ws::deflate::{Deflater, Inflater, WindowBits};
 use barewire::ws::{Decoder, Event, Limits as Frames, Role};
-use barewire::{Deflate, channel};
+use barewire::{Cores, Deflate, channel};
 
 use crate::support::*;
 
@@ -299,6 +301,38 @@ fn a_gap_is_told_to_who_reads_compressed() {
     let got = reader.hear(&mut server);
     assert_eq!((got.len(), got[0].0, got[1].0), (2, false, true));
     assert!(got[0].1.windows(5).any(|part| part == b"\"gap\""));
+}
+
+#[test]
+fn each_of_several_loops_compresses_as_it_was_told_to() {
+    let small = Deflate {
+        window_bits: WindowBits::new(9).unwrap(),
+        ..Deflate::default()
+    };
+    let mut settings = [Some(Deflate::default()), Some(small), None].into_iter();
+    let cores = Cores::unbound(3, |server| {
+        routes(server);
+        server.deflate(settings.next().flatten());
+        Ok(())
+    });
+    let servers = cores.unwrap().into_servers().into_iter();
+    let mut loops: Vec<Simulation> = servers.map(Server::simulate).collect();
+    let mut readers: Vec<Peer> = loops
+        .iter_mut()
+        .map(|server| Peer::open(server, "/channels/a", OFFER))
+        .collect();
+    let agreed = readers[1].agreed.as_deref().unwrap();
+    assert!(agreed.contains("server_max_window_bits=9"), "{agreed}");
+    assert_eq!(readers[2].agreed, None);
+    // Compressed on its way in, by a reader of the loop with the small window.
+    readers[1].say(&mut loops[1], &long("hello"));
+    for (at, (server, reader)) in loops.iter_mut().zip(&mut readers).enumerate() {
+        server.wait(Duration::ZERO);
+        let got = reader.hear(server);
+        assert_eq!((got.len(), got[0].0), (1, at < 2));
+        let text = String::from_utf8(got[0].1.clone()).unwrap();
+        assert!(text.contains(&long("hello")), "{text}");
+    }
 }
 
 // 7.1.2.1: a window that was agreed on holds.
