@@ -159,6 +159,14 @@ impl From<CertificateError> for Error {
                 let expected = expected.to_str();
                 Error::WrongName(format!("it is for {presented}, not for {expected}"))
             }
+            // As if the key of an authority was made anew under the old name, and the old one is still trusted.
+            CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Error::Certificate(
+                    "it is not signed by the key that it has to be signed by; is another issuer of the same name trusted?"
+                        .to_owned(),
+                )
+            }
             CertificateError::Other(why) => Error::Certificate(reason(&why.0)),
             error => Error::Certificate(error.to_string()),
         }

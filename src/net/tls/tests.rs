@@ -298,6 +298,8 @@ fn a_certificate_that_is_not_right_says_why_to_both() {
     let (problem, _) = Pair::new(&client(), &server("selfsigned"), "localhost").problems();
     let why = problem.map(|why| why.to_string()).unwrap_or_default();
     assert!(why.contains("has to say CA:FALSE"), "{why}");
+    let why = Error::from(rustls::CertificateError::BadSignature).to_string();
+    assert!(why.contains("another issuer of the same name"), "{why}");
 }
 
 #[test]
