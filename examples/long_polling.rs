@@ -32,7 +32,7 @@ type Board = (Log, Clients, Waiting);
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let wait = options.seconds("wait", "30")?;
-    let mut server = Server::bind(options.text("listen", "127.0.0.1:5001"))?;
+    let mut server = Server::bind(&*options.listen("127.0.0.1:5001")?)?;
     textbook::open_to_pages(&mut server, &["/long-poll", "/api/updates", "/broadcast"]);
     let board = Arc::new(Mutex::new(Board::default()));
 

@@ -28,7 +28,7 @@ Usage: server_sent_events [--listen ADDR] [--heartbeat SECONDS]
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let heartbeat = options.seconds("heartbeat", "15")?;
-    let mut server = Server::bind(options.text("listen", "127.0.0.1:5002"))?;
+    let mut server = Server::bind(&*options.listen("127.0.0.1:5002")?)?;
     open_to_pages(&mut server, &["/stream", "/broadcast"]);
     // What was said, and the streams that are open.
     let board = Arc::new(Mutex::new((Log::default(), Vec::<EventStream>::new())));

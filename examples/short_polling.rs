@@ -25,7 +25,7 @@ Usage: short_polling [--listen ADDR]
 
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
-    let mut server = Server::bind(options.text("listen", "127.0.0.1:5000"))?;
+    let mut server = Server::bind(&*options.listen("127.0.0.1:5000")?)?;
     open_to_pages(&mut server, &["/poll", "/send"]);
     let sent = Arc::new(Mutex::new(Log::default()));
 

@@ -1,6 +1,7 @@
 //! Follows a channel, or any event stream, and prints its events.
 //!
-//!     cargo run --release --example tail -- http://127.0.0.1:9000/channels/demo
+//!     cargo run --release --example hub
+//!     cargo run --release --example tail -- http://127.0.0.1:9000/channels/demo       # in another terminal
 
 mod common;
 
@@ -12,8 +13,8 @@ use common::tls::Trust;
 const HELP: &str = "\
 Follows a channel and prints its events; on stderr, how it is connected.
 
-Usage: tail URL [--transport auto|websocket|sse|long-poll|short-poll] [--last-event-id ID] [--count N] [--json]
-            [--ca FILE]
+Usage: tail URL [--transport auto|websocket|sse|long-poll|short-poll] [--last-event-id ID | --from-now]
+            [--count N] [--json] [--ca FILE]
 
   --transport WAY      how to read [default: auto]; with sse, URL may be any server's event stream
   --last-event-id ID   begin behind this event; without it, with the oldest that is retained

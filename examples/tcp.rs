@@ -10,7 +10,7 @@ mod common;
 
 use std::convert::Infallible;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use barewire::net::{Io, Limits, Loop, Protocol};
@@ -50,7 +50,7 @@ fn main() -> common::Outcome {
     let mut event_loop = Loop::new(Limits::default(), 0, |_mailbox| Hello)?;
     // A name may stand for several addresses: the first that can be had will do.
     let mut listening = Err(ErrorKind::AddrNotAvailable.into());
-    for address in options.text("listen", "127.0.0.1:8080").to_socket_addrs()? {
+    for address in options.listen("127.0.0.1:8080")? {
         if listening.is_err() {
             listening = event_loop.listen(address);
         }

@@ -58,7 +58,7 @@ fn main() -> common::Outcome {
         }
         _ => return Err("a token has letters, digits and -._~+/= only".into()),
     };
-    let mut server = Server::bind(options.text("listen", "127.0.0.1:9002"))?;
+    let mut server = Server::bind(&*options.listen("127.0.0.1:9002")?)?;
 
     let expected = token.clone();
     server.authorize(move |request| {

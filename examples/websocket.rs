@@ -29,7 +29,7 @@ Usage: websocket [--listen ADDR] [--allow-origin ORIGIN]...
 
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
-    let mut server = Server::bind(options.text("listen", "127.0.0.1:8765"))?;
+    let mut server = Server::bind(&*options.listen("127.0.0.1:8765")?)?;
     for origin in options.all("allow-origin") {
         server.allow_origin(origin);
     }

@@ -35,7 +35,7 @@
 //!        │
 //!     channel        one log, many cursors; each message encoded once per encoding
 //!        │
-//!       net          the event loop: sockets, deadlines, wakers. Knows no protocol
+//!       net          the event loop: sockets, deadlines, wakers, TLS. Knows no protocol
 //!        │
 //!  http   ws   sse   the codecs: bytes in, events out. No sockets, no clock, no randomness
 //! ```
@@ -43,13 +43,20 @@
 //! Imports go downwards only, and every layer is public except the insides of server and client. A WebSocket message goes
 //! `net` → `server` → [`ws::Decoder`] (unmasked where it was read) → handler → [`net::Output`] → one write. A
 //! published message goes `server` → [`channel::Log`] → once into each [`channel::Encoding`] in use → one write per
-//! reader, straight from there.
+//! reader, straight from there. With several loops ([`Cores`]) only what is published crosses from one to another: each has
+//! its own connections and a replica of every channel.
+//!
+//! `benches/` measures it beside its peers and `benches/counts/` counts the instructions of the hot paths: crates of their
+//! own, that this one does not depend on. `docs/cores.md` says what several loops cost.
 //!
 //! # Features
 //!
-//! `net`, on by default, is the event loop, the server and the clients. `deflate`, off by default, is compressed
-//! WebSocket messages (permessage-deflate, RFC 7692) and `flate2`: where it is built, servers and clients agree on it
-//! with settings that keep nothing between messages, until they are told otherwise.
+//! | feature | what it is |
+//! | --- | --- |
+//! | `net`, on by default | the event loop, the server and the clients |
+//! | `deflate` | compressed WebSocket messages (permessage-deflate, RFC 7692): `ws::deflate`. Where it is built, servers and clients agree on it with settings that keep nothing between messages, until they are told otherwise |
+//! | `tls` | https and wss: `tls`, which is `net::tls`, by rustls |
+//! | `reuseport` | on Linux, a listener for each loop of [`Cores`] |
 //!
 //! # Limits
 //!

@@ -8,6 +8,17 @@
 //! let limits = Limits { body: 64 * 1024, ..Limits::default() };
 //! # assert_eq!(limits.fields, 100);
 //! ```
+//!
+//! Those of channels are one field of it. Here a busy channel wakes its readers every 5 ms instead of for each message:
+//!
+//! ```
+//! use barewire::{Limits, channel};
+//! use std::time::Duration;
+//! let window = Duration::from_millis(5);
+//! let channels = channel::Limits { window, ..channel::Limits::default() };
+//! let limits = Limits { channels, ..Limits::default() };
+//! # assert_eq!(limits.channels.window, window);
+//! ```
 
 use std::time::Duration;
 
@@ -92,6 +103,7 @@ pub enum SlowReader {
 /// | `slow_reader` | `Gap` | an event `gap`, or the end |
 /// | `channels.retention` | 10,000 messages, 16 MiB, 1 h | a gap, for a cursor that is older |
 /// | `channels.batch_messages`, `channels.batch_bytes` | 1,000, 1 MiB | `"more":true` |
+/// | `channels.window` | none | messages together, when a busy channel has rested |
 /// | `channels.channels`, `channels.subscribers` | 10,000, 100,000 | 503 |
 ///
 /// Fixed are the 16 KiB of chunk extensions and trailers of one body ([`http::MAX_CHUNK_EXTRA`], 413), the four empty

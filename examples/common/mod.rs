@@ -7,6 +7,8 @@ pub mod tls;
 
 use std::error::Error;
 use std::io::Write;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZero;
 use std::time::{Duration, SystemTime};
 
 use barewire::{Cores, Server};
@@ -54,10 +56,28 @@ impl Options {
         self.last(name).unwrap_or(default)
     }
 
+    /// The value of `--listen`, or the default: an address, or all that a name has.
+    pub fn listen(&self, default: &str) -> Result<Vec<SocketAddr>, String> {
+        let address = self.text("listen", default);
+        let found = address.to_socket_addrs().map_err(|why| {
+            format!("--listen {address}: {why}; it takes HOST:PORT, such as {default}")
+        })?;
+        Ok(found.collect())
+    }
+
     /// The value of an option that is a number of seconds, such as `30` or `0.5`.
-    pub fn seconds(&self, name: &str, default: &str) -> Result<Duration, Box<dyn Error>> {
-        let seconds = self.text(name, default).parse()?;
-        Ok(Duration::try_from_secs_f64(seconds)?)
+    pub fn seconds(&self, name: &str, default: &str) -> Result<Duration, String> {
+        let given = self.text(name, default);
+        let seconds = given.parse().ok().map(Duration::try_from_secs_f64);
+        let wrong = || format!("--{name} {given}: it takes seconds, such as {default} or 0.5");
+        seconds.and_then(Result::ok).ok_or_else(wrong)
+    }
+
+    /// The value of an option that is a number of things: at least one, and one unless it says otherwise.
+    pub fn count(&self, name: &str) -> Result<usize, String> {
+        let given = self.text(name, "1");
+        let count = given.parse().map(NonZero::<usize>::get);
+        count.map_err(|_| format!("--{name} {given}: it takes a number from 1 on"))
     }
 }
 
@@ -101,7 +121,7 @@ pub fn serve_loops(scheme: &str, cores: Cores) -> Outcome {
 }
 
 /// Tells whoever has started this program that it accepts.
-pub fn say_listening(scheme: &str, address: std::net::SocketAddr) -> std::io::Result<()> {
+pub fn say_listening(scheme: &str, address: SocketAddr) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on {scheme}://{address}")?;
     out.flush()

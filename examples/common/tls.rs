@@ -11,11 +11,11 @@ use super::Options;
 
 /// Listens where `--listen` says: for https and wss if `--tls-cert` and `--tls-key` name their files.
 pub fn bind(options: &Options, default: &str) -> Result<Server, Box<dyn Error>> {
-    let address = options.text("listen", default);
+    let address = options.listen(default)?;
     Ok(match files(options)? {
-        None => Server::bind(address)?,
+        None => Server::bind(&*address)?,
         #[cfg(feature = "tls")]
-        Some((cert, key)) => Server::bind_tls(address, &ServerTls::from_pem_files(cert, key)?)?,
+        Some((cert, key)) => Server::bind_tls(&*address, &ServerTls::from_pem_files(cert, key)?)?,
         #[cfg(not(feature = "tls"))]
         Some(_) => return Err(WITHOUT.into()),
     })
@@ -28,13 +28,13 @@ pub fn bind_loops(
     loops: usize,
     set_up: impl FnMut(&mut Server) -> barewire::Result<()>,
 ) -> Result<Cores, Box<dyn Error>> {
-    let address = options.text("listen", default);
+    let address = options.listen(default)?;
     Ok(match files(options)? {
-        None => Cores::bind(address, loops, set_up)?,
+        None => Cores::bind(&*address, loops, set_up)?,
         #[cfg(feature = "tls")]
         Some((cert, key)) => {
             let tls = ServerTls::from_pem_files(cert, key)?;
-            Cores::bind_tls(address, &tls, loops, set_up)?
+            Cores::bind_tls(&*address, &tls, loops, set_up)?
         }
         #[cfg(not(feature = "tls"))]
         Some(_) => return Err(WITHOUT.into()),

@@ -32,8 +32,8 @@ const ADDRESS: &str = "127.0.0.1:9000";
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let origins: Vec<&str> = options.all("allow-origin").collect();
-    match options.text("loops", "1").parse()? {
-        0 | 1 => {
+    match options.count("loops")? {
+        1 => {
             let mut server = tls::bind(&options, ADDRESS)?;
             add_routes(&mut server, &origins);
             common::serve_as(tls::scheme(&options), server)

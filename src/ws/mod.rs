@@ -45,8 +45,8 @@
 //! # Ok::<(), ws::Error>(())
 //! ```
 //!
-//! **Compressed messages** (permessage-deflate, RFC 7692) come with the feature `deflate`: a module of this name
-//! negotiates them and inflates them on their way through the decoder.
+//! **Compressed messages** (permessage-deflate, RFC 7692) come with the feature `deflate`: its module
+//! `deflate` negotiates them and inflates them on their way through the decoder.
 //!
 //! **What is strict.** Every violation of section 5 ends the decoder with an [`Error`] that knows
 //! its close code. Reserved bits, lengths that are not in their shortest form and close codes that

@@ -7,7 +7,7 @@ use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
 
-use super::pem::{Identity, Roots, read};
+use super::pem::{Identity, Roots};
 use super::server::unusable;
 use super::{ALPN, Error, provider};
 
@@ -77,8 +77,8 @@ impl ClientTls {
         chain: impl AsRef<Path>,
         key: impl AsRef<Path>,
     ) -> Result<ClientTls, Error> {
-        let (chain, key) = (read(chain.as_ref())?, read(key.as_ref())?);
-        self.with_certificate(&chain, &key)
+        let identity = Identity::read(chain.as_ref(), key.as_ref())?;
+        ClientTls::new(self.roots, Some(identity))
     }
 
     fn new(roots: Roots, identity: Option<Identity>) -> Result<ClientTls, Error> {

@@ -159,8 +159,30 @@ impl From<CertificateError> for Error {
                 let expected = expected.to_str();
                 Error::WrongName(format!("it is for {presented}, not for {expected}"))
             }
+            // As if the key of an authority was made anew under the old name, and the old one is still trusted.
+            CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Error::Certificate(
+                    "it is not signed by the key that it has to be signed by; is another issuer of the same name trusted?"
+                        .to_owned(),
+                )
+            }
+            CertificateError::Other(why) => Error::Certificate(reason(&why.0)),
             error => Error::Certificate(error.to_string()),
         }
+    }
+}
+
+/// Why a certificate is refused, as the one who looked at it says. Its words for the one mistake that everybody makes, a
+/// certificate that `openssl req -x509` signed itself, say too little.
+fn reason(why: &dyn std::error::Error) -> String {
+    match why.to_string() {
+        // Its type belongs to a crate below rustls.
+        why if why == "CaUsedAsEndEntity" => {
+            "it is an authority's own (CA:TRUE), and one that is shown has to say CA:FALSE"
+                .to_owned()
+        }
+        why => why,
     }
 }
 

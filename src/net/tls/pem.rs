@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::Error;
@@ -17,24 +17,47 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn parse(chain: &[u8], key: &[u8]) -> Result<Identity, Error> {
-        let key = PrivateKeyDer::from_pem_slice(key)
-            .map_err(|why| Error::Pem(format!("no private key can be read: {why}")))?;
         Ok(Identity {
             chain: certificates(chain)?,
-            key,
+            key: private_key(key)?,
+        })
+    }
+
+    pub(super) fn read(chain: &Path, key: &Path) -> Result<Identity, Error> {
+        Ok(Identity {
+            chain: certificates(&read(chain)?).map_err(|why| why.in_file(chain))?,
+            key: private_key(&read(key)?).map_err(|why| why.in_file(key))?,
         })
     }
 }
 
+fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|why| {
+        Error::Pem(match why {
+            pem::Error::NoItemsFound => "there is no private key in it".to_owned(),
+            why => format!("the private key can't be read: {why}"),
+        })
+    })
+}
+
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let wrong =
-        |why: &dyn std::fmt::Display| Error::Pem(format!("the certificates can't be read: {why}"));
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|why| wrong(&why))?;
+        .map_err(|why| Error::Pem(format!("the certificates can't be read: {why}")))?;
     match certificates.is_empty() {
-        true => Err(wrong(&"there are none in it")),
+        true => Err(Error::Pem("there is no certificate in it".to_owned())),
         false => Ok(certificates),
+    }
+}
+
+impl Error {
+    /// Says too which file it is that makes no sense.
+    fn in_file(self, path: &Path) -> Error {
+        match self {
+            Error::Pem(why) => Error::Pem(format!("{}: {why}", path.display())),
+            Error::Unusable(why) => Error::Unusable(format!("{}: {why}", path.display())),
+            other => other,
+        }
     }
 }
 
@@ -68,7 +91,8 @@ impl Roots {
     /// # Errors
     /// It can't be read, or holds none, or one that makes no sense.
     pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Roots, Error> {
-        Roots::from_pem(&read(path.as_ref())?)
+        let path = path.as_ref();
+        Roots::from_pem(&read(path)?).map_err(|why| why.in_file(path))
     }
 
     /// Those in PEM.

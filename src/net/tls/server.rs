@@ -7,7 +7,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{ServerConfig, ServerConnection};
 
-use super::pem::{Identity, Roots, read};
+use super::pem::{Identity, Roots};
 use super::{ALPN, Error, provider};
 
 /// The certificate of a server and what it asks of its clients. A clone means the same: certificates that are
@@ -50,7 +50,7 @@ impl ServerTls {
         key: impl AsRef<Path>,
     ) -> Result<ServerTls, Error> {
         let files = (chain.as_ref().to_owned(), key.as_ref().to_owned());
-        let identity = Identity::parse(&read(&files.0)?, &read(&files.1)?)?;
+        let identity = Identity::read(&files.0, &files.1)?;
         ServerTls::new(identity, Some(files))
     }
 
@@ -118,7 +118,7 @@ impl ServerTls {
         let Some((chain, key)) = &self.0.files else {
             return Err(Error::File("there are no files to read again".to_owned()));
         };
-        self.replace(&read(chain)?, &read(key)?)
+        self.take(Identity::read(chain, key)?)
     }
 
     /// Takes another certificate and key in PEM, as [`ServerTls::reload`] does from files.
@@ -126,7 +126,11 @@ impl ServerTls {
     /// # Errors
     /// They make no sense, or don't belong together. Everything stays as it was then.
     pub fn replace(&self, chain: &[u8], key: &[u8]) -> Result<(), Error> {
-        let config = config(Identity::parse(chain, key)?, self.0.clients.clone())?;
+        self.take(Identity::parse(chain, key)?)
+    }
+
+    fn take(&self, identity: Identity) -> Result<(), Error> {
+        let config = config(identity, self.0.clients.clone())?;
         *self
             .0
             .current

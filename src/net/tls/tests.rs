@@ -295,6 +295,11 @@ fn a_certificate_that_is_not_right_says_why_to_both() {
         why.contains("elsewhere.example") && why.contains("localhost"),
         "{why}"
     );
+    let (problem, _) = Pair::new(&client(), &server("selfsigned"), "localhost").problems();
+    let why = problem.map(|why| why.to_string()).unwrap_or_default();
+    assert!(why.contains("has to say CA:FALSE"), "{why}");
+    let why = Error::from(rustls::CertificateError::BadSignature).to_string();
+    assert!(why.contains("another issuer of the same name"), "{why}");
 }
 
 #[test]
@@ -374,6 +379,23 @@ fn files_and_pem_that_are_of_no_use_say_why() {
         "{why}"
     );
     let (chain, key) = (read("server.pem"), read("server.key"));
+    let (chain_file, key_file) = (
+        certificates::path("server.pem"),
+        certificates::path("server.key"),
+    );
+    for (of, swapped) in [
+        (
+            "server.key",
+            ServerTls::from_pem_files(&key_file, &key_file),
+        ),
+        (
+            "server.pem",
+            ServerTls::from_pem_files(&chain_file, &chain_file),
+        ),
+    ] {
+        let why = swapped.unwrap_err();
+        assert!(matches!(&why, Error::Pem(why) if why.contains(of)), "{why}");
+    }
     let wrong = |chain: &[u8], key: &[u8]| ServerTls::from_pem(chain, key).unwrap_err();
     assert!(matches!(wrong(&key, &key), Error::Pem(_)));
     assert!(matches!(wrong(&chain, &chain), Error::Pem(_)));
