@@ -72,8 +72,8 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// So many loops (at least one) that listen on one address; port 0 lets the system choose one. `set_up` adds the
-    /// routes, once for each loop.
+    /// So many loops (at least one) that listen on one address; port 0 lets the system choose one, and
+    /// [`Cores::local_addr`] tells it. `set_up` adds the routes, once for each loop.
     ///
     /// # Errors
     /// The address is none, or can't be bound, or what `set_up` says.

@@ -71,7 +71,8 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Listens on an address, such as `"127.0.0.1:9000"`; port 0 lets the system choose one.
+    /// Listens on an address, such as `"127.0.0.1:9000"`; port 0 lets the system choose one, and
+    /// [`Server::local_addr`] tells it.
     ///
     /// # Errors
     /// The address is none, or can't be bound.

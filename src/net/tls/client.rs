@@ -13,7 +13,7 @@ use super::{ALPN, Error, provider};
 
 /// Whom a client trusts, and the certificate that it shows if it is asked for one.
 ///
-/// Without one, a client trusts whom the system trusts. Clones share what they know of servers that they were connected
+/// A client that is given none trusts whom the system trusts. Clones share what they know of servers that they were connected
 /// to, so that connecting again is quicker (RFC 8446 2.2).
 ///
 /// ```no_run
