@@ -275,7 +275,7 @@ impl Session {
 
     /// The same, with what was agreed on for compressed messages.
     pub(crate) fn compressed(mut self, compression: Option<Compression>) -> Session {
-        self.link.compression = compression.map(compression::Kept::from);
+        self.link.compression = compression.map(Compression::kept);
         self
     }
 

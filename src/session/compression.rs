@@ -142,6 +142,10 @@ mod with {
             }
         }
 
+        pub(crate) fn kept(self) -> Kept {
+            Box::new(self)
+        }
+
         /// Sends nothing that refers to earlier messages, whatever was agreed on: for who sends messages between that
         /// were compressed elsewhere, which would shift what is referred to.
         pub(crate) fn without_takeover(mut self) -> Compression {
@@ -285,6 +289,10 @@ mod without {
     pub(crate) enum Inflating {}
 
     impl Compression {
+        pub(crate) fn kept(self) -> Kept {
+            self
+        }
+
         pub(crate) fn without_takeover(self) -> Compression {
             self
         }
