@@ -31,6 +31,24 @@ fn a_request_in_plaintext_is_told_and_let_go() {
 }
 
 #[test]
+fn what_is_neither_tls_nor_a_request_gets_an_alert() {
+    let server = Running::usual();
+    for said in [
+        "EHLO example.com\r\n",
+        "SSH-2.0-a\r\n",
+        "GET / HTT",
+        "get / http/1.1\r\n",
+    ] {
+        let mut stream = connect(server.address);
+        stream.write_all(said.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        // RFC 8446 B.1 and 6.2: a record of type alert.
+        assert!(answer.first() == Some(&21), "{said:?}: {answer:?}");
+    }
+}
+
+#[test]
 fn one_server_speaks_both_on_different_ports() {
     let mut plain = None;
     let server = Running::start(&server_tls("server"), |server| {

@@ -17,6 +17,16 @@ const STEP: usize = 16 * 1024;
 /// RFC 8446 5.2: a record holds at most 2^14 bytes of plaintext. One may be complete but for its last byte.
 const RECORD: usize = 16 * 1024;
 
+/// Whether this is the beginning of a request in plaintext: a line that ends with the version (RFC 9112 3). Methods are
+/// of letters, most often upper-case ones (RFC 9110 9.1), which no type of record is (RFC 8446 B.1).
+fn is_request(came: &[u8]) -> bool {
+    let line = came.iter().position(|&byte| byte == b'\n');
+    let line = &came[..line.unwrap_or(0)];
+    let version = line.rsplit(|&byte| byte == b' ').next();
+    line.first().is_some_and(u8::is_ascii_uppercase)
+        && version.is_some_and(|version| version.starts_with(b"HTTP/"))
+}
+
 /// TLS over one socket.
 pub(in crate::net) struct Session {
     connection: Connection,
@@ -89,11 +99,10 @@ impl Session {
         let most = buffer.len().min(STEP);
         let count = socket.read(&mut buffer[..most])?;
         let came = &buffer[..count];
-        let Some(first) = came.first() else {
+        if came.is_empty() {
             return Err(self.fail(Error::Unfinished, ErrorKind::UnexpectedEof));
-        };
-        // Methods are of letters, most often upper-case ones (RFC 9110 9.1), which no type of record is (RFC 8446 B.1).
-        let plain = !std::mem::replace(&mut self.begun, true) && first.is_ascii_uppercase();
+        }
+        let plain = !std::mem::replace(&mut self.begun, true) && is_request(came);
         if plain && !self.is_client() {
             return Ok(Shaken::Plain(self.plain));
         }

@@ -452,6 +452,8 @@ fn who_speaks_in_plaintext_is_told_so() {
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", true),
         (b"\x16", false),
         (b"get", false),
+        (b"EHLO example.com\r\n", false),
+        (b"GET / HTTP/1.1", false),
         (b"\x80\x2e\x01\x00\x02", false),
     ] {
         let mut pair = Pair::ours();
