@@ -46,6 +46,8 @@ use crate::net;
 ///   have one with the same.
 /// - **Limits of connections** (`connections`, `connections_per_address`) and of a channel's subscribers hold for each
 ///   loop. The limit of channels holds for all together, give or take what several loops begin at the same moment.
+///   Every loop has to allow its channels the same: where the closure gives one of them another limit or retention, that
+///   loop forgets or refuses what the others keep.
 /// - **Clients** ([`Server::subscribe`], [`Server::connect`]) that the closure opens are opened by each loop. For one
 ///   only, take [`Cores::servers`].
 ///
