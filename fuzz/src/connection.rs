@@ -95,6 +95,12 @@ fn limits(setting: u8) -> Limits {
     limits
 }
 
+/// The server of this target by itself, for one that talks to it in another way.
+#[cfg(feature = "tls")]
+pub(crate) fn server(setting: u8) -> Simulation {
+    World::new(setting).server
+}
+
 /// Small messages too, so that compressing is often tried.
 #[cfg(feature = "deflate")]
 fn deflate(setting: u8) -> barewire::Deflate {

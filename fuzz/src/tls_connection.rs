@@ -1,4 +1,4 @@
-//! A simulated server behind TLS, and a client that says anything over it.
+//! The server of `connection` behind TLS, and a client that says anything over it, compressed messages too.
 //!
 //! ```text
 //!   [ how records are cut ][ what is changed: 0 nothing, else which bit ][ where: 2 bytes ][ bytes for the server ]
@@ -9,10 +9,13 @@
 //! - if a bit is changed on the way, what comes through is a part from the front, and what is not all of it has no end.
 
 use barewire::tls::Filter;
-use barewire::{Server, Simulation};
 
 use super::choice::{Choices, cuts};
+use super::connection;
 use super::tls::{client_tls, server_tls};
+
+/// Limits as they are by default, and compression of messages of any size.
+const SETTING: u8 = 8;
 
 pub fn check(input: &[u8]) {
     let mut choices = Choices::of(input);
@@ -32,7 +35,7 @@ pub fn check(input: &[u8]) {
         _ => false,
     };
 
-    let mut simulation = simulated();
+    let mut simulation = connection::server(SETTING);
     let peer = simulation.connect();
     let (mut heard, mut answered, mut answer) = (Vec::new(), Vec::new(), Vec::new());
     for piece in cuts(records.len(), cut) {
@@ -71,12 +74,4 @@ fn shaken() -> (Filter, Filter) {
     shaken.expect("a handshake");
     assert!(nothing.is_empty() && client.is_secured());
     (client, server)
-}
-
-fn simulated() -> Simulation {
-    let mut server = Server::unbound().expect("a server");
-    server.get("/", |_, reply| reply.text("hello"));
-    server.websocket("/echo", |socket, message| socket.send(message));
-    server.channels("/channels/{name}");
-    server.simulate()
 }
