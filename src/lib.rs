@@ -98,9 +98,15 @@ pub mod net;
 #[cfg(feature = "net")]
 mod program;
 #[cfg(feature = "net")]
+mod publisher;
+#[cfg(feature = "net")]
 mod random;
 #[cfg(feature = "net")]
+mod response;
+#[cfg(feature = "net")]
 mod server;
+#[cfg(feature = "net")]
+mod service;
 #[cfg(feature = "net")]
 mod session;
 mod slab;
@@ -112,7 +118,7 @@ pub use client::{
     Client, Connect, Error as ClientError, Subscribe, Transport, Update, WebSocket, subscribe,
 };
 #[cfg(feature = "net")]
-pub use command::{Publisher, Sender, Stopper};
+pub use command::Stopper;
 #[cfg(feature = "net")]
 pub use error::{Error, Result};
 #[cfg(feature = "net")]
@@ -121,12 +127,15 @@ pub use limits::Limits;
 #[doc(inline)]
 pub use net::tls;
 #[cfg(feature = "net")]
-pub use server::{
-    Access, Cores, EventStream, Later, Reply, Request, Response, Server, Simulation, Stream,
-    WebSocketRoute,
-};
+pub use publisher::Publisher;
 #[cfg(feature = "net")]
-pub use session::Socket;
+pub use response::Response;
+#[cfg(feature = "net")]
+pub use server::{Cores, Server};
+#[cfg(feature = "net")]
+pub use service::{Access, EventStream, Later, Reply, Request, Simulation, Stream, WebSocketRoute};
+#[cfg(feature = "net")]
+pub use session::{Sender, Socket};
 #[cfg(feature = "net")]
 pub use ws::Message;
 #[cfg(all(feature = "net", feature = "deflate"))]

@@ -12,8 +12,8 @@ use super::looped::Client;
 use super::options::{Subscribe, Update};
 use super::websocket::{Connect, Over};
 use super::{ClientId, Event};
-use crate::command::Sender;
 use crate::limits::HIGH_WATER;
+use crate::session::Sender;
 use crate::ws::{CloseCode, Message};
 
 /// Follows a channel: every event from the oldest that is retained on, in order, whichever way the server lets

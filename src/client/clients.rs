@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::talk::{Around, Next, PATIENCE, Talk};
-use crate::command::Command;
+use crate::command::{ClientId, Command};
 use crate::net::{ConnectionId, Dial, Io, Mailbox, Now, Protocol, millis};
 use crate::random::Random;
 use crate::session::compression::Compressors;
@@ -15,13 +15,6 @@ use crate::slab::Slab;
 
 /// How long looking up a name may take. The system's own limit is sooner; this one is for an answer that was lost.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Names one client of a loop for as long as it lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientId {
-    index: u32,
-    generation: u32,
-}
 
 /// All clients of a loop.
 pub(crate) struct Clients {

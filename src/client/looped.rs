@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::clients::{ClientId, Clients};
+use super::ClientId;
+use super::clients::Clients;
 use super::error::Error;
 use super::options::{Subscribe, Update};
 use super::subscription::{Follower, Handler};
@@ -101,8 +102,7 @@ impl Client {
     /// Stops this loop, from any thread.
     pub fn stopper(&self) -> Stopper {
         Stopper {
-            feed: None,
-            mailbox: self.event_loop.mailbox(),
+            mailboxes: [self.event_loop.mailbox()].into(),
         }
     }
 

@@ -19,13 +19,14 @@ mod tests;
 pub use backoff::Backoff;
 pub use blocking::{Incoming, Subscription, WebSocket, subscribe};
 pub use browser::{JAVASCRIPT, TYPESCRIPT};
-pub use clients::ClientId;
 pub(crate) use clients::{Clients, Dialed};
 pub use error::Error;
 pub use event::Event;
 pub use looped::Client;
 pub use options::{POLL_INTERVAL, POLL_WAIT, SILENCE, Subscribe, Transport, Update};
 pub use websocket::{Connect, Over};
+
+pub use crate::command::ClientId;
 
 use crate::limits::{CLOSE_TIMEOUT, MAX_BACKLOG, PING_INTERVAL};
 use crate::session::Patience;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! What stays inside a loop is not locked and not seen by the others: requests, WebSocket messages, reading. What
-//! crosses is what is published; [`feed`](super::feed) says how.
+//! crosses is what is published; `service::feed` says how.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::resume_unwind;
@@ -15,10 +15,11 @@ use std::sync::Arc;
 use std::thread::{Builder, scope};
 
 use super::Server;
-use super::feed::Feed;
-use crate::command::{Publisher, Stopper};
+use crate::command::Stopper;
 use crate::error::{Error, Result};
 use crate::net;
+use crate::publisher::Publisher;
+use crate::service::Feed;
 
 /// A server with several loops: the same routes on each, and channels that they share.
 ///

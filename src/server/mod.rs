@@ -1,52 +1,27 @@
 //! The server: what a program links.
-mod access;
-mod channels;
-mod claim;
-mod connection;
 mod cores;
-mod cors;
-mod exchange;
-mod feed;
-mod origin;
-mod reply;
-mod request;
-mod response;
-mod route;
-mod router;
-mod service;
-mod simulation;
-mod upgrade;
-mod ways;
-mod websocket;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use access::Access;
-pub(crate) use connection::Connection as Served;
 pub use cores::Cores;
-pub(crate) use feed::Feed;
-pub use reply::{EventStream, Later, Reply, Stream};
-pub use request::Request;
-pub use response::Response;
-pub(crate) use service::Service;
-pub use simulation::Simulation;
-pub use websocket::WebSocketRoute;
 
 use crate::channel;
 use crate::client::{ClientId, Clients, Connect, Error as ClientError, Subscribe, Update};
-use crate::command::{Command, Publisher, Stopper};
+use crate::command::{Command, Stopper};
 use crate::error::{Error, Result};
 use crate::limits::{Limits, MAX_QUEUED};
 #[cfg(feature = "tls")]
 use crate::net::tls::ServerTls;
 use crate::net::{self, Loop, Mailbox};
 use crate::program::Program;
+use crate::publisher::Publisher;
+use crate::service::{
+    Access, Channels, Endpoint, Feed, Reply, Request, Service, Simulation, WebSocketRoute,
+};
 use crate::session::Socket;
 use crate::ws::Message;
-use channels::Channels;
-use router::Endpoint;
 
 /// What a request in plaintext gets where TLS is spoken: that much may be said in plaintext, and nothing else is.
 #[cfg(feature = "tls")]
@@ -355,10 +330,11 @@ impl Server {
 
     /// Stops this server, from any thread.
     pub fn stopper(&self) -> Stopper {
-        Stopper {
-            mailbox: self.event_loop.mailbox(),
-            feed: self.feed().map(|(feed, _)| feed),
-        }
+        let mailboxes = match self.feed() {
+            Some((feed, _)) => feed.mailboxes().into(),
+            None => [self.event_loop.mailbox()].into(),
+        };
+        Stopper { mailboxes }
     }
 
     /// How many connections there are.

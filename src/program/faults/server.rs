@@ -9,7 +9,9 @@ use proptest::prelude::*;
 
 use super::world::{World, delays};
 use crate::net::fault::{Cut, Fault, Faults, How};
-use crate::server::{Later, Response, Server};
+use crate::response::Response;
+use crate::server::Server;
+use crate::service::Later;
 use crate::{Limits, channel, ws};
 
 /// Who is served.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::world::World;
 use crate::limits::{HEARTBEAT, KEEP_ALIVE, MAX_WAIT, PING_INTERVAL, STALL_TIMEOUT};
 use crate::net::fault::{Faults, How};
-use crate::server::{EventStream, Server};
+use crate::server::Server;
+use crate::service::EventStream;
 use crate::{Limits, channel};
 
 const STREAM: &str = "Accept: text/event-stream\r\n";

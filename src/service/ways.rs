@@ -14,16 +14,17 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::connection::{Connection, State};
 use super::cors;
+use super::form::{Form, NO_STORE};
+use super::machine::{Connection, State};
 use super::request::Request;
-use super::response::{Form, NO_STORE, Response, refusal};
 use super::router::asks_for_socket;
-use super::service::Service;
+use super::shared::Service;
 use crate::channel::{self, Batch, Data, Encoding, Id, Reader, Start};
 use crate::http::{FieldValue, Status};
 use crate::limits::SlowReader;
 use crate::net::Io;
+use crate::response::{Response, refusal};
 use crate::sse;
 
 /// How long an EventSource waits before it reconnects, in milliseconds (WHATWG HTML 9.2.6, `retry`).

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::connection::Connection;
-use super::service::Service;
+use super::machine::Connection;
+use super::shared::Service;
 use crate::net::{ConnectionId, Flow, Io, Letter, Now, Output, Protocol, millis, unix_ms};
 
 /// A [`Server`](crate::Server) whose clients are vectors of bytes and whose time passes when it is told to.
@@ -60,7 +60,7 @@ struct Client {
 const ROUNDS: usize = 1_000;
 
 impl Simulation {
-    pub(super) fn new(service: Service) -> Simulation {
+    pub(crate) fn new(service: Service) -> Simulation {
         let now = Now {
             ms: 0,
             unix_ms: unix_ms(),

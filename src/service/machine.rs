@@ -21,15 +21,16 @@ use std::net::SocketAddr;
 
 use super::claim::Awaited;
 use super::exchange::Upload;
+use super::form::Form;
 use super::reply::Fallback;
-use super::response::{Form, Response, refusal};
-use super::service::Service;
+use super::shared::Service;
 use super::websocket::{Audience, OpenSocket};
 use crate::channel::{Next, Reader};
 use crate::command::Command;
 use crate::error::Error;
 use crate::http::{HeadFinder, Status};
 use crate::net::{ConnectionId, Io, Now, Protocol};
+use crate::response::{Response, refusal};
 use crate::sse;
 use crate::ws::{CloseCode, Message};
 

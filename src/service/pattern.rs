@@ -10,7 +10,7 @@ use crate::http::percent_decode;
 
 /// A path with parameters, as a route was given it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     segments: Vec<Segment>,
 }
 

@@ -8,7 +8,7 @@ use crate::client::{Clients, Dialed};
 use crate::command::Command;
 use crate::error::Error;
 use crate::net::{ConnectionId, Dial, Io, Now, Protocol};
-use crate::server::{Served, Service};
+use crate::service::{Connection as Served, Service};
 
 #[cfg(test)]
 mod faults;

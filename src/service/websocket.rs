@@ -28,7 +28,7 @@ impl std::fmt::Debug for WebSocketRoute {
 }
 
 impl WebSocketRoute {
-    pub(super) fn new(on_message: OnMessage) -> WebSocketRoute {
+    pub(crate) fn new(on_message: OnMessage) -> WebSocketRoute {
         WebSocketRoute {
             on_message,
             on_open: None,

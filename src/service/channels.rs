@@ -48,7 +48,7 @@ impl Deref for Channels {
 
 impl Channels {
     /// The channels of a server with one loop, from the time `unix_ms` on.
-    pub(super) fn alone(limits: Limits, unix_ms: u64) -> Channels {
+    pub(crate) fn alone(limits: Limits, unix_ms: u64) -> Channels {
         Channels {
             hub: Hub::new(limits, unix_ms),
             replica: None,
@@ -56,7 +56,7 @@ impl Channels {
     }
 
     /// The replica of the loop at `place`, which is woken through `mailbox`.
-    pub(super) fn shared(
+    pub(crate) fn shared(
         limits: Limits,
         feed: Arc<Feed>,
         place: usize,
@@ -76,7 +76,7 @@ impl Channels {
     }
 
     /// What this loop shares with others, if there are any, and its place there.
-    pub(super) fn feed(&self) -> Option<(Arc<Feed>, usize)> {
+    pub(crate) fn feed(&self) -> Option<(Arc<Feed>, usize)> {
         let replica = self.replica.as_ref()?;
         Some((Arc::clone(&replica.feed), replica.place))
     }
@@ -85,7 +85,7 @@ impl Channels {
     ///
     /// # Errors
     /// [`Error::Overloaded`].
-    pub(super) fn check_room(&mut self) -> Result<(), Error> {
+    pub(crate) fn check_room(&mut self) -> Result<(), Error> {
         // It may be this loop that is behind.
         self.catch_up();
         match &self.replica {
@@ -95,7 +95,7 @@ impl Channels {
     }
 
     /// As [`Hub::publish`]. When it returns, the message is in this loop's log, and waits for every other loop.
-    pub(super) fn publish(
+    pub(crate) fn publish(
         &mut self,
         name: &str,
         event: Option<&str>,
@@ -125,7 +125,7 @@ impl Channels {
     }
 
     /// As [`Hub::publish_beside`].
-    pub(super) fn publish_beside(
+    pub(crate) fn publish_beside(
         &mut self,
         reader: &Reader,
         data: Data,
@@ -140,7 +140,7 @@ impl Channels {
     }
 
     /// As [`Hub::attach`].
-    pub(super) fn attach(
+    pub(crate) fn attach(
         &mut self,
         name: &str,
         encoding: Encoding,
@@ -172,7 +172,7 @@ impl Channels {
     }
 
     /// As [`Hub::batch`].
-    pub(super) fn batch(
+    pub(crate) fn batch(
         &mut self,
         name: &str,
         start: Start,
@@ -183,12 +183,12 @@ impl Channels {
     }
 
     /// As [`Hub::detach`].
-    pub(super) fn detach(&mut self, reader: Reader) {
+    pub(crate) fn detach(&mut self, reader: Reader) {
         self.hub.detach(reader);
     }
 
     /// As [`Hub::take_woken`]; and wakes the loops that have something new to take.
-    pub(super) fn take_woken(&mut self, ms: u64, waiters: &mut Vec<u64>) {
+    pub(crate) fn take_woken(&mut self, ms: u64, waiters: &mut Vec<u64>) {
         // What was published before a stop is delivered before it, also if nobody has woken this loop for it yet.
         self.catch_up();
         self.hub.take_woken(ms, waiters);
@@ -198,30 +198,30 @@ impl Channels {
     }
 
     /// As [`Hub::stop_resting`].
-    pub(super) fn stop_resting(&mut self) {
+    pub(crate) fn stop_resting(&mut self) {
         self.hub.stop_resting();
     }
 
     /// As [`Hub::sweep`].
-    pub(super) fn sweep(&mut self, unix_ms: u64) {
+    pub(crate) fn sweep(&mut self, unix_ms: u64) {
         self.catch_up();
         self.hub.sweep(unix_ms);
         self.tell_unused();
     }
 
     /// As [`Hub::set_limits`].
-    pub(super) fn set_limits(&mut self, limits: Limits) {
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.hub.set_limits(limits);
     }
 
     /// As [`Hub::set_deflate`].
     #[cfg(feature = "deflate")]
-    pub(super) fn set_deflate(&mut self, settings: crate::ws::deflate::Settings) {
+    pub(crate) fn set_deflate(&mut self, settings: crate::ws::deflate::Settings) {
         self.hub.set_deflate(settings);
     }
 
     /// Applies what waits for this loop.
-    pub(super) fn catch_up(&mut self) {
+    pub(crate) fn catch_up(&mut self) {
         let Some(replica) = &mut self.replica else {
             return;
         };
@@ -240,7 +240,7 @@ impl Channels {
     }
 
     /// What was refused of what came from handles of this loop.
-    pub(super) fn take_refused(&mut self) -> Vec<Error> {
+    pub(crate) fn take_refused(&mut self) -> Vec<Error> {
         let replica = self.replica.as_mut();
         replica.map_or(Vec::new(), |replica| std::mem::take(&mut replica.refused))
     }

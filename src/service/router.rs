@@ -1,13 +1,13 @@
 //! All routes of a server, and which of them a request is for.
 
+use super::pattern::Pattern;
 use super::reply::Reply;
 use super::request::Request;
-use super::route::Pattern;
 use super::websocket::WebSocketRoute;
 use crate::http::{RequestHead, Version};
 use crate::ws::handshake;
 
-pub(super) type Handler = Box<dyn FnMut(&Request<'_>, Reply<'_>) + Send>;
+pub(crate) type Handler = Box<dyn FnMut(&Request<'_>, Reply<'_>) + Send>;
 
 /// The methods that this server knows; others get 501 (RFC 9110 9.1). CONNECT is for proxies (9.3.6): no resource
 /// of a server that is none could answer it, which is what 501 says.
@@ -18,12 +18,12 @@ const METHODS: [&str; 8] = [
 /// What a channel's URL answers to.
 const CHANNEL_METHODS: [&str; 3] = ["GET", "HEAD", "POST"];
 
-pub(super) struct Route {
-    pub(super) pattern: Pattern,
-    pub(super) endpoint: Endpoint,
+pub(crate) struct Route {
+    pub(crate) pattern: Pattern,
+    pub(crate) endpoint: Endpoint,
 }
 
-pub(super) enum Endpoint {
+pub(crate) enum Endpoint {
     Handler {
         method: Box<str>,
         handler: Handler,
@@ -35,18 +35,18 @@ pub(super) enum Endpoint {
 
 /// The routes, in the order in which they were added: their indices stay.
 #[derive(Default)]
-pub(super) struct Router {
+pub(crate) struct Router {
     routes: Vec<Route>,
     /// The order in which they are tried: the more literal first.
     order: Vec<usize>,
     sockets: Vec<WebSocketRoute>,
     /// What was wrong with the first route that was refused.
-    pub(super) problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 /// What a request is for. Routes are named by their index.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     Handler(usize),
     WebSocket(usize),
     Channel(usize),
@@ -67,7 +67,7 @@ pub(super) enum Found {
 
 impl Router {
     /// Adds a route. A pattern that makes no sense is remembered and told when the server is to run.
-    pub(super) fn add(&mut self, path: &str, endpoint: Endpoint) -> usize {
+    pub(crate) fn add(&mut self, path: &str, endpoint: Endpoint) -> usize {
         let pattern = Pattern::parse(path).and_then(|pattern| match endpoint {
             Endpoint::Channels if pattern.parameters() != 1 => Err(format!(
                 "{path:?} has to have one parameter: the channel's name"
@@ -94,18 +94,18 @@ impl Router {
     }
 
     /// Adds a WebSocket route, and gives it back to be refined.
-    pub(super) fn add_socket(&mut self, path: &str, route: WebSocketRoute) -> &mut WebSocketRoute {
+    pub(crate) fn add_socket(&mut self, path: &str, route: WebSocketRoute) -> &mut WebSocketRoute {
         let index = self.sockets.len();
         self.sockets.push(route);
         self.add(path, Endpoint::WebSocket(index));
         &mut self.sockets[index]
     }
 
-    pub(super) fn socket(&self, index: usize) -> Option<&WebSocketRoute> {
+    pub(crate) fn socket(&self, index: usize) -> Option<&WebSocketRoute> {
         self.sockets.get(index)
     }
 
-    pub(super) fn socket_mut(&mut self, index: usize) -> Option<&mut WebSocketRoute> {
+    pub(crate) fn socket_mut(&mut self, index: usize) -> Option<&mut WebSocketRoute> {
         self.sockets.get_mut(index)
     }
 
@@ -124,16 +124,16 @@ impl Router {
         })
     }
 
-    pub(super) fn get(&self, index: usize) -> Option<&Route> {
+    pub(crate) fn get(&self, index: usize) -> Option<&Route> {
         self.routes.get(index)
     }
 
-    pub(super) fn get_mut(&mut self, index: usize) -> Option<&mut Route> {
+    pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Route> {
         self.routes.get_mut(index)
     }
 
     /// Which route a request is for.
-    pub(super) fn find(&self, head: &RequestHead<'_>) -> Found {
+    pub(crate) fn find(&self, head: &RequestHead<'_>) -> Found {
         let (method, path) = (head.method(), head.uri().path());
         let is_known = METHODS.contains(&method)
             || self
@@ -211,7 +211,7 @@ impl Router {
 }
 
 /// Whether a request offers to become a WebSocket. In HTTP/1.0 an upgrade is as if it were not there (RFC 9110 7.8).
-pub(super) fn asks_for_socket(head: &RequestHead<'_>) -> bool {
+pub(crate) fn asks_for_socket(head: &RequestHead<'_>) -> bool {
     head.method() == "GET" && head.version() == Version::Http11 && handshake::is_upgrade(head)
 }
 

@@ -31,7 +31,7 @@ use crate::net::{self, Mailbox, Stopped};
 const NO_LOOP: usize = usize::MAX;
 
 /// A loop that is to be woken: its place, and how.
-pub(super) type Woken = (usize, Mailbox<Command>);
+pub(crate) type Woken = (usize, Mailbox<Command>);
 
 /// What the loops of one program share.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(crate) struct Feed {
     /// How many loops are too far behind.
     behind: AtomicUsize,
     /// When it began: the floor of every replica.
-    pub(super) unix_ms: u64,
+    pub(crate) unix_ms: u64,
 }
 
 #[derive(Debug)]
@@ -73,7 +73,7 @@ struct Member {
 
 impl Feed {
     /// A feed for so many loops, from the time `unix_ms` on.
-    pub(super) fn new(loops: usize, unix_ms: u64) -> Feed {
+    pub(crate) fn new(loops: usize, unix_ms: u64) -> Feed {
         Feed {
             sequence: Mutex::new(Sequence {
                 last: Id {
@@ -90,12 +90,12 @@ impl Feed {
     }
 
     /// How many loops there are.
-    pub(super) fn loops(&self) -> usize {
+    pub(crate) fn loops(&self) -> usize {
         self.members.len()
     }
 
     /// The loop at `place` takes part, and is woken through its mailbox.
-    pub(super) fn join(&self, place: usize, mailbox: Mailbox<Command>) {
+    pub(crate) fn join(&self, place: usize, mailbox: Mailbox<Command>) {
         if let Some(queue) = self.sequence().queues.get_mut(place) {
             queue.mailbox = Some(mailbox);
             self.joined.fetch_add(1, Ordering::AcqRel);
@@ -103,7 +103,7 @@ impl Feed {
     }
 
     /// The loop at `place` has ended: nothing more is kept for it.
-    pub(super) fn leave(&self, place: usize) {
+    pub(crate) fn leave(&self, place: usize) {
         let left = match self.sequence().queues.get_mut(place) {
             Some(queue) => std::mem::take(queue),
             None => return,
@@ -124,7 +124,7 @@ impl Feed {
     /// Gives the next id to what is published at the time `unix_ms` on the loop at `place`, hands the entry that `make`
     /// makes with it to all loops, and takes what waits for this one, as [`Feed::take`] does: others may have been in
     /// front. Those that are to be woken are named; until then they find it only if they look.
-    pub(super) fn publish(
+    pub(crate) fn publish(
         &self,
         place: usize,
         unix_ms: u64,
@@ -159,7 +159,7 @@ impl Feed {
     }
 
     /// Hands entries to all loops, and names those that are to be woken.
-    pub(super) fn tell(
+    pub(crate) fn tell(
         &self,
         place: usize,
         entries: impl IntoIterator<Item = Entry>,
@@ -195,7 +195,7 @@ impl Feed {
     }
 
     /// Wakes the loops that were named.
-    pub(super) fn wake(&self, woken: &mut Vec<Woken>) {
+    pub(crate) fn wake(&self, woken: &mut Vec<Woken>) {
         // A quick one has taken what there was, and been named again.
         woken.sort_unstable_by_key(|&(place, _)| place);
         woken.dedup_by_key(|&mut (place, _)| place);
@@ -208,7 +208,7 @@ impl Feed {
     }
 
     /// Takes what waits for the loop at `place`, for the empty vector that it gives. Says whether there was anything.
-    pub(super) fn take(&self, place: usize, into: &mut Vec<Arc<Entry>>) -> bool {
+    pub(crate) fn take(&self, place: usize, into: &mut Vec<Arc<Entry>>) -> bool {
         let Some(member) = self.members.get(place) else {
             return false;
         };
@@ -232,21 +232,15 @@ impl Feed {
         }
     }
 
-    /// Asks every loop to stop: the first time politely, the second time at once.
-    pub(crate) fn stop(&self) {
-        for mailbox in self.mailboxes() {
-            mailbox.stop();
-        }
-    }
-
     /// Asks those loops to stop that nobody has asked yet.
-    pub(super) fn stop_the_rest(&self) {
+    pub(crate) fn stop_the_rest(&self) {
         for mailbox in self.mailboxes() {
             mailbox.stop_once();
         }
     }
 
-    fn mailboxes(&self) -> Vec<Mailbox<Command>> {
+    /// Of the loops that take part.
+    pub(crate) fn mailboxes(&self) -> Vec<Mailbox<Command>> {
         let sequence = self.sequence();
         let mailboxes = sequence.queues.iter();
         mailboxes

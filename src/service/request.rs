@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use super::route::Pattern;
+use super::pattern::Pattern;
 use crate::http::{Error, Fields, RequestHead, cookie, query_value};
 
 /// A request: its head, the parameters of its path, and its body where it has one.

@@ -6,13 +6,16 @@
 //! and leaves it to the server to close the connection first (7.1.1).
 
 pub(crate) mod compression;
+mod sender;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use compression::{Compression, Inflating};
 
-use crate::command::{Command, Sender};
+pub use sender::Sender;
+
+use crate::command::Command;
 use crate::net::{ConnectionId, Io, Mailbox, Output};
 use crate::random::Random;
 use crate::ws::{self, Close, CloseCode, Event, Fragmenter, Message, Role};

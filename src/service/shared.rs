@@ -4,15 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::access::Access;
 use super::channels::Channels;
+use super::form::Form;
 use super::origin::Origins;
 use super::request::Request;
-use super::response::{Form, Response};
 use super::router::Router;
 use crate::command::Command;
 use crate::error::Error;
 use crate::http::{DateCache, RequestHead};
 use crate::limits::Limits;
 use crate::net::{Io, Letter, Mailbox, Now};
+use crate::response::Response;
 use crate::session::compression::Deflating;
 
 type Authorize = Box<dyn FnMut(&Request<'_>) -> Access + Send>;
@@ -22,24 +23,24 @@ type OnError = Box<dyn FnMut(&Error) + Send>;
 const SWEEP_EVERY: u64 = 1_000;
 
 pub(crate) struct Service {
-    pub(super) router: Router,
-    pub(super) hub: Channels,
-    pub(super) limits: Limits,
-    pub(super) authorize: Option<Authorize>,
-    pub(super) origins: Origins,
-    pub(super) on_error: Option<OnError>,
-    pub(super) dates: DateCache,
-    pub(super) deflating: Deflating,
-    pub(super) mailbox: Mailbox<Command>,
+    pub(crate) router: Router,
+    pub(crate) hub: Channels,
+    pub(crate) limits: Limits,
+    pub(crate) authorize: Option<Authorize>,
+    pub(crate) origins: Origins,
+    pub(crate) on_error: Option<OnError>,
+    pub(crate) dates: DateCache,
+    pub(crate) deflating: Deflating,
+    pub(crate) mailbox: Mailbox<Command>,
     /// Connections that went on answering would fill memory: they go on when their output is taken.
-    pub(super) crowded: Vec<u64>,
+    pub(crate) crowded: Vec<u64>,
     /// The server shuts down: every answer is the last of its connection.
-    pub(super) draining: bool,
+    pub(crate) draining: bool,
     swept: u64,
 }
 
 impl Service {
-    pub(super) fn new(limits: Limits, mailbox: Mailbox<Command>, hub: Channels) -> Service {
+    pub(crate) fn new(limits: Limits, mailbox: Mailbox<Command>, hub: Channels) -> Service {
         Service {
             router: Router::default(),
             hub,
@@ -86,7 +87,7 @@ impl Service {
         }
     }
 
-    pub(super) fn sweep(&mut self, now: Now) {
+    pub(crate) fn sweep(&mut self, now: Now) {
         if now.ms >= self.swept.saturating_add(SWEEP_EVERY) {
             self.swept = now.ms;
             self.hub.sweep(now.unix_ms);
@@ -94,13 +95,13 @@ impl Service {
     }
 
     /// What the mailbox holds, for who has no loop.
-    pub(super) fn take_letters(&mut self) -> Vec<Letter<Command>> {
+    pub(crate) fn take_letters(&mut self) -> Vec<Letter<Command>> {
         let mut letters = Vec::new();
         self.mailbox.take(&mut letters);
         letters
     }
 
-    pub(super) fn high_water(&self) -> usize {
+    pub(crate) fn high_water(&self) -> usize {
         self.limits.high_water
     }
 

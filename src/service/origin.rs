@@ -11,14 +11,14 @@
 
 /// The origins that may come in besides the server's own.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Origins {
+pub(crate) struct Origins {
     allowed: Vec<Box<str>>,
     any: bool,
 }
 
 impl Origins {
     /// Allows one more origin, such as `https://example.com`; `*` allows every one.
-    pub(super) fn allow(&mut self, origin: &str) {
+    pub(crate) fn allow(&mut self, origin: &str) {
         if origin == "*" {
             self.any = true;
         }

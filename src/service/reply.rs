@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::claim::{Awaited, Claim};
-use super::response::{Extra, Form, Response, refusal};
+use super::form::Form;
 use crate::command::{Command, Promise};
 use crate::error::Error;
 use crate::http::{FieldValue, HttpDate, Status};
 use crate::net::{ConnectionId, Mailbox, Stopped};
+use crate::response::{Extra, Response, refusal};
 use crate::{http, sse};
 
 /// The answer that a handler owes. Each of its methods gives it; a reply that is dropped without one becomes a 500.

@@ -4,20 +4,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::access::Access;
-use super::connection::{Connection, Parked, State};
 use super::cors;
+use super::form::Form;
+use super::machine::{Connection, Parked, State};
 use super::origin::Own;
 use super::reply::{Answer, Fallback, Reply, broken};
 use super::request::Request;
-use super::response::{Extra, Form, Response, refusal};
 use super::router::{Endpoint, Found, asks_for_socket};
-use super::service::Service;
+use super::shared::Service;
 use crate::command::Promise;
 use crate::error::Error;
 use crate::http::{
     BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length,
 };
 use crate::net::{Io, Protocol};
+use crate::response::{Extra, Response, refusal};
 
 /// A request whose body is on its way.
 #[derive(Debug)]

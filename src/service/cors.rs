@@ -7,8 +7,8 @@
 //! (`Access-Control-Allow-Credentials`), since nobody has asked for that.
 
 use super::origin::Origins;
-use super::response::{OwnedField, Response};
 use crate::http::{FieldValue, RequestHead};
+use crate::response::{OwnedField, Response};
 
 /// What a page may send to a channel's URL.
 const METHODS: &str = "GET, POST";

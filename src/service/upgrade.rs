@@ -2,17 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::connection::{Connection, State};
+use super::machine::{Connection, State};
 use super::request::Request;
-use super::response::{Response, refusal};
 use super::router::Endpoint;
-use super::service::Service;
+use super::shared::Service;
 use super::ways::{channel_refusal, start_of};
 use super::websocket::{Audience, OpenSocket, WebSocketRoute};
 use crate::channel::{Data, Encoding};
 use crate::error::Error;
 use crate::http::{FieldName, FieldValue, Status};
 use crate::net::Io;
+use crate::response::{Response, refusal};
 use crate::session::compression::Compression;
 use crate::ws::handshake::{HandshakeError, Upgrade};
 use crate::ws::{CloseCode, Message};

@@ -1,0 +1,31 @@
+//! One connection of a server as a machine without I/O, and what all of them share.
+
+mod access;
+mod channels;
+mod claim;
+mod cors;
+mod exchange;
+mod feed;
+mod form;
+mod machine;
+mod origin;
+mod pattern;
+mod reply;
+mod request;
+mod router;
+mod shared;
+mod simulation;
+mod upgrade;
+mod ways;
+mod websocket;
+
+pub use access::Access;
+pub(crate) use channels::Channels;
+pub(crate) use feed::Feed;
+pub(crate) use machine::Connection;
+pub use reply::{EventStream, Later, Reply, Stream};
+pub use request::Request;
+pub(crate) use router::Endpoint;
+pub(crate) use shared::Service;
+pub use simulation::Simulation;
+pub use websocket::WebSocketRoute;
