@@ -1,14 +1,20 @@
 //! What goes through the mailbox of a loop, and the handle that stops it.
 
+#[cfg(feature = "client")]
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+#[cfg(feature = "server")]
 use crate::channel;
-use crate::net::{ConnectionId, Mailbox};
+#[cfg(feature = "server")]
+use crate::net::ConnectionId;
+use crate::net::Mailbox;
+#[cfg(feature = "server")]
 use crate::response::Response;
 use crate::ws::CloseCode;
 
 /// A request on a connection that still has its answer to come. The serial tells it from later ones.
+#[cfg(feature = "server")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Promise {
     pub(crate) id: ConnectionId,
@@ -16,6 +22,7 @@ pub(crate) struct Promise {
 }
 
 /// Names one client of a loop for as long as it lives.
+#[cfg(feature = "client")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientId {
     pub(crate) index: u32,
@@ -25,6 +32,7 @@ pub struct ClientId {
 /// What goes through the mailbox. Most are for one connection.
 #[derive(Debug)]
 pub(crate) enum Command {
+    #[cfg(feature = "server")]
     /// Append a message to a channel.
     Publish {
         /// The channel's name.
@@ -34,20 +42,26 @@ pub(crate) enum Command {
         /// What is published.
         data: channel::Data,
     },
+    #[cfg(feature = "server")]
     /// Answer the request with this serial.
     Answer(u32, Box<Response>),
+    #[cfg(feature = "server")]
     /// Send a piece of the streamed answer with this serial.
     Piece(u32, Vec<u8>),
+    #[cfg(feature = "server")]
     /// End the streamed answer with this serial.
     End(u32),
     /// Send a message on a WebSocket.
     Text(String),
     /// Send a message on a WebSocket.
     Binary(Vec<u8>),
+    #[cfg(feature = "client")]
     /// The addresses of a client's host were found, or none.
     LookedUp(ClientId, Vec<SocketAddr>),
+    #[cfg(feature = "client")]
     /// End a client.
     Quit(ClientId),
+    #[cfg(feature = "server")]
     /// Apply what other loops have published.
     CatchUp,
     /// Begin the closing handshake of a WebSocket.

@@ -20,6 +20,7 @@ pub enum Error {
     /// A channel refused a publish that came from another thread.
     Channel(crate::channel::Error),
     /// A client was asked for something that makes no sense, or failed.
+    #[cfg(feature = "client")]
     Client(crate::client::Error),
     /// Certificates or keys can't be used.
     #[cfg(feature = "tls")]
@@ -44,6 +45,7 @@ impl fmt::Display for Error {
             Error::Field(error) => write!(f, "invalid field in a reply: {error}"),
             Error::EventName(error) => write!(f, "{error}"),
             Error::Channel(error) => write!(f, "{error}"),
+            #[cfg(feature = "client")]
             Error::Client(error) => write!(f, "{error}"),
             #[cfg(feature = "tls")]
             Error::Tls(error) => write!(f, "{error}"),
@@ -61,6 +63,7 @@ impl std::error::Error for Error {
             Error::Field(error) => Some(error),
             Error::EventName(error) => Some(error),
             Error::Channel(error) => Some(error),
+            #[cfg(feature = "client")]
             Error::Client(error) => Some(error),
             #[cfg(feature = "tls")]
             Error::Tls(error) => Some(error),
@@ -82,6 +85,7 @@ impl From<crate::net::Stopped> for Error {
     }
 }
 
+#[cfg(feature = "client")]
 impl From<crate::client::Error> for Error {
     fn from(error: crate::client::Error) -> Error {
         Error::Client(error)

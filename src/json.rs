@@ -1,9 +1,9 @@
 //! The little JSON (RFC 8259) that the wire formats of channels need: strings written here, and envelopes read.
 
-#[cfg(feature = "net")]
+#[cfg(feature = "client")]
 mod read;
 
-#[cfg(feature = "net")]
+#[cfg(feature = "client")]
 pub(crate) use read::Value;
 
 /// Appends `text` as a JSON string, quotes included.

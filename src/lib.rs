@@ -81,13 +81,18 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// What the server and the clients share, one of them may use alone. The build with both finds what nobody uses.
+#![cfg_attr(
+    not(all(feature = "server", feature = "client")),
+    allow(dead_code, unused_imports)
+)]
 
 pub mod channel;
-#[cfg(feature = "net")]
+#[cfg(feature = "client")]
 pub mod client;
-#[cfg(feature = "net")]
+#[cfg(any(feature = "server", feature = "client"))]
 mod command;
-#[cfg(feature = "net")]
+#[cfg(any(feature = "server", feature = "client"))]
 mod error;
 pub mod http;
 mod json;
@@ -95,46 +100,46 @@ mod json;
 pub mod limits;
 #[cfg(feature = "net")]
 pub mod net;
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 mod program;
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 mod publisher;
-#[cfg(feature = "net")]
+#[cfg(any(feature = "server", feature = "client"))]
 mod random;
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 mod response;
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 mod server;
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 mod service;
-#[cfg(feature = "net")]
+#[cfg(any(feature = "server", feature = "client"))]
 mod session;
 mod slab;
 pub mod sse;
 pub mod ws;
 
-#[cfg(feature = "net")]
+#[cfg(feature = "client")]
 pub use client::{
     Client, Connect, Error as ClientError, Subscribe, Transport, Update, WebSocket, subscribe,
 };
-#[cfg(feature = "net")]
+#[cfg(any(feature = "server", feature = "client"))]
 pub use command::Stopper;
-#[cfg(feature = "net")]
+#[cfg(any(feature = "server", feature = "client"))]
 pub use error::{Error, Result};
 #[cfg(feature = "net")]
 pub use limits::Limits;
 #[cfg(feature = "tls")]
 #[doc(inline)]
 pub use net::tls;
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 pub use publisher::Publisher;
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 pub use response::Response;
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 pub use server::{Cores, Server};
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 pub use service::{Access, EventStream, Later, Reply, Request, Simulation, Stream, WebSocketRoute};
-#[cfg(feature = "net")]
+#[cfg(any(feature = "server", feature = "client"))]
 pub use session::{Sender, Socket};
 #[cfg(feature = "net")]
 pub use ws::Message;
@@ -142,6 +147,6 @@ pub use ws::Message;
 pub use ws::deflate::Settings as Deflate;
 
 /// The README's program compiles.
-#[cfg(all(doctest, feature = "net"))]
+#[cfg(all(doctest, feature = "server", feature = "client"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

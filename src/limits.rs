@@ -22,6 +22,7 @@
 
 use std::time::Duration;
 
+#[cfg(any(feature = "server", feature = "client"))]
 use crate::session::Patience;
 use crate::{channel, http, net, ws};
 
@@ -220,6 +221,7 @@ impl Limits {
         }
     }
 
+    #[cfg(any(feature = "server", feature = "client"))]
     pub(crate) fn patience(&self) -> Patience {
         Patience {
             ping_interval: self.ping_interval,

@@ -1,6 +1,6 @@
 //! No thread is spawned behind the user's back: a host given as an address needs none, and one given by its name has
 //! one for as long as it is looked up. This test is alone in its process, so that it can count.
-#![cfg(all(target_os = "linux", feature = "net"))]
+#![cfg(all(target_os = "linux", feature = "client"))]
 
 use std::time::Duration;
 

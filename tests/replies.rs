@@ -1,5 +1,5 @@
 //! How handlers answer: with fields of their own, later, and piece by piece. Simulated: no sockets, no clock.
-#![cfg(feature = "net")]
+#![cfg(feature = "server")]
 
 use std::sync::mpsc;
 use std::time::Duration;

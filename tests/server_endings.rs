@@ -1,5 +1,5 @@
 //! Connections that have to end: by a shutdown, or because our close frame is out.
-#![cfg(feature = "net")]
+#![cfg(feature = "server")]
 
 use std::time::Duration;
 

@@ -32,9 +32,9 @@ pub mod ws_encode;
 pub mod ws_frame;
 pub mod ws_handshake;
 
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 mod answers;
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 pub mod connection;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -63,7 +63,7 @@ pub const LAWS: &[Law] = &[
     ("ws_encode", ws_encode::check),
     ("ws_frame", ws_frame::check),
     ("ws_handshake", ws_handshake::check),
-    #[cfg(feature = "net")]
+    #[cfg(feature = "server")]
     ("connection", connection::check),
     #[cfg(feature = "tls")]
     ("tls", tls::check),

@@ -41,7 +41,7 @@ mod log;
 mod read;
 mod reader;
 // Without the loop there is nobody to carry entries.
-#[cfg_attr(not(feature = "net"), allow(dead_code))]
+#[cfg_attr(not(feature = "server"), allow(dead_code))]
 mod replica;
 
 pub use encoded::Encoding;
@@ -52,7 +52,7 @@ pub use log::{
     Data, Log, Position, RETAINED_AGE, RETAINED_BYTES, RETAINED_MESSAGES, Record, Retention, Start,
 };
 pub use reader::{BATCH_BYTES, BATCH_MESSAGES, Batch, Next, Reader};
-#[cfg(feature = "net")]
+#[cfg(feature = "server")]
 pub(crate) use replica::{Draft, Entry};
 
 /// The event name of a message that was published without one (WHATWG HTML 9.2.6).

@@ -3,7 +3,7 @@
 //! It is JavaScript, so Rust only carries it. A server hands it out under a path of its choice:
 //!
 //! ```
-//! # #[cfg(feature = "net")] {
+//! # #[cfg(feature = "server")] {
 //! use barewire::{Response, client};
 //!
 //! let mut server = barewire::Server::unbound()?;

@@ -4,14 +4,21 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "client")]
 use crate::client::{Clients, Dialed};
 use crate::command::Command;
 use crate::error::Error;
 use crate::net::{ConnectionId, Dial, Io, Now, Protocol};
 use crate::service::{Connection as Served, Service};
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client"))]
 mod faults;
+#[cfg(not(feature = "client"))]
+mod without_clients;
+#[cfg(not(feature = "client"))]
+pub(crate) use without_clients::Clients;
+#[cfg(not(feature = "client"))]
+use without_clients::Dialed;
 
 /// What a program does on its loop: it serves who comes, and talks to whom it dials.
 pub(crate) struct Program {
@@ -106,6 +113,7 @@ impl Protocol for Program {
 
     fn ordered(&mut self, command: Command, now: Now) {
         match command {
+            #[cfg(feature = "client")]
             Command::LookedUp(..) | Command::Quit(_) => {
                 self.clients(|clients| clients.ordered(command, now));
             }

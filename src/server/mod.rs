@@ -1,4 +1,6 @@
 //! The server: what a program links.
+#[cfg(feature = "client")]
+mod clients;
 mod cores;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -8,13 +10,16 @@ use std::time::Duration;
 pub use cores::Cores;
 
 use crate::channel;
-use crate::client::{ClientId, Clients, Connect, Error as ClientError, Subscribe, Update};
+#[cfg(feature = "client")]
+use crate::client::Clients;
 use crate::command::{Command, Stopper};
 use crate::error::{Error, Result};
 use crate::limits::{Limits, MAX_QUEUED};
 #[cfg(feature = "tls")]
 use crate::net::tls::ServerTls;
 use crate::net::{self, Loop, Mailbox};
+#[cfg(not(feature = "client"))]
+use crate::program::Clients;
 use crate::program::Program;
 use crate::publisher::Publisher;
 use crate::service::{
@@ -364,43 +369,6 @@ impl Server {
     pub fn turn(&mut self, timeout: Option<Duration>) -> Result<()> {
         self.check()?;
         Ok(self.event_loop.turn(timeout)?)
-    }
-
-    /// Follows a channel of another server on this one's loop, and hands every [`Update`] to `handler`: a bridge. See
-    /// [`Client`](crate::Client) for how names are looked up.
-    ///
-    /// # Errors
-    /// What was asked for makes no sense: the URL, or a field.
-    pub fn subscribe(
-        &mut self,
-        subscribe: Subscribe,
-        handler: impl FnMut(Update) + Send + 'static,
-    ) -> std::result::Result<ClientId, ClientError> {
-        self.event_loop
-            .protocol_mut()
-            .clients
-            .subscribe(subscribe, Box::new(handler))
-    }
-
-    /// Opens a WebSocket to another server on this one's loop, and hands every message that arrives to `on_message`.
-    ///
-    /// # Errors
-    /// What was asked for makes no sense: the URL, a field, or a subprotocol.
-    pub fn connect(
-        &mut self,
-        connect: Connect,
-        on_message: impl FnMut(&mut Socket<'_>, Message<'_>) + Send + 'static,
-    ) -> std::result::Result<ClientId, ClientError> {
-        self.event_loop
-            .protocol_mut()
-            .clients
-            .connect(connect, Box::new(on_message))
-    }
-
-    /// Ends a client of this loop.
-    pub fn close(&mut self, client: ClientId) {
-        // The mailbox is the way in for every thread, this one too; only an overloaded one turns away.
-        let _ = self.event_loop.mailbox().send(None, Command::Quit(client));
     }
 
     fn feed(&self) -> Option<(Arc<Feed>, usize)> {

@@ -1,0 +1,46 @@
+//! Clients on a server's loop: a bridge.
+
+use super::Server;
+use crate::client::{ClientId, Connect, Error, Subscribe, Update};
+use crate::command::Command;
+use crate::session::Socket;
+use crate::ws::Message;
+
+impl Server {
+    /// Follows a channel of another server on this one's loop, and hands every [`Update`] to `handler`: a bridge. See
+    /// [`Client`](crate::Client) for how names are looked up.
+    ///
+    /// # Errors
+    /// What was asked for makes no sense: the URL, or a field.
+    pub fn subscribe(
+        &mut self,
+        subscribe: Subscribe,
+        handler: impl FnMut(Update) + Send + 'static,
+    ) -> Result<ClientId, Error> {
+        self.event_loop
+            .protocol_mut()
+            .clients
+            .subscribe(subscribe, Box::new(handler))
+    }
+
+    /// Opens a WebSocket to another server on this one's loop, and hands every message that arrives to `on_message`.
+    ///
+    /// # Errors
+    /// What was asked for makes no sense: the URL, a field, or a subprotocol.
+    pub fn connect(
+        &mut self,
+        connect: Connect,
+        on_message: impl FnMut(&mut Socket<'_>, Message<'_>) + Send + 'static,
+    ) -> Result<ClientId, Error> {
+        self.event_loop
+            .protocol_mut()
+            .clients
+            .connect(connect, Box::new(on_message))
+    }
+
+    /// Ends a client of this loop.
+    pub fn close_client(&mut self, client: ClientId) {
+        // The mailbox is the way in for every thread, this one too; only an overloaded one turns away.
+        let _ = self.event_loop.mailbox().send(None, Command::Quit(client));
+    }
+}
