@@ -11,11 +11,13 @@
 
 mod common;
 
+use std::error::Error;
+use std::io::BufRead;
 use std::sync::mpsc::{Receiver, channel};
 
 use barewire::client::Backoff;
 use barewire::{Client, Connect, Sender, Subscribe, Update};
-use common::tls::Trust;
+use common::{print, say, tls::Trust};
 use serde_json::{Value, json};
 
 const HELP: &str = "\
@@ -38,11 +40,14 @@ fn main() -> common::Outcome {
     let (myself, deaf, stopper) = (me.clone(), failed.clone(), client.stopper());
     let ears = Subscribe::to(&url).trusting(ca.as_deref())?;
     client.subscribe(ears, move |update| match update {
-        Update::Event(event) if event.is_gap() => eprintln!("some of what was said is lost"),
+        Update::Event(event) if event.is_gap() => say("some of what was said is lost"),
         Update::Event(event) => hear(&event.data(), &myself),
-        Update::Connected(transport) => eprintln!("connected: {transport}"),
-        Update::Lost(why, wait) => eprintln!("lost: {why}; again in {:.1} s", wait.as_secs_f64()),
-        Update::FellBack(from, why) => eprintln!("{from} does not work here: {why}"),
+        Update::Connected(transport) => say(format_args!("connected: {transport}")),
+        Update::Lost(why, wait) => {
+            let wait = wait.as_secs_f64();
+            say(format_args!("lost: {why}; again in {wait:.1} s"));
+        }
+        Update::FellBack(from, why) => say(format_args!("{from} does not work here: {why}")),
         Update::Ended(Some(why)) => {
             let _ = deaf.send(why.to_string());
             stopper.stop();
@@ -58,7 +63,7 @@ fn main() -> common::Outcome {
         .on_open(move |socket| drop(opened.send(Some(socket.sender()))))
         .on_over(move |end| {
             if let (Some(why), None) = (end.error, end.retry) {
-                eprintln!("can only listen here: {why}");
+                say(format_args!("can only listen here: {why}"));
             }
             drop(over.send(None));
         });
@@ -86,31 +91,48 @@ fn hear(said: &str, me: &str) {
         (Some(name), Some(text)) => format!("{name}: {text}"),
         _ => said.to_owned(),
     };
-    println!("{}", line.replace(char::is_control, " "));
+    print(line.replace(char::is_control, " "));
 }
 
-/// Sends the lines of standard input, each as soon as there is a connection to send it over. Says how many could not
+/// Sends the lines of standard input, each as soon as there is a connection to send it over. Returns how many could not
 /// be sent.
 fn speak(mouths: &Receiver<Option<Sender>>, name: &str, me: &str) -> usize {
     let (mut mouth, mut unsent) = (None, 0);
-    for line in std::io::stdin().lines().map_while(Result::ok) {
-        let said = json!({ "name": name, "text": line, "from": me }).to_string();
+    for line in std::io::stdin().lock().split(b'\n') {
+        let line = match line {
+            Ok(line) => line,
+            Err(why) => {
+                say(format_args!("not sent: the rest of the input: {why}"));
+                return unsent + 1;
+            }
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
         mouth = mouths.try_iter().last().unwrap_or(mouth);
         while mouth.is_none() {
             // There is nobody left to say so when there will be no connection.
             let Ok(next) = mouths.recv() else { break };
             mouth = next;
         }
-        let sent = match &mouth {
-            Some(mouth) => mouth.send(&*said).map_err(|why| why.to_string()),
-            None => Err("this can only listen".to_owned()),
-        };
-        if let Err(why) = sent {
-            eprintln!("not sent: {line}: {why}");
+        if let Err(why) = speak_line(mouth.as_ref(), line, name, me) {
+            let line = String::from_utf8_lossy(line);
+            say(format_args!("not sent: {line}: {why}"));
             unsent += 1;
         }
     }
     unsent
+}
+
+fn speak_line(
+    mouth: Option<&Sender>,
+    line: &[u8],
+    name: &str,
+    me: &str,
+) -> Result<(), Box<dyn Error>> {
+    // A part of it is never left out or made up in silence.
+    let text = std::str::from_utf8(line).map_err(|_| "it is not UTF-8")?;
+    let mouth = mouth.ok_or("this can only listen")?;
+    let said = json!({ "name": name, "text": text, "from": me });
+    Ok(mouth.send(&said.to_string())?)
 }
 
 struct Arguments {
@@ -132,7 +154,7 @@ fn arguments() -> Result<Arguments, lexopt::Error> {
             Long("name") => given.name = arguments.value()?.string()?,
             Long("ca") => given.ca = Some(arguments.value()?.string()?),
             Long("help") | Short('h') => {
-                println!("{HELP}");
+                common::print(HELP);
                 std::process::exit(0);
             }
             Value(value) if given.url.is_empty() => given.url = value.string()?,

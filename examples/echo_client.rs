@@ -33,7 +33,7 @@ fn main() -> common::Outcome {
     }
     let mut socket = connect(&format!("updateReports?agent={agent}"))?.open()?;
     while socket.receive()?.is_some() {}
-    println!("{count} cases run");
+    common::print(format_args!("{count} cases run"));
     Ok(())
 }
 
@@ -67,7 +67,7 @@ fn arguments() -> Result<(String, String, Option<String>), lexopt::Error> {
             Long("agent") => agent = arguments.value()?.string()?,
             Long("ca") => ca = Some(arguments.value()?.string()?),
             Long("help") | Short('h') => {
-                println!("{HELP}");
+                common::print(HELP);
                 std::process::exit(0);
             }
             _ => return Err(argument.unexpected()),

@@ -60,10 +60,9 @@ fn main() -> common::Outcome {
             return reply.send(refuse(400, "X-Last-Event-Id is a number"));
         };
         let (log, _, waiting) = &mut *shared.lock().unwrap();
-        if seen < log.last_id() {
+        if log.has_after(seen) {
             return reply.send(all(log, seen));
         }
-        // An id that is still to come, perhaps from before a restart, waits for the next message as the last one does.
         waiting.park(reply.later_within(wait, nothing));
     });
 

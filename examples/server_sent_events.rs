@@ -38,9 +38,9 @@ fn main() -> common::Outcome {
         let stream = reply.header(FOR_ALL_PAGES.0, FOR_ALL_PAGES.1).events();
         let _ = stream.send_event("connected", &now());
         let (log, streams) = &mut *shared.lock().unwrap();
-        let seen = request.header("Last-Event-ID").map(str::parse);
-        if let Some(Ok(seen)) = seen {
-            for event in log.after(seen) {
+        if let Some(seen) = request.header("Last-Event-ID").filter(|id| !id.is_empty()) {
+            // What is no id of this server is from another life, as one is that is still to come.
+            for event in log.after(seen.parse().unwrap_or(u64::MAX)) {
                 send(&stream, event.id, &event.message.to_string());
             }
         }

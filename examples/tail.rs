@@ -5,10 +5,10 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 
 use barewire::{Subscribe, Transport, Update};
-use common::tls::Trust;
+use common::{say, tls::Trust};
 
 const HELP: &str = "\
 Follows a channel and prints its events; on stderr, how it is connected.
@@ -35,22 +35,34 @@ fn main() -> common::Outcome {
                 } else {
                     event.data().into_owned()
                 };
-                let mut out = std::io::stdout().lock();
-                writeln!(out, "{line}")?;
-                out.flush()?;
+                match write_line(&line) {
+                    // As in `tail URL | head -n 1`: there is nobody left to read for.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
+                    written => written?,
+                }
                 left = left.map(|left: u64| left - 1);
             }
-            Some(Update::Connected(transport)) => eprintln!("connected: {transport}"),
+            Some(Update::Connected(transport)) => say(format_args!("connected: {transport}")),
             Some(Update::Lost(why, wait)) => {
-                eprintln!("lost: {why}; again in {:.1} s", wait.as_secs_f64())
+                let wait = wait.as_secs_f64();
+                say(format_args!("lost: {why}; again in {wait:.1} s"));
             }
-            Some(Update::FellBack(from, why)) => eprintln!("{from} does not work here: {why}"),
+            Some(Update::FellBack(from, why)) => {
+                say(format_args!("{from} does not work here: {why}"));
+            }
             Some(Update::Ended(Some(why))) => return Err(why.to_string().into()),
             Some(Update::Ended(None)) | None => break,
             Some(_) => {}
         }
     }
     Ok(())
+}
+
+/// Writes an event where the next program gets it at once.
+fn write_line(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
 }
 
 fn json(event: &barewire::client::Event) -> String {
@@ -87,7 +99,7 @@ impl Arguments {
                 Long("json") => json = true,
                 Long("ca") => ca = Some(arguments.value()?.string()?),
                 Long("help") | Short('h') => {
-                    println!("{HELP}");
+                    common::print(HELP);
                     std::process::exit(0);
                 }
                 Value(value) if url.is_none() => url = Some(value.string()?),

@@ -60,7 +60,7 @@ fn main() -> common::Outcome {
     let mailbox = event_loop.mailbox();
     ctrlc::set_handler(move || mailbox.stop())?;
     for address in event_loop.local_addrs()? {
-        common::say_listening("http", address)?;
+        common::say_listening("http", address);
     }
     Ok(event_loop.run()?)
 }

@@ -88,7 +88,7 @@ fn main() -> common::Outcome {
     });
     server.channels("/channels/{name}");
 
-    eprintln!("the token is {token}");
+    common::say(format_args!("the token is {token}"));
     common::serve(server)
 }
 

@@ -6,6 +6,7 @@ pub mod textbook;
 pub mod tls;
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io::Write;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZero;
@@ -27,7 +28,7 @@ impl Options {
         while let Some(argument) = arguments.next()? {
             match argument {
                 Long("help") | Short('h') => {
-                    println!("{help}");
+                    print(help);
                     std::process::exit(0);
                 }
                 Long(name) if help.contains(&format!("\n  --{name} ")) => {
@@ -89,7 +90,7 @@ pub struct Failure(Box<dyn Error>);
 
 impl std::fmt::Debug for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.0, f)
+        Display::fmt(&self.0, f)
     }
 }
 
@@ -108,7 +109,7 @@ pub fn serve(server: Server) -> Outcome {
 pub fn serve_as(scheme: &str, mut server: Server) -> Outcome {
     let stopper = server.stopper();
     ctrlc::set_handler(move || stopper.stop())?;
-    say_listening(scheme, server.local_addr()?)?;
+    say_listening(scheme, server.local_addr()?);
     Ok(server.run()?)
 }
 
@@ -116,15 +117,25 @@ pub fn serve_as(scheme: &str, mut server: Server) -> Outcome {
 pub fn serve_loops(scheme: &str, cores: Cores) -> Outcome {
     let stopper = cores.stopper();
     ctrlc::set_handler(move || stopper.stop())?;
-    say_listening(scheme, cores.local_addr()?)?;
+    say_listening(scheme, cores.local_addr()?);
     Ok(cores.run()?)
 }
 
-/// Tells whoever has started this program that it accepts.
-pub fn say_listening(scheme: &str, address: SocketAddr) -> std::io::Result<()> {
+/// Tells the program that has started this one that it accepts.
+pub fn say_listening(scheme: &str, address: SocketAddr) {
+    print(format_args!("listening on {scheme}://{address}"));
+}
+
+/// Writes a line to standard output, at once. That it is closed or full is no reason to stop serving or talking, and
+/// `println!` would panic.
+pub fn print(line: impl Display) {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on {scheme}://{address}")?;
-    out.flush()
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Writes a line to standard error, as [`print`] does to standard output.
+pub fn say(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The time in UTC as ISO 8601 writes it, such as `2001-09-09T01:46:40.000Z`.

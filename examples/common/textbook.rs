@@ -141,8 +141,10 @@ impl Log {
         self.last_id
     }
 
-    /// The messages behind one that was seen: all that are kept behind 0.
+    /// The messages behind one that was seen: all that are kept behind 0, and behind an id that is still to come. Such
+    /// an id is from before a restart, and who brings it has seen nothing of this life.
     pub fn after(&self, seen: u64) -> impl Iterator<Item = &Event> {
+        let seen = if seen > self.last_id { 0 } else { seen };
         // Ids have no gaps, so that what was seen can be skipped without being looked at.
         let skipped = match self.events.front() {
             Some(oldest) => (seen.saturating_add(1)).saturating_sub(oldest.id),
@@ -150,6 +152,11 @@ impl Log {
         };
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
         self.events.range(skipped.min(self.events.len())..)
+    }
+
+    /// Whether there is something behind a message that was seen.
+    pub fn has_after(&self, seen: u64) -> bool {
+        self.after(seen).next().is_some()
     }
 
     /// The id of the newest message; 0 before the first.

@@ -80,6 +80,14 @@ class ServerSentEvents(ExampleTest):
         self.broadcast("new")
         self.assertEqual([json.loads(event.data) for event in again.take(3)], ["missed", "missed too", "new"])
 
+    def test_an_id_that_is_still_to_come_is_of_another_life_and_gets_everything(self):
+        self.broadcast("kept")
+        everything = self.stream("Last-Event-ID: 0")
+        again = self.stream("Last-Event-ID: 1000000")
+        self.broadcast("new")
+        first = everything.next()
+        self.assertEqual(again.next(), first)
+
     def test_what_is_kept_for_who_connects_again_is_no_more_than_a_mebibyte(self):
         stream = self.stream()
         self.post_all("/broadcast", [b'"%d %s"' % (n, b"x" * 60_000) for n in range(40)])
