@@ -32,7 +32,8 @@ impl Protocol for Hello {
     /// What is kept for each client: nothing.
     type Connection = ();
     /// Other threads have nothing to tell it.
-    type Command = Infallible;
+    type Letter = Infallible;
+    type Order = Infallible;
 
     fn opened(&mut self, _peer: SocketAddr, io: &mut Io<'_>) {
         io.set_deadline(PATIENCE);

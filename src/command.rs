@@ -1,4 +1,4 @@
-//! What goes through the mailbox of a loop, and the handle that stops it.
+//! What goes through the mailbox of a loop, typed by its address, and the handle that stops it.
 
 #[cfg(feature = "client")]
 use std::net::SocketAddr;
@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::channel;
 #[cfg(feature = "server")]
 use crate::net::ConnectionId;
-use crate::net::Mailbox;
 #[cfg(feature = "server")]
 use crate::response::Response;
 use crate::ws::CloseCode;
@@ -29,19 +28,13 @@ pub struct ClientId {
     pub(crate) generation: u32,
 }
 
-/// What goes through the mailbox. Most are for one connection.
+/// The way into a loop of a program.
+pub(crate) type Mailbox = crate::net::Mailbox<Letter, Order>;
+
+/// What a handle sends to one connection. One that finds its connection in another state by then is too late, and is
+/// dropped.
 #[derive(Debug)]
-pub(crate) enum Command {
-    #[cfg(feature = "server")]
-    /// Append a message to a channel.
-    Publish {
-        /// The channel's name.
-        channel: Box<str>,
-        /// The event name, if it is not the default one.
-        event: Option<Box<str>>,
-        /// What is published.
-        data: channel::Data,
-    },
+pub(crate) enum Letter {
     #[cfg(feature = "server")]
     /// Answer the request with this serial.
     Answer(u32, Box<Response>),
@@ -55,17 +48,35 @@ pub(crate) enum Command {
     Text(String),
     /// Send a message on a WebSocket.
     Binary(Vec<u8>),
+    /// Begin the closing handshake of a WebSocket.
+    Close(CloseCode, String),
+    #[cfg(feature = "client")]
+    /// End the client whose connection this is.
+    Quit,
+}
+
+/// What the program as a whole is asked to do.
+#[derive(Debug)]
+pub(crate) enum Order {
+    #[cfg(feature = "server")]
+    /// Append a message to a channel.
+    Publish {
+        /// The channel's name.
+        channel: Box<str>,
+        /// The event name, if it is not the default one.
+        event: Option<Box<str>>,
+        /// What is published.
+        data: channel::Data,
+    },
+    #[cfg(feature = "server")]
+    /// Apply what other loops have published.
+    CatchUp,
     #[cfg(feature = "client")]
     /// The addresses of a client's host were found, or none.
     LookedUp(ClientId, Vec<SocketAddr>),
     #[cfg(feature = "client")]
     /// End a client.
     Quit(ClientId),
-    #[cfg(feature = "server")]
-    /// Apply what other loops have published.
-    CatchUp,
-    /// Begin the closing handshake of a WebSocket.
-    Close(CloseCode, String),
 }
 
 /// Stops the server from any thread, with all of its loops: the first time politely, the second time at once. Clones
@@ -73,7 +84,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug)]
 pub struct Stopper {
     /// Of all loops: one that has ended is none the worse for being asked.
-    pub(crate) mailboxes: Arc<[Mailbox<Command>]>,
+    pub(crate) mailboxes: Arc<[Mailbox]>,
 }
 
 impl Stopper {

@@ -26,7 +26,7 @@ pub enum Error {
     #[cfg(feature = "tls")]
     Tls(crate::net::tls::Error),
     /// The server has ended, or has too many commands to do.
-    Unreachable(crate::net::Stopped),
+    Unreachable(crate::net::SendError),
     /// A handler returned without an answer. The client got a 500.
     NoAnswer,
     /// A handler panicked. Its connection was ended with 500 or 1011; the server goes on.
@@ -79,8 +79,8 @@ impl From<io::Error> for Error {
     }
 }
 
-impl From<crate::net::Stopped> for Error {
-    fn from(error: crate::net::Stopped) -> Error {
+impl From<crate::net::SendError> for Error {
+    fn from(error: crate::net::SendError) -> Error {
         Error::Unreachable(error)
     }
 }

@@ -111,7 +111,7 @@ pub enum SlowReader {
 /// lines in front of a request ([`http::MAX_EMPTY_LINES`], 400), the 256 bytes of a channel's name
 /// ([`channel::MAX_NAME`], 400), the two seconds that a connection which was closed waits for its peer's end, and the
 /// commands of other threads that may wait for the loop ([`MAX_QUEUED`]; the thread gets
-/// [`Stopped::Full`](crate::net::Stopped::Full)). With several loops, what may wait for one of them is fixed too
+/// [`SendError::Full`](crate::net::SendError::Full)). With several loops, what may wait for one of them is fixed too
 /// ([`MAX_BEHIND`], [`MAX_BEHIND_BYTES`]; 503).
 #[derive(Clone, Debug)]
 pub struct Limits {

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use crate::channel::{self, Draft};
-use crate::command::Command;
+use crate::command::{Mailbox, Order};
 use crate::error::{Error, Result};
-use crate::net::Mailbox;
 use crate::service::Feed;
 
 /// Publishes into the server's channels, from any thread. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct Publisher {
-    pub(crate) mailbox: Mailbox<Command>,
+    pub(crate) mailbox: Mailbox,
     /// What its loop shares with others, and its place there.
     pub(crate) feed: Option<(Arc<Feed>, usize)>,
 }
@@ -41,11 +40,11 @@ impl Publisher {
             let draft = Draft::new(name, event, channel::Data::new(data), Some(*place));
             return Ok(feed.publish_from_thread(draft.map_err(Error::Channel)?)?);
         }
-        let command = Command::Publish {
+        let order = Order::Publish {
             channel: name.into(),
             event: event.map(Into::into),
             data: channel::Data::new(data),
         };
-        Ok(self.mailbox.send(None, command)?)
+        Ok(self.mailbox.order(order)?)
     }
 }

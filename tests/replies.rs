@@ -4,7 +4,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use barewire::net::{ConnectionId, Stopped};
+use barewire::net::{ConnectionId, SendError};
 use barewire::sse::Event;
 use barewire::{EventStream, Later, Reply, Response, Server, Simulation};
 
@@ -100,7 +100,7 @@ fn a_promise_that_is_not_kept_in_time_becomes_the_other_answer() {
     let answer = text(server.take(client));
     assert!(answer.ends_with("\r\n\r\nnothing"), "{answer}");
     assert!(!later.is_awaited());
-    assert_eq!(later.send(Response::text("late")), Err(Stopped::Gone));
+    assert_eq!(later.send(Response::text("late")), Err(SendError::Gone));
     assert!(server.is_open(client) && server.take(client).is_empty());
 }
 
@@ -109,7 +109,7 @@ fn an_answer_that_comes_too_late_is_not_taken_for_the_next_requests() {
     let (mut server, client, late) = parked();
     server.wait(WAIT);
     get(&mut server, client, "/");
-    assert_eq!(late.send(Response::text("late")), Err(Stopped::Gone));
+    assert_eq!(late.send(Response::text("late")), Err(SendError::Gone));
     server.wait(WAIT);
     assert!(!text(server.take(client)).contains("late"));
 }
@@ -132,7 +132,7 @@ fn who_hangs_up_in_a_long_poll_has_gone() {
     let (mut server, client, later) = parked();
     server.end(client);
     assert!(!server.is_open(client));
-    assert_eq!(later.send(Response::text("x")), Err(Stopped::Gone));
+    assert_eq!(later.send(Response::text("x")), Err(SendError::Gone));
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_stop_ends_streams_and_nothing_is_written_behind_their_end() {
     get(&mut server, client, "/");
     let stream = streams.recv().unwrap();
     server.stop();
-    assert_eq!(stream.send(&Event::message("x")), Err(Stopped::Gone));
+    assert_eq!(stream.send(&Event::message("x")), Err(SendError::Gone));
     server.wait(MOMENT);
     assert!(text(server.take(client)).ends_with("\r\n\r\n0\r\n\r\n"));
     assert!(!server.is_open(client));
@@ -242,5 +242,5 @@ fn who_asks_only_for_the_head_of_a_stream_gets_no_more() {
     server.send(client, b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     let stream = streams.recv().unwrap();
     assert!(!stream.is_open());
-    assert_eq!(stream.send(&Event::message("x")), Err(Stopped::Gone));
+    assert_eq!(stream.send(&Event::message("x")), Err(SendError::Gone));
 }

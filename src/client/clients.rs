@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::talk::{Around, Next, PATIENCE, Talk};
-use crate::command::{ClientId, Command};
-use crate::net::{ConnectionId, Dial, Io, Mailbox, Now, Protocol, millis};
+use crate::command::{ClientId, Letter, Mailbox, Order};
+use crate::net::{ConnectionId, Dial, Io, Now, Protocol, millis};
 use crate::random::Random;
 use crate::session::compression::Compressors;
 use crate::slab::Slab;
@@ -19,7 +19,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 /// All clients of a loop.
 pub(crate) struct Clients {
     clients: Slab<Client>,
-    mailbox: Mailbox<Command>,
+    mailbox: Mailbox,
     random: Random,
     /// What its connections compress with.
     pub(super) compressors: Compressors,
@@ -60,7 +60,7 @@ pub(crate) struct Dialed {
 }
 
 impl Clients {
-    pub(crate) fn new(mailbox: Mailbox<Command>) -> Clients {
+    pub(crate) fn new(mailbox: Mailbox) -> Clients {
         Clients {
             clients: Slab::new(),
             mailbox,
@@ -77,7 +77,7 @@ impl Clients {
     fn let_talk<R>(
         &mut self,
         id: ClientId,
-        call: impl FnOnce(&mut dyn Talk, &Mailbox<Command>, &mut Random) -> R,
+        call: impl FnOnce(&mut dyn Talk, &Mailbox, &mut Random) -> R,
     ) -> Option<R> {
         let client = self
             .clients
@@ -142,7 +142,7 @@ impl Clients {
                 .map(Iterator::collect)
                 .unwrap_or_default();
             // Without a loop there is nobody left to tell.
-            let _ = mailbox.send_last(None, Command::LookedUp(id, addresses));
+            let _ = mailbox.order_last(Order::LookedUp(id, addresses));
         });
         if spawned.is_err() {
             self.looked_up(id, Vec::new(), now);
@@ -242,7 +242,8 @@ impl Clients {
 
 impl Protocol for Clients {
     type Connection = Dialed;
-    type Command = Command;
+    type Letter = Letter;
+    type Order = Order;
 
     fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> Dialed {
         // A loop of clients alone listens nowhere; whoever comes all the same is let go.
@@ -296,23 +297,25 @@ impl Protocol for Clients {
         self.call(connection, |talk, _| talk.quit(Some(io)));
     }
 
-    fn told(&mut self, connection: &mut Dialed, command: Command, io: &mut Io<'_>) {
-        self.call(connection, |talk, _| match command {
-            Command::Quit(_) => talk.quit(Some(io)),
-            command => talk.told(command, io),
+    fn told(&mut self, connection: &mut Dialed, letter: Letter, io: &mut Io<'_>) {
+        self.call(connection, |talk, _| match letter {
+            Letter::Quit => talk.quit(Some(io)),
+            letter => talk.told(letter, io),
         });
     }
 
-    fn ordered(&mut self, command: Command, now: Now) {
-        match command {
-            Command::LookedUp(id, addresses) => self.looked_up(id, addresses, now),
-            Command::Quit(id) => {
+    fn ordered(&mut self, order: Order, now: Now) {
+        match order {
+            Order::LookedUp(id, addresses) => self.looked_up(id, addresses, now),
+            Order::Quit(id) => {
                 if let Some(connection) = self.quit(id, now) {
                     // To the connection, which is what can say goodbye. The loop is there: it has just asked.
-                    let _ = self.mailbox.send_last(Some(connection), Command::Quit(id));
+                    let _ = self.mailbox.send_last(connection, Letter::Quit);
                 }
             }
-            _ => {}
+            // For the other half of the program.
+            #[cfg(feature = "server")]
+            Order::Publish { .. } | Order::CatchUp => {}
         }
     }
 

@@ -8,7 +8,7 @@ use super::error::Error;
 use super::options::{Subscribe, Update};
 use super::subscription::{Follower, Handler};
 use super::websocket::{Connect, Handlers, SocketClient};
-use crate::command::{Command, Stopper};
+use crate::command::{Order, Stopper};
 use crate::error::Result;
 use crate::limits::{Limits, MAX_QUEUED};
 use crate::net::Loop;
@@ -86,7 +86,7 @@ impl Client {
     /// Ends a client.
     pub fn close(&mut self, client: ClientId) {
         // The mailbox is the way in for every thread, this one too. A full one is turned away from: try again later.
-        let _ = self.event_loop.mailbox().send(None, Command::Quit(client));
+        let _ = self.event_loop.mailbox().order(Order::Quit(client));
     }
 
     /// How many clients there are: those that wait for a connection too.

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::url::Url;
-use crate::command::Command;
+use crate::command::{Letter, Mailbox};
 use crate::http::{HeadFinder, HeadLimits, ResponseHead};
-use crate::net::{Io, Mailbox};
+use crate::net::Io;
 use crate::random::Random;
 
 /// How long it may take to connect, and again to get an answer.
@@ -24,7 +24,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What of the loop a client needs besides [`Io`].
 pub(super) struct Around<'a> {
-    pub(super) mailbox: &'a Mailbox<Command>,
+    pub(super) mailbox: &'a Mailbox,
     pub(super) random: &'a mut Random,
     pub(super) peer: SocketAddr,
 }
@@ -63,7 +63,7 @@ pub(super) trait Talk: Send {
     fn resumed(&mut self, _io: &mut Io<'_>) {}
 
     /// A command for the connection.
-    fn told(&mut self, _command: Command, _io: &mut Io<'_>) {}
+    fn told(&mut self, _letter: Letter, _io: &mut Io<'_>) {}
 
     /// The program wants it to end: what is polite is still sent, and [`Talk::over`] gives [`Next::Finished`].
     fn quit(&mut self, io: Option<&mut Io<'_>>);

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::options::{check_fields, written};
 use super::talk::{Around, HeadReader, Next, PATIENCE, Talk};
 use super::url::Url;
-use crate::command::Command;
+use crate::command::Letter;
 use crate::http::{FieldName, FieldValue, ResponseHead, is_token};
 use crate::net::Io;
 #[cfg(feature = "tls")]
@@ -392,14 +392,14 @@ impl Talk for SocketClient {
         }
     }
 
-    fn told(&mut self, command: Command, io: &mut Io<'_>) {
+    fn told(&mut self, letter: Letter, io: &mut Io<'_>) {
         let Wire::Open(session) = &mut self.wire else {
             return;
         };
-        match command {
-            Command::Text(text) => session.send(Message::Text(&text), io),
-            Command::Binary(bytes) => session.send(Message::Binary(&bytes), io),
-            Command::Close(code, reason) => session.close(code, &reason, &super::SESSION, io),
+        match letter {
+            Letter::Text(text) => session.send(Message::Text(&text), io),
+            Letter::Binary(bytes) => session.send(Message::Binary(&bytes), io),
+            Letter::Close(code, reason) => session.close(code, &reason, &super::SESSION, io),
             _ => {}
         }
     }

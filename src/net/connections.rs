@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::deadline::{Entry, Wheel};
-use super::mailbox::{Letter, Mailbox};
+use super::mailbox::{Mailbox, Post};
 use super::output::Output;
 use super::peers::Peers;
 use super::slots::{Slot, Visit};
@@ -28,8 +28,8 @@ const BULK: usize = 16;
 
 pub(crate) struct Connections<P: Protocol, S> {
     pub(crate) protocol: P,
-    pub(super) mailbox: Mailbox<P::Command>,
-    letters: Vec<Letter<P::Command>>,
+    pub(super) mailbox: Mailbox<P::Letter, P::Order>,
+    posts: Vec<Post<P::Letter, P::Order>>,
     slots: Slab<Slot<P::Connection, S>>,
     peers: Peers,
     /// Connections that have something to do at once, in the order of their turn.
@@ -60,7 +60,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     /// None yet, from time `now` on, with a read buffer of so many bytes.
     pub(crate) fn new(
         protocol: P,
-        mailbox: Mailbox<P::Command>,
+        mailbox: Mailbox<P::Letter, P::Order>,
         limits: Limits,
         buffer: usize,
         now: u64,
@@ -68,7 +68,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         Connections {
             protocol,
             mailbox,
-            letters: Vec::new(),
+            posts: Vec::new(),
             slots: Slab::new(),
             peers: Peers::default(),
             ready: VecDeque::new(),
@@ -224,20 +224,20 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     }
 
     fn deliver(&mut self, now: Now) {
-        let mut letters = std::mem::take(&mut self.letters);
-        self.mailbox.take(&mut letters);
-        for Letter { to, command } in letters.drain(..) {
-            match to {
-                None => self.protocol.ordered(command, now),
-                Some(id) => self.with_id(id, now, |slot, visit| {
+        let mut posts = std::mem::take(&mut self.posts);
+        self.mailbox.take(&mut posts);
+        for post in posts.drain(..) {
+            match post {
+                Post::Order(order) => self.protocol.ordered(order, now),
+                Post::Letter(to, letter) => self.with_id(to, now, |slot, visit| {
                     slot.call(visit, |protocol, connection, io| {
-                        protocol.told(connection, command, io)
+                        protocol.told(connection, letter, io)
                     });
                     slot.visit(visit);
                 }),
             }
         }
-        self.letters = letters;
+        self.posts = posts;
     }
 
     /// Acts on stops: the first begins to shut down, the second and the deadline end everything at once.

@@ -1,4 +1,7 @@
-//! Commands from other threads: a bounded queue and a waker, no polling.
+//! The way into a loop from other threads: a bounded queue and a waker, no polling.
+//!
+//! What waits is either a letter to one connection or an order to the protocol as a whole. The two are types of their
+//! own, so that neither can be addressed as the other.
 
 use std::fmt;
 use std::io;
@@ -9,14 +12,16 @@ use mio::Waker;
 
 use super::ConnectionId;
 
-/// A command and whom it is for.
-pub(crate) struct Letter<C> {
-    pub(crate) to: Option<ConnectionId>,
-    pub(crate) command: C,
+/// What waits in a mailbox.
+pub(crate) enum Post<L, O> {
+    /// For one connection.
+    Letter(ConnectionId, L),
+    /// For the protocol as a whole.
+    Order(O),
 }
 
-struct Shared<C> {
-    queue: Mutex<Vec<Letter<C>>>,
+struct Shared<L, O> {
+    queue: Mutex<Vec<Post<L, O>>>,
     limit: usize,
     waker: Waker,
     /// The loop is at work and will look into the queue before it sleeps: it needs no waking.
@@ -28,50 +33,50 @@ struct Shared<C> {
 }
 
 /// The way into a loop from any thread. Clones lead to the same loop.
-pub struct Mailbox<C> {
-    shared: Arc<Shared<C>>,
+pub struct Mailbox<L, O> {
+    shared: Arc<Shared<L, O>>,
 }
 
-impl<C> Clone for Mailbox<C> {
-    fn clone(&self) -> Mailbox<C> {
+impl<L, O> Clone for Mailbox<L, O> {
+    fn clone(&self) -> Mailbox<L, O> {
         Mailbox {
             shared: Arc::clone(&self.shared),
         }
     }
 }
 
-impl<C> fmt::Debug for Mailbox<C> {
+impl<L, O> fmt::Debug for Mailbox<L, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mailbox").finish_non_exhaustive()
     }
 }
 
-/// Why a command was not taken.
+/// Why something was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Stopped {
+pub enum SendError {
     /// The loop has ended.
     Ended,
-    /// As many commands wait as may: the loop is not turned, or not quickly enough. Try again later.
+    /// As much waits as may: the loop is not turned, or not quickly enough. Try again later.
     Full,
-    /// Whom it was for is gone: the client has left, or its answer was given in another way.
+    /// Its receiver is gone: the client has left, or its answer was given in another way.
     Gone,
 }
 
-impl fmt::Display for Stopped {
+impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Stopped::Ended => "the event loop has ended",
-            Stopped::Full => "too many commands wait for the event loop; try again later",
-            Stopped::Gone => "nobody waits for it any more",
+            SendError::Ended => "the event loop has ended",
+            SendError::Full => "too much waits for the event loop; try again later",
+            SendError::Gone => "its receiver is gone",
         })
     }
 }
 
-impl std::error::Error for Stopped {}
+impl std::error::Error for SendError {}
 
-impl<C> Mailbox<C> {
-    pub(super) fn new(waker: Waker, limit: usize) -> Mailbox<C> {
+impl<L, O> Mailbox<L, O> {
+    pub(super) fn new(waker: Waker, limit: usize) -> Mailbox<L, O> {
         Mailbox {
             shared: Arc::new(Shared {
                 queue: Mutex::new(Vec::new()),
@@ -84,13 +89,12 @@ impl<C> Mailbox<C> {
         }
     }
 
-    /// Hands a command to the loop: for one connection, or for the protocol as a whole. A command for a connection
-    /// that is gone is dropped.
+    /// Hands a letter to the loop, for one connection. If the connection is gone, the letter is dropped.
     ///
     /// # Errors
     /// The loop has ended, or the queue is full.
-    pub fn send(&self, to: Option<ConnectionId>, command: C) -> Result<(), Stopped> {
-        self.push(to, command, self.shared.limit)
+    pub fn send(&self, to: ConnectionId, letter: L) -> Result<(), SendError> {
+        self.push(Post::Letter(to, letter), self.shared.limit)
     }
 
     /// As [`Mailbox::send`], however full the queue is: for what ends something, of which there is at most one for
@@ -98,20 +102,36 @@ impl<C> Mailbox<C> {
     ///
     /// # Errors
     /// The loop has ended.
-    pub fn send_last(&self, to: Option<ConnectionId>, command: C) -> Result<(), Stopped> {
-        self.push(to, command, usize::MAX)
+    pub fn send_last(&self, to: ConnectionId, letter: L) -> Result<(), SendError> {
+        self.push(Post::Letter(to, letter), usize::MAX)
     }
 
-    fn push(&self, to: Option<ConnectionId>, command: C, limit: usize) -> Result<(), Stopped> {
+    /// Hands an order to the loop, for the protocol as a whole.
+    ///
+    /// # Errors
+    /// As [`Mailbox::send`].
+    pub fn order(&self, order: O) -> Result<(), SendError> {
+        self.push(Post::Order(order), self.shared.limit)
+    }
+
+    /// As [`Mailbox::order`], however full the queue is: see [`Mailbox::send_last`].
+    ///
+    /// # Errors
+    /// The loop has ended.
+    pub fn order_last(&self, order: O) -> Result<(), SendError> {
+        self.push(Post::Order(order), usize::MAX)
+    }
+
+    fn push(&self, post: Post<L, O>, limit: usize) -> Result<(), SendError> {
         if self.shared.closed.load(Ordering::Acquire) {
-            return Err(Stopped::Ended);
+            return Err(SendError::Ended);
         }
         {
             let mut queue = self.queue();
             if queue.len() >= limit {
-                return Err(Stopped::Full);
+                return Err(SendError::Full);
             }
-            queue.push(Letter { to, command });
+            queue.push(post);
         }
         self.wake();
         Ok(())
@@ -153,7 +173,7 @@ impl<C> Mailbox<C> {
         self.shared.awake.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn take(&self, into: &mut Vec<Letter<C>>) {
+    pub(crate) fn take(&self, into: &mut Vec<Post<L, O>>) {
         std::mem::swap(&mut *self.queue(), into);
     }
 
@@ -169,7 +189,7 @@ impl<C> Mailbox<C> {
     }
 
     /// A panic elsewhere leaves the queue whole: pushing and swapping are all that happens under the lock.
-    fn queue(&self) -> MutexGuard<'_, Vec<Letter<C>>> {
+    fn queue(&self) -> MutexGuard<'_, Vec<Post<L, O>>> {
         self.shared
             .queue
             .lock()

@@ -58,8 +58,8 @@ pub(crate) use connections::Connections;
 pub(crate) use listeners::listeners;
 #[cfg(all(feature = "reuseport", any(target_os = "linux", target_os = "android")))]
 pub use listeners::{BACKLOG, reuseport};
-pub(crate) use mailbox::Letter;
-pub use mailbox::{Mailbox, Stopped};
+pub(crate) use mailbox::Post;
+pub use mailbox::{Mailbox, SendError};
 pub use output::{LEND, Output};
 pub use turn::Loop;
 pub(crate) use wire::Seal;
@@ -113,8 +113,11 @@ pub struct Limits {
 pub trait Protocol {
     /// What is kept for each connection. Make it small: an idle connection costs this and little more.
     type Connection;
-    /// What other threads may send through the [`Mailbox`]. [`std::convert::Infallible`] is for nothing at all.
-    type Command: Send + 'static;
+    /// What other threads may send to one connection through the [`Mailbox`]. [`std::convert::Infallible`] is for
+    /// nothing at all.
+    type Letter: Send + 'static;
+    /// What other threads may send to the protocol as a whole.
+    type Order: Send + 'static;
 
     /// A peer has connected.
     fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> Self::Connection;
@@ -144,17 +147,17 @@ pub trait Protocol {
         io.close();
     }
 
-    /// A command for this connection.
+    /// A letter for this connection has come through the [`Mailbox`].
     fn told(
         &mut self,
         _connection: &mut Self::Connection,
-        _command: Self::Command,
+        _letter: Self::Letter,
         _io: &mut Io<'_>,
     ) {
     }
 
-    /// A command for nobody in particular.
-    fn ordered(&mut self, _command: Self::Command, _now: Now) {}
+    /// An order has come through the [`Mailbox`].
+    fn ordered(&mut self, _order: Self::Order, _now: Now) {}
 
     /// The connection is gone. Whatever it held elsewhere has to be given back.
     fn closed(&mut self, _id: ConnectionId, _connection: Self::Connection, _now: Now) {}

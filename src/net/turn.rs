@@ -30,7 +30,7 @@ pub struct Loop<P: Protocol> {
     connections: Connections<P, TcpStream>,
     poll: Poll,
     events: Events,
-    closer: Closer<P::Command>,
+    closer: Closer<P::Letter, P::Order>,
     acceptor: Acceptor,
     clock: Clock,
 }
@@ -52,7 +52,7 @@ impl<P: Protocol> Loop<P> {
     pub fn new(
         limits: Limits,
         queued: usize,
-        make: impl FnOnce(Mailbox<P::Command>) -> P,
+        make: impl FnOnce(Mailbox<P::Letter, P::Order>) -> P,
     ) -> io::Result<Loop<P>> {
         let poll = Poll::new()?;
         let mailbox = Mailbox::new(Waker::new(poll.registry(), WAKER)?, queued);
@@ -152,7 +152,7 @@ impl<P: Protocol> Loop<P> {
     }
 
     /// The way in from other threads.
-    pub fn mailbox(&self) -> Mailbox<P::Command> {
+    pub fn mailbox(&self) -> Mailbox<P::Letter, P::Order> {
         self.connections.mailbox.clone()
     }
 
@@ -309,9 +309,9 @@ impl<P: Protocol> Loop<P> {
 }
 
 /// Closes the mailbox when its loop is gone, however it went: who sends then is told so.
-struct Closer<C>(Option<Mailbox<C>>);
+struct Closer<L, O>(Option<Mailbox<L, O>>);
 
-impl<C> Drop for Closer<C> {
+impl<L, O> Drop for Closer<L, O> {
     fn drop(&mut self) {
         if let Some(mailbox) = &self.0 {
             mailbox.close();

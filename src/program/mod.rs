@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "client")]
 use crate::client::{Clients, Dialed};
-use crate::command::Command;
+use crate::command::{Letter, Order};
 use crate::error::Error;
 use crate::net::{ConnectionId, Dial, Io, Now, Protocol};
 use crate::service::{Connection as Served, Service};
@@ -67,7 +67,8 @@ macro_rules! either {
 
 impl Protocol for Program {
     type Connection = Connection;
-    type Command = Command;
+    type Letter = Letter;
+    type Order = Order;
 
     fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> Connection {
         Connection::Served(self.service.opened(peer, io))
@@ -107,17 +108,17 @@ impl Protocol for Program {
         either!(self, connection, io, half, inner => half.drain(inner, io));
     }
 
-    fn told(&mut self, connection: &mut Connection, command: Command, io: &mut Io<'_>) {
-        either!(self, connection, io, half, inner => half.told(inner, command, io));
+    fn told(&mut self, connection: &mut Connection, letter: Letter, io: &mut Io<'_>) {
+        either!(self, connection, io, half, inner => half.told(inner, letter, io));
     }
 
-    fn ordered(&mut self, command: Command, now: Now) {
-        match command {
+    fn ordered(&mut self, order: Order, now: Now) {
+        match order {
             #[cfg(feature = "client")]
-            Command::LookedUp(..) | Command::Quit(_) => {
-                self.clients(|clients| clients.ordered(command, now));
+            Order::LookedUp(..) | Order::Quit(_) => {
+                self.clients(|clients| clients.ordered(order, now));
             }
-            command => self.service.ordered(command, now),
+            order => self.service.ordered(order, now),
         }
     }
 

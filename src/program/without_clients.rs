@@ -5,8 +5,8 @@
 
 use std::io::ErrorKind;
 
-use crate::command::Command;
-use crate::net::{ConnectionId, Dial, Io, Mailbox, Now};
+use crate::command::{Letter, Mailbox};
+use crate::net::{ConnectionId, Dial, Io, Now};
 
 /// A connection that can't be.
 pub(crate) enum Dialed {}
@@ -15,7 +15,7 @@ pub(crate) enum Dialed {}
 pub(crate) struct Clients;
 
 impl Clients {
-    pub(crate) fn new(_mailbox: Mailbox<Command>) -> Clients {
+    pub(crate) fn new(_mailbox: Mailbox) -> Clients {
         Clients
     }
 
@@ -35,7 +35,7 @@ impl Clients {
 
     pub(crate) fn take_dials(&mut self, _dials: &mut Vec<Dial<Dialed>>) {}
 
-    pub(crate) fn told(&mut self, connection: &mut Dialed, _command: Command, _io: &mut Io<'_>) {
+    pub(crate) fn told(&mut self, connection: &mut Dialed, _letter: Letter, _io: &mut Io<'_>) {
         match *connection {}
     }
 

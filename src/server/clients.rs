@@ -2,7 +2,7 @@
 
 use super::Server;
 use crate::client::{ClientId, Connect, Error, Subscribe, Update};
-use crate::command::Command;
+use crate::command::Order;
 use crate::session::Socket;
 use crate::ws::Message;
 
@@ -41,6 +41,6 @@ impl Server {
     /// Ends a client of this loop.
     pub fn close_client(&mut self, client: ClientId) {
         // The mailbox is the way in for every thread, this one too; only an overloaded one turns away.
-        let _ = self.event_loop.mailbox().send(None, Command::Quit(client));
+        let _ = self.event_loop.mailbox().order(Order::Quit(client));
     }
 }

@@ -63,7 +63,7 @@ use crate::service::Feed;
 ///
 /// A loop that is busy does not hold up the others; what they publish waits for it. If it falls too far behind
 /// ([`MAX_BEHIND`](crate::limits::MAX_BEHIND)), publishing is refused on all of them until it has caught up: 503, a
-/// close with 1013 for a WebSocket that publishes, [`Stopped::Full`](crate::net::Stopped::Full) for a [`Publisher`].
+/// close with 1013 for a WebSocket that publishes, [`SendError::Full`](crate::net::SendError::Full) for a [`Publisher`].
 /// What has an id is never dropped.
 ///
 /// If a loop ends, by an error or a panic (those of handlers are caught and end nothing), the others are stopped

@@ -12,12 +12,12 @@ pub use cores::Cores;
 use crate::channel;
 #[cfg(feature = "client")]
 use crate::client::Clients;
-use crate::command::{Command, Stopper};
+use crate::command::{Mailbox, Stopper};
 use crate::error::{Error, Result};
 use crate::limits::{Limits, MAX_QUEUED};
 #[cfg(feature = "tls")]
 use crate::net::tls::ServerTls;
-use crate::net::{self, Loop, Mailbox};
+use crate::net::{self, Loop};
 #[cfg(not(feature = "client"))]
 use crate::program::Clients;
 use crate::program::Program;
@@ -76,9 +76,7 @@ impl Server {
         Server::with(|limits, mailbox| Channels::shared(limits, feed, place, mailbox.clone()))
     }
 
-    fn with(
-        channels: impl FnOnce(channel::Limits, &Mailbox<Command>) -> Channels,
-    ) -> Result<Server> {
+    fn with(channels: impl FnOnce(channel::Limits, &Mailbox) -> Channels) -> Result<Server> {
         let limits = Limits::default();
         let event_loop = Loop::new(limits.net_limits(), MAX_QUEUED, |mailbox| {
             let hub = channels(limits.channels, &mailbox);

@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 use super::feed::{Feed, Woken};
 use crate::channel::{Batch, Data, Draft, Encoding, Entry, Error, Hub, Id, Limits, Reader, Start};
-use crate::command::Command;
-use crate::net::Mailbox;
+use crate::command::Mailbox;
 
 #[derive(Debug)]
 pub(crate) struct Channels {
@@ -60,7 +59,7 @@ impl Channels {
         limits: Limits,
         feed: Arc<Feed>,
         place: usize,
-        mailbox: Mailbox<Command>,
+        mailbox: Mailbox,
     ) -> Channels {
         feed.join(place, mailbox);
         Channels {

@@ -17,21 +17,21 @@
 //!   it from a loop that was quicker, since a loop can't take from its queue while others are being pushed to.
 //! - **Nothing is dropped.** A queue is not bounded when an entry is pushed. Before something new is taken from a
 //!   client, [`Feed::has_room`] asks whether any loop is too far behind, and refuses (503, close code 1013,
-//!   [`Stopped::Full`](crate::net::Stopped::Full)) while there is no id yet.
+//!   [`SendError::Full`](crate::net::SendError::Full)) while there is no id yet.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::channel::{Draft, Entry, Id};
-use crate::command::Command;
+use crate::command::{Mailbox, Order};
 use crate::limits::{MAX_BEHIND, MAX_BEHIND_BYTES};
-use crate::net::{self, Mailbox, Stopped};
+use crate::net::{self, SendError};
 
 /// Where something comes from that no loop publishes.
 const NO_LOOP: usize = usize::MAX;
 
 /// A loop that is to be woken: its place, and how.
-pub(crate) type Woken = (usize, Mailbox<Command>);
+pub(crate) type Woken = (usize, Mailbox);
 
 /// What the loops of one program share.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ struct Queue {
     /// Counted in [`Feed::behind`].
     behind: bool,
     /// How its loop is woken; `None` before it has joined and after it has left.
-    mailbox: Option<Mailbox<Command>>,
+    mailbox: Option<Mailbox>,
 }
 
 /// What can be asked of a loop without the lock. In a cache line of its own: every loop looks at its own often.
@@ -95,7 +95,7 @@ impl Feed {
     }
 
     /// The loop at `place` takes part, and is woken through its mailbox.
-    pub(crate) fn join(&self, place: usize, mailbox: Mailbox<Command>) {
+    pub(crate) fn join(&self, place: usize, mailbox: Mailbox) {
         if let Some(queue) = self.sequence().queues.get_mut(place) {
             queue.mailbox = Some(mailbox);
             self.joined.fetch_add(1, Ordering::AcqRel);
@@ -144,16 +144,16 @@ impl Feed {
     ///
     /// # Errors
     /// All loops have ended, or one is too far behind.
-    pub(crate) fn publish_from_thread(&self, draft: Draft) -> Result<(), Stopped> {
+    pub(crate) fn publish_from_thread(&self, draft: Draft) -> Result<(), SendError> {
         if !self.has_room() {
-            return Err(Stopped::Full);
+            return Err(SendError::Full);
         }
         let make = |id| draft.with_id(id);
         let (mut woken, mut none) = (Vec::new(), Vec::new());
         self.publish(NO_LOOP, net::unix_ms(), make, &mut woken, &mut none);
         self.wake(&mut woken);
         match self.joined.load(Ordering::Acquire) {
-            0 => Err(Stopped::Ended),
+            0 => Err(SendError::Ended),
             _ => Ok(()),
         }
     }
@@ -201,7 +201,7 @@ impl Feed {
         woken.dedup_by_key(|&mut (place, _)| place);
         for (place, mailbox) in woken.drain(..) {
             // However full its mailbox is: one letter for each time that it has caught up is not what fills it.
-            if mailbox.send_last(None, Command::CatchUp).is_err() {
+            if mailbox.order_last(Order::CatchUp).is_err() {
                 self.leave(place);
             }
         }
@@ -240,7 +240,7 @@ impl Feed {
     }
 
     /// Of the loops that take part.
-    pub(crate) fn mailboxes(&self) -> Vec<Mailbox<Command>> {
+    pub(crate) fn mailboxes(&self) -> Vec<Mailbox> {
         let sequence = self.sequence();
         let mailboxes = sequence.queues.iter();
         mailboxes

@@ -26,7 +26,7 @@ use super::reply::Fallback;
 use super::shared::Service;
 use super::websocket::{Audience, OpenSocket};
 use crate::channel::{Next, Reader};
-use crate::command::Command;
+use crate::command::{Letter, Order};
 use crate::error::Error;
 use crate::http::{HeadFinder, Status};
 use crate::net::{ConnectionId, Io, Now, Protocol};
@@ -122,7 +122,8 @@ impl Connection {
 
 impl Protocol for Service {
     type Connection = Connection;
-    type Command = Command;
+    type Letter = Letter;
+    type Order = Order;
 
     fn opened(&mut self, peer: SocketAddr, io: &mut Io<'_>) -> Connection {
         io.set_deadline(self.limits.header_timeout);
@@ -272,36 +273,34 @@ impl Protocol for Service {
         }
     }
 
-    fn told(&mut self, connection: &mut Connection, command: Command, io: &mut Io<'_>) {
+    fn told(&mut self, connection: &mut Connection, letter: Letter, io: &mut Io<'_>) {
         let now_serial = connection.serial;
-        match (&mut connection.state, command) {
-            (State::Promised(parked), Command::Answer(serial, response))
-                if serial == now_serial =>
-            {
+        match (&mut connection.state, letter) {
+            (State::Promised(parked), Letter::Answer(serial, response)) if serial == now_serial => {
                 let form = parked.form;
                 connection.state = State::Head;
                 self.respond_checked(io, form, *response);
                 self.process_rest(connection, io);
             }
-            (State::Streaming { form, .. }, Command::Piece(serial, piece))
+            (State::Streaming { form, .. }, Letter::Piece(serial, piece))
                 if serial == now_serial =>
             {
                 form.piece(io.out.buffer(), &piece);
             }
-            (State::Streaming { form, .. }, Command::End(serial)) if serial == now_serial => {
+            (State::Streaming { form, .. }, Letter::End(serial)) if serial == now_serial => {
                 let form = *form;
                 form.end(io.out.buffer());
                 connection.state = State::Head;
                 self.end_answer(io, form);
                 self.process_rest(connection, io);
             }
-            (State::Socket(socket), Command::Text(text)) => {
+            (State::Socket(socket), Letter::Text(text)) => {
                 socket.session.send(Message::Text(&text), io);
             }
-            (State::Socket(socket), Command::Binary(bytes)) => {
+            (State::Socket(socket), Letter::Binary(bytes)) => {
                 socket.session.send(Message::Binary(&bytes), io);
             }
-            (State::Socket(socket), Command::Close(code, reason)) => {
+            (State::Socket(socket), Letter::Close(code, reason)) => {
                 let patience = self.limits.patience();
                 socket.session.close(code, &reason, &patience, io);
             }
@@ -310,10 +309,10 @@ impl Protocol for Service {
         }
     }
 
-    fn ordered(&mut self, command: Command, now: Now) {
-        match command {
-            Command::CatchUp => self.hub.catch_up(),
-            Command::Publish {
+    fn ordered(&mut self, order: Order, now: Now) {
+        match order {
+            Order::CatchUp => self.hub.catch_up(),
+            Order::Publish {
                 channel,
                 event,
                 data,
@@ -325,7 +324,9 @@ impl Protocol for Service {
                     self.report(&Error::Channel(error));
                 }
             }
-            _ => {}
+            // For the other half of the program.
+            #[cfg(feature = "client")]
+            Order::LookedUp(..) | Order::Quit(_) => {}
         }
     }
 

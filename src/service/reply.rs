@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::claim::{Awaited, Claim};
 use super::form::Form;
-use crate::command::{Command, Promise};
+use crate::command::{Letter, Mailbox, Promise};
 use crate::error::Error;
 use crate::http::{FieldValue, HttpDate, Status};
-use crate::net::{ConnectionId, Mailbox, Stopped};
+use crate::net::{ConnectionId, SendError};
 use crate::response::{Extra, Response, refusal};
 use crate::{http, sse};
 
@@ -19,7 +19,7 @@ pub struct Reply<'a> {
     pub(super) form: Form,
     pub(super) extra: Extra,
     pub(super) promise: Promise,
-    pub(super) mailbox: &'a Mailbox<Command>,
+    pub(super) mailbox: &'a Mailbox,
     pub(super) answer: &'a mut Answer,
 }
 
@@ -197,7 +197,7 @@ pub(super) fn broken() -> Response {
 #[derive(Debug)]
 #[must_use = "a promise that is dropped becomes a 500"]
 pub struct Later {
-    mailbox: Mailbox<Command>,
+    mailbox: Mailbox,
     promise: Promise,
     extra: Extra,
     claim: Claim,
@@ -207,9 +207,9 @@ impl Later {
     /// Keeps the promise.
     ///
     /// # Errors
-    /// [`Stopped::Gone`]: the client has left, or has got the other answer because the time was up. What it should
+    /// [`SendError::Gone`]: the client has left, or has got the other answer because the time was up. What it should
     /// have got is still there to be kept for its next request. Or the server has ended.
-    pub fn send(mut self, response: Response) -> Result<(), Stopped> {
+    pub fn send(mut self, response: Response) -> Result<(), SendError> {
         self.give(response)
     }
 
@@ -218,13 +218,13 @@ impl Later {
         !self.claim.is_taken()
     }
 
-    fn give(&mut self, response: Response) -> Result<(), Stopped> {
+    fn give(&mut self, response: Response) -> Result<(), SendError> {
         if !self.claim.take() {
-            return Err(Stopped::Gone);
+            return Err(SendError::Gone);
         }
         let response = response.with(std::mem::take(&mut self.extra));
-        let command = Command::Answer(self.promise.serial, Box::new(response));
-        let sent = self.mailbox.send_last(Some(self.promise.id), command);
+        let letter = Letter::Answer(self.promise.serial, Box::new(response));
+        let sent = self.mailbox.send_last(self.promise.id, letter);
         if sent.is_err() {
             // It is not on its way, so that the other answer may still be given.
             self.claim.give_back();
@@ -246,7 +246,7 @@ impl Drop for Later {
 /// A body that is written piece by piece ([`Reply::stream`]). Ends when it is dropped.
 #[derive(Debug)]
 pub struct Stream {
-    mailbox: Mailbox<Command>,
+    mailbox: Mailbox,
     promise: Promise,
     claim: Claim,
 }
@@ -255,14 +255,14 @@ impl Stream {
     /// Sends a piece.
     ///
     /// # Errors
-    /// [`Stopped::Gone`]: the stream is over, because its client has left or the server shuts down. Or the server
+    /// [`SendError::Gone`]: the stream is over, because its client has left or the server shuts down. Or the server
     /// has ended or is overloaded.
-    pub fn write(&self, piece: impl Into<Vec<u8>>) -> Result<(), Stopped> {
+    pub fn write(&self, piece: impl Into<Vec<u8>>) -> Result<(), SendError> {
         if !self.is_open() {
-            return Err(Stopped::Gone);
+            return Err(SendError::Gone);
         }
-        let command = Command::Piece(self.promise.serial, piece.into());
-        self.mailbox.send(Some(self.promise.id), command)
+        let letter = Letter::Piece(self.promise.serial, piece.into());
+        self.mailbox.send(self.promise.id, letter)
     }
 
     /// Whether the client is still there, as far as anybody knows: one that was cut off is noticed by and by.
@@ -279,9 +279,9 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         if self.is_open() {
-            let end = Command::End(self.promise.serial);
+            let end = Letter::End(self.promise.serial);
             // If the server has ended, so has the stream.
-            let _ = self.mailbox.send_last(Some(self.promise.id), end);
+            let _ = self.mailbox.send_last(self.promise.id, end);
         }
     }
 }
@@ -312,9 +312,9 @@ impl EventStream {
     ///
     /// # Errors
     /// As [`Stream::write`].
-    pub fn send(&self, event: &sse::Event<'_>) -> Result<(), Stopped> {
+    pub fn send(&self, event: &sse::Event<'_>) -> Result<(), SendError> {
         if !self.is_open() {
-            return Err(Stopped::Gone);
+            return Err(SendError::Gone);
         }
         let mut block = Vec::new();
         sse::write_event(&mut block, event);

@@ -8,11 +8,11 @@ use super::form::Form;
 use super::origin::Origins;
 use super::request::Request;
 use super::router::Router;
-use crate::command::Command;
+use crate::command::{Letter, Mailbox, Order};
 use crate::error::Error;
 use crate::http::{DateCache, RequestHead};
 use crate::limits::Limits;
-use crate::net::{Io, Letter, Mailbox, Now};
+use crate::net::{Io, Now, Post};
 use crate::response::Response;
 use crate::session::compression::Deflating;
 
@@ -31,7 +31,7 @@ pub(crate) struct Service {
     pub(crate) on_error: Option<OnError>,
     pub(crate) dates: DateCache,
     pub(crate) deflating: Deflating,
-    pub(crate) mailbox: Mailbox<Command>,
+    pub(crate) mailbox: Mailbox,
     /// Connections that went on answering would fill memory: they go on when their output is taken.
     pub(crate) crowded: Vec<u64>,
     /// The server shuts down: every answer is the last of its connection.
@@ -40,7 +40,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(limits: Limits, mailbox: Mailbox<Command>, hub: Channels) -> Service {
+    pub(crate) fn new(limits: Limits, mailbox: Mailbox, hub: Channels) -> Service {
         Service {
             router: Router::default(),
             hub,
@@ -95,7 +95,7 @@ impl Service {
     }
 
     /// What the mailbox holds, for who has no loop.
-    pub(crate) fn take_letters(&mut self) -> Vec<Letter<Command>> {
+    pub(crate) fn take_posts(&mut self) -> Vec<Post<Letter, Order>> {
         let mut letters = Vec::new();
         self.mailbox.take(&mut letters);
         letters

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::machine::Connection;
 use super::shared::Service;
-use crate::net::{ConnectionId, Flow, Io, Letter, Now, Output, Protocol, millis, unix_ms};
+use crate::net::{ConnectionId, Flow, Io, Now, Output, Post, Protocol, millis, unix_ms};
 
 /// A [`Server`](crate::Server) whose clients are vectors of bytes and whose time passes when it is told to.
 ///
@@ -257,12 +257,12 @@ impl Simulation {
         self.service.tick(self.now);
         for _ in 0..ROUNDS {
             let mut idle = true;
-            for Letter { to, command } in self.service.take_letters() {
+            for post in self.service.take_posts() {
                 idle = false;
-                match to {
-                    None => self.service.ordered(command, self.now),
-                    Some(id) => self.call(id, |service, connection, io| {
-                        service.told(connection, command, io)
+                match post {
+                    Post::Order(order) => self.service.ordered(order, self.now),
+                    Post::Letter(to, letter) => self.call(to, |service, connection, io| {
+                        service.told(connection, letter, io)
                     }),
                 }
             }

@@ -15,8 +15,8 @@ use compression::{Compression, Inflating};
 
 pub use sender::Sender;
 
-use crate::command::Command;
-use crate::net::{ConnectionId, Io, Mailbox, Output};
+use crate::command::Mailbox;
+use crate::net::{ConnectionId, Io, Output};
 use crate::random::Random;
 use crate::ws::{self, Close, CloseCode, Event, Fragmenter, Message, Role};
 
@@ -27,7 +27,7 @@ pub struct Socket<'a> {
     pub(crate) peer: SocketAddr,
     pub(crate) out: &'a mut Output,
     pub(crate) link: &'a mut Link,
-    pub(crate) mailbox: &'a Mailbox<Command>,
+    pub(crate) mailbox: &'a Mailbox,
     pub(crate) protocol: Option<&'a str>,
 }
 
@@ -212,7 +212,7 @@ impl Link {
         &'a mut self,
         peer: SocketAddr,
         protocol: Option<&'a str>,
-        mailbox: &'a Mailbox<Command>,
+        mailbox: &'a Mailbox,
         io: &'a mut Io<'_>,
     ) -> Socket<'a> {
         Socket {

@@ -1,13 +1,13 @@
 //! The handle that sends to a WebSocket from elsewhere.
 
-use crate::command::Command;
-use crate::net::{ConnectionId, Mailbox, Stopped};
+use crate::command::{Letter, Mailbox};
+use crate::net::{ConnectionId, SendError};
 use crate::ws::{CloseCode, Message};
 
 /// Sends to one WebSocket from any thread, also from the handler of another one. Clones are cheap.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    pub(crate) mailbox: Mailbox<Command>,
+    pub(crate) mailbox: Mailbox,
     pub(crate) id: ConnectionId,
 }
 
@@ -16,21 +16,21 @@ impl Sender {
     ///
     /// # Errors
     /// The server has ended or is overloaded.
-    pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> std::result::Result<(), Stopped> {
-        let command = match message.into() {
-            Message::Text(text) => Command::Text(text.into()),
-            Message::Binary(bytes) => Command::Binary(bytes.into()),
+    pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> std::result::Result<(), SendError> {
+        let letter = match message.into() {
+            Message::Text(text) => Letter::Text(text.into()),
+            Message::Binary(bytes) => Letter::Binary(bytes.into()),
         };
-        self.mailbox.send(Some(self.id), command)
+        self.mailbox.send(self.id, letter)
     }
 
     /// Begins the closing handshake. A reason longer than 123 bytes is left out.
     ///
     /// # Errors
     /// The server has ended or is overloaded.
-    pub fn close(&self, code: CloseCode, reason: &str) -> std::result::Result<(), Stopped> {
+    pub fn close(&self, code: CloseCode, reason: &str) -> std::result::Result<(), SendError> {
         self.mailbox
-            .send(Some(self.id), Command::Close(code, reason.into()))
+            .send(self.id, Letter::Close(code, reason.into()))
     }
 
     /// The socket.

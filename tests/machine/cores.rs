@@ -468,7 +468,7 @@ fn a_loop_that_is_too_far_behind_stops_publishing_but_loses_nothing() {
     let socket = open(first, "/channels/b");
     let count = fill(first);
     assert!((32..=64).contains(&count), "{count}");
-    let full = Err::<(), _>(barewire::net::Stopped::Full);
+    let full = Err::<(), _>(barewire::net::SendError::Full);
     let told = publisher.publish("a", "x");
     assert!(
         matches!(&told, Err(Error::Unreachable(why)) if Err::<(), _>(*why) == full),
@@ -514,7 +514,7 @@ fn handles_of_loops_that_are_gone_say_so() {
     publisher.publish("a", "taken").unwrap();
     drop(cores);
     let told = publisher.publish("a", "lost");
-    let ended = barewire::net::Stopped::Ended;
+    let ended = barewire::net::SendError::Ended;
     assert!(matches!(told, Err(Error::Unreachable(why)) if why == ended));
     stopper.stop();
 }

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use barewire::net::Stopped;
+use barewire::net::SendError;
 use barewire::{Error, EventStream, Later, Stream, sse};
 
 use crate::support::*;
@@ -372,7 +372,7 @@ fn a_stream_asked_for_with_head_is_its_head() {
     let head = server.take(client);
     assert!(answer(&head, true).1.is_empty());
     let stream: Stream = streams.take().remove(0);
-    assert_eq!(stream.write("piece"), Err(Stopped::Gone));
+    assert_eq!(stream.write("piece"), Err(SendError::Gone));
     drop(stream);
     server.wait(ONE_MS);
     assert_eq!(server.take(client), b"");
@@ -402,7 +402,7 @@ fn pieces_of_a_stream_that_is_over_are_not_sent_on_a_later_answer() {
     server.send(client, (request("HEAD /", "") + &get("/")).as_bytes());
     let [first, second]: [Stream; 2] = streams.take().try_into().unwrap();
     server.take(client);
-    assert_eq!(first.write("first"), Err(Stopped::Gone));
+    assert_eq!(first.write("first"), Err(SendError::Gone));
     drop(first);
     second.write("second").unwrap();
     server.wait(ONE_MS);

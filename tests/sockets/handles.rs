@@ -267,7 +267,10 @@ fn handles_of_a_server_that_is_gone_say_so() {
     drop(server);
     let told = publisher.publish("c", "lost");
     assert!(
-        matches!(told, Err(Error::Unreachable(barewire::net::Stopped::Ended))),
+        matches!(
+            told,
+            Err(Error::Unreachable(barewire::net::SendError::Ended))
+        ),
         "{told:?}"
     );
 }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `echo TEXT` | answers `TEXT` |
 //! | `in MS`, `never` | sets the deadline, which answers `expired`, or clears it |
-//! | `pause` | reads nothing until it is told to [`Command::Resume`] |
+//! | `pause` | reads nothing until it is told to [`Letter::Resume`] |
 //! | `big BYTES` | sends so many bytes and closes |
 //! | `large BYTES` | sends so many bytes |
 //! | `bye`, `abort` | closes politely, or not |
@@ -24,15 +24,18 @@ use crate::support::PATIENCE;
 /// Bytes of a record of the shared log. It begins with `#` and its number and ends with a line end.
 pub const RECORD: usize = 1_000;
 
+/// For a connection.
 #[derive(Debug)]
-pub enum Command {
-    /// For the laboratory: so many further records.
-    Append(usize),
-    /// For a connection: says so.
+pub enum Letter {
+    /// It says so.
     Say(String),
-    /// For a connection: reads again, and says so.
+    /// It reads again, and says so.
     Resume,
 }
+
+/// For the laboratory: this many further records.
+#[derive(Debug)]
+pub struct Append(pub usize);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
@@ -124,7 +127,8 @@ impl Laboratory {
 
 impl Protocol for Laboratory {
     type Connection = Subject;
-    type Command = Command;
+    type Letter = Letter;
+    type Order = Append;
 
     fn opened(&mut self, _peer: SocketAddr, io: &mut Io<'_>) -> Subject {
         self.note(Note::Opened(io.id));
@@ -177,26 +181,23 @@ impl Protocol for Laboratory {
         io.close();
     }
 
-    fn told(&mut self, _subject: &mut Subject, command: Command, io: &mut Io<'_>) {
-        match command {
-            Command::Say(text) => io.out.copy(format!("{text}\n").as_bytes()),
-            Command::Resume => {
+    fn told(&mut self, _subject: &mut Subject, letter: Letter, io: &mut Io<'_>) {
+        match letter {
+            Letter::Say(text) => io.out.copy(format!("{text}\n").as_bytes()),
+            Letter::Resume => {
                 io.pause_reading(false);
                 io.out.copy(b"resumed\n");
             }
-            Command::Append(_) => panic!("this is for nobody in particular"),
         }
     }
 
-    fn ordered(&mut self, command: Command, _now: Now) {
-        if let Command::Append(records) = command {
-            for _ in 0..records {
-                let number = self.log.len() / RECORD;
-                let record = format!("#{number:<width$}\n", width = RECORD - 2);
-                self.log.extend_from_slice(record.as_bytes());
-            }
-            self.woken.extend(&self.subscribers);
+    fn ordered(&mut self, Append(records): Append, _now: Now) {
+        for _ in 0..records {
+            let number = self.log.len() / RECORD;
+            let record = format!("#{number:<width$}\n", width = RECORD - 2);
+            self.log.extend_from_slice(record.as_bytes());
         }
+        self.woken.extend(&self.subscribers);
         self.note(Note::Ordered);
     }
 
@@ -292,7 +293,7 @@ pub fn event_loop(setup: Setup) -> (Loop<Laboratory>, mpsc::Receiver<Note>) {
 /// A loop in a thread of its own until the test ends.
 pub struct Running {
     pub address: SocketAddr,
-    pub mailbox: Mailbox<Command>,
+    pub mailbox: Mailbox<Letter, Append>,
     pub notes: mpsc::Receiver<Note>,
     thread: Option<JoinHandle<()>>,
 }

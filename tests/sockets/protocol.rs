@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use barewire::net::Limits;
 
-use crate::laboratory::{Command, Note, Opening, RECORD, Running, Setup, event_loop};
+use crate::laboratory::{Append, Letter, Note, Opening, RECORD, Running, Setup, event_loop};
 use crate::support::{await_end, connect, is_patience, read_line, read_to_end};
 
 fn tell(stream: &mut TcpStream, line: &str) {
@@ -121,8 +121,8 @@ fn commands_arrive_at_their_connection_in_order_or_nowhere() {
     let mut client = connect(running.address);
     let id = running.opened();
     for number in 0..100 {
-        let command = Command::Say(number.to_string());
-        running.mailbox.send(Some(id), command).unwrap();
+        let letter = Letter::Say(number.to_string());
+        running.mailbox.send(id, letter).unwrap();
     }
     for number in 0..100 {
         assert_eq!(read_line(&mut client).unwrap(), number.to_string());
@@ -132,9 +132,9 @@ fn commands_arrive_at_their_connection_in_order_or_nowhere() {
     // Its place is taken by another one, for which nothing is meant.
     let mut next = connect(running.address);
     assert_ne!(running.opened(), id);
-    let command = Command::Say("for the old one".into());
-    running.mailbox.send(Some(id), command).unwrap();
-    running.mailbox.send(None, Command::Append(0)).unwrap();
+    let letter = Letter::Say("for the old one".into());
+    running.mailbox.send(id, letter).unwrap();
+    running.mailbox.order(Append(0)).unwrap();
     running.await_note(Note::Ordered);
     assert_eq!(ask(&mut next, "echo mine"), "mine");
 }
@@ -155,7 +155,7 @@ fn who_is_paused_is_not_read_from_until_it_is_resumed() {
     let its = running.opened();
     assert_eq!(ask(&mut other, "echo other"), "other");
     assert_eq!(running.note(), Note::Received(its));
-    running.mailbox.send(Some(id), Command::Resume).unwrap();
+    running.mailbox.send(id, Letter::Resume).unwrap();
     assert_eq!(read_line(&mut client).unwrap(), "resumed");
     let mut answers = std::io::BufReader::new(client);
     for number in 0..lines {
@@ -172,7 +172,7 @@ fn an_end_that_comes_during_a_pause_is_noticed_after_it() {
     running.await_note(Note::Paused(id));
     tell(&mut client, "echo last");
     client.shutdown(std::net::Shutdown::Write).unwrap();
-    running.mailbox.send(Some(id), Command::Resume).unwrap();
+    running.mailbox.send(id, Letter::Resume).unwrap();
     assert_eq!(read_to_end(&mut client).unwrap(), b"resumed\nlast\n");
     assert_eq!(running.note(), Note::Received(id));
     assert_eq!(running.note(), Note::Ended(id));
@@ -249,7 +249,7 @@ fn who_takes_nothing_of_what_is_shared_is_dropped() {
     let mut client = connect(running.address);
     let id = running.opened();
     assert_eq!(ask(&mut client, "subscribe\necho ready"), "ready");
-    running.mailbox.send(None, Command::Append(20_000)).unwrap();
+    running.mailbox.order(Append(20_000)).unwrap();
     running.await_note(Note::Closed(id));
 }
 
@@ -292,8 +292,8 @@ fn what_is_shared_is_written_in_parts_and_mixed_with_nothing() {
         }
         // Nobody reads while twenty batches of records are appended and marks are asked for.
         for _ in 0..20 {
-            let append = Command::Append(records / 20);
-            running.mailbox.send(None, append).unwrap();
+            let append = Append(records / 20);
+            running.mailbox.order(append).unwrap();
             running.await_note(Note::Ordered);
             for client in &mut clients {
                 tell(client, "echo mark");
@@ -454,7 +454,7 @@ fn a_stop_drains_and_ends() {
     let running = Running::start(Setup::default());
     let mut client = connect(running.address);
     assert_eq!(ask(&mut client, "subscribe\necho here"), "here");
-    running.mailbox.send(None, Command::Append(3)).unwrap();
+    running.mailbox.order(Append(3)).unwrap();
     running.mailbox.stop();
     assert_eq!(read_records(&mut client, 3), 0);
     assert_eq!(read_to_end(&mut client).unwrap(), b"drained\n");
@@ -462,8 +462,8 @@ fn a_stop_drains_and_ends() {
     drop(client);
     let mailbox = running.mailbox.clone();
     running.join();
-    let told = mailbox.send(None, Command::Append(1));
-    assert_eq!(told, Err(barewire::net::Stopped::Ended));
+    let told = mailbox.order(Append(1));
+    assert_eq!(told, Err(barewire::net::SendError::Ended));
 }
 
 #[test]

@@ -279,7 +279,7 @@ impl World {
     fn quit(&mut self, id: ClientId) {
         if self.clients.quit(id, self.now).is_some() {
             self.call(|clients, dialed, io| {
-                clients.told(dialed, crate::command::Command::Quit(id), io);
+                clients.told(dialed, crate::command::Letter::Quit, io);
             });
         }
         self.tick();

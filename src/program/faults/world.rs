@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 use crate::Limits;
 use crate::channel::Data;
-use crate::command::Command;
+use crate::command::{Mailbox, Order};
 use crate::net::fault::{CLIENT, Count, End, Fault, Faults, How, Line, SERVER};
-use crate::net::{Connections, Mailbox, Now, Seal};
+use crate::net::{Connections, Now, Seal};
 use crate::program::Program;
 use crate::server::Server;
 
@@ -22,7 +22,7 @@ const SPINS: usize = 8;
 
 pub(super) struct World {
     pub(super) connections: Connections<Program, End>,
-    pub(super) server_mailbox: Mailbox<Command>,
+    pub(super) server_mailbox: Mailbox,
     now: Now,
     stops: u8,
     peers: Vec<Peer>,
@@ -158,12 +158,12 @@ impl World {
 
     pub(super) fn publish(&mut self, channel: &str, text: &str) {
         let data = Data::Text(text.into());
-        let command = Command::Publish {
+        let order = Order::Publish {
             channel: channel.into(),
             event: None,
             data,
         };
-        self.server_mailbox.send(None, command).unwrap();
+        self.server_mailbox.order(order).unwrap();
     }
 
     /// Turns until there is nothing left to do. A loop that goes on although there is nothing fails.
