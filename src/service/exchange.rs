@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::access::Access;
 use super::cors;
 use super::form::Form;
-use super::machine::{Connection, Parked, State};
 use super::origin::Own;
 use super::reply::{Answer, Fallback, Reply, broken};
 use super::request::Request;
 use super::router::{Endpoint, Found, asks_for_socket};
 use super::shared::Service;
+use super::state::{Connection, Parked, State, Upload};
 use crate::command::Promise;
 use crate::error::Error;
 use crate::http::{
@@ -19,16 +19,6 @@ use crate::http::{
 };
 use crate::net::{Io, Protocol};
 use crate::response::{Extra, Response, refusal};
-
-/// A request whose body is on its way.
-#[derive(Debug)]
-pub(super) struct Upload {
-    head: Box<[u8]>,
-    /// For an answer that does not wait for the body.
-    pub(super) form: Form,
-    decoder: BodyDecoder,
-    body: Vec<u8>,
-}
 
 /// Answers "go on" to who asked before sending a body (RFC 9110 10.1.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -127,12 +117,12 @@ impl Service {
                     io.out.copy(CONTINUE);
                 }
                 io.set_deadline(self.limits.body_timeout);
-                connection.state = State::Body(Box::new(Upload {
+                connection.begin_body(Upload {
                     head: head_bytes.into(),
                     form: self.form(head),
                     decoder,
                     body: Vec::new(),
-                }));
+                });
                 Ok(0)
             }
         }
@@ -198,7 +188,7 @@ impl Service {
         input: &[u8],
         io: &mut Io<'_>,
     ) -> Option<usize> {
-        let State::Body(upload) = &mut connection.state else {
+        let State::Body(upload) = connection.state() else {
             return None;
         };
         let mut at = 0;
@@ -223,9 +213,7 @@ impl Service {
                 }
             }
         }
-        let State::Body(upload) = std::mem::replace(&mut connection.state, State::Head) else {
-            return None;
-        };
+        let upload = connection.end_body()?;
         match RequestHead::parse(&upload.head, &self.limits.head_limits()) {
             Ok(head) => {
                 let found = self.router.find(&head);
@@ -315,11 +303,11 @@ impl Service {
                     Some(fallback) => io.set_deadline(fallback.time),
                     None => io.clear_deadline(),
                 }
-                connection.state = State::Promised(Box::new(Parked {
+                connection.promise(Parked {
                     form,
                     awaited,
                     fallback,
-                }));
+                });
                 if self.draining {
                     self.give_up_promise(connection, io);
                 }
@@ -327,11 +315,7 @@ impl Service {
             Answer::Streamed { .. } if form.head_only => self.end_answer(io, form.in_pieces()),
             Answer::Streamed { awaited, events } => {
                 let form = form.in_pieces();
-                connection.state = State::Streaming {
-                    form,
-                    events,
-                    _awaited: awaited,
-                };
+                connection.stream(form, events, awaited);
                 io.set_deadline(self.limits.heartbeat);
             }
             Answer::Failed(error @ Error::Field(_)) => {
@@ -346,7 +330,7 @@ impl Service {
     /// A promise that was not kept in time, or can't be waited for: its client gets the other answer, if there is
     /// one and the promised one is not on its way.
     pub(super) fn give_up_promise(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        let State::Promised(parked) = &mut connection.state else {
+        let State::Promised(parked) = connection.state() else {
             return;
         };
         if parked.fallback.is_some() && !parked.awaited.0.take() {
@@ -357,7 +341,7 @@ impl Service {
             return;
         };
         let form = parked.form;
-        connection.state = State::Head;
+        connection.take_promise();
         let response = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| {
             self.report(&Error::Panicked);
             refusal(Status::INTERNAL_SERVER_ERROR, "the server failed to answer")

@@ -1,31 +1,16 @@
 //! One connection as a machine without I/O: bytes and time in, bytes and deadlines out.
 //!
-//! ```text
-//!              ┌──────────────────────────────────────────────┐
-//!              ▼                                              │ answered, keep-alive
-//!   open ──► Head ──────► Body ──────► (handler) ─────────────┤
-//!              │            complete     │  │  │              │
-//!              │ upgrade                 │  │  └► Promised ───┤   Reply::later
-//!              │                         │  └───► Streaming ──┤   Reply::stream, Reply::events
-//!              │                         ├──────► Waiting ────┘   a long poll
-//!              │                         └──────► Events          text/event-stream of a channel
-//!              └────► Socket                                      WebSocket
-//!
-//!   Every state may go to Closed: what is out is sent, nothing more is read.
-//! ```
-//!
-//! Requests are taken strictly one at a time and in order (RFC 9112 9.3.2): while an answer is outstanding, what
-//! the client has pipelined behind the request is kept as it came, within a limit, and looked at afterwards.
+//! Here is what the loop calls, each call handed on by the state that it meets ([`state`](super::state) has the diagram, and
+//! the only steps from one state to another). Requests are taken strictly one at a time and in order (RFC 9112 9.3.2): while
+//! an answer is outstanding, what the client has pipelined behind the request is kept as it came, within a limit, and looked
+//! at afterwards.
 
 use std::net::SocketAddr;
 
-use super::claim::Awaited;
-use super::exchange::Upload;
 use super::form::Form;
-use super::reply::Fallback;
 use super::shared::Service;
-use super::websocket::{Audience, OpenSocket};
-use crate::channel::{Next, Reader};
+use super::state::{Audience, Connection, State, Waiting};
+use crate::channel::Next;
 use crate::command::{Letter, Order};
 use crate::error::Error;
 use crate::http::{HeadFinder, Status};
@@ -33,92 +18,6 @@ use crate::net::{ConnectionId, Io, Now, Protocol};
 use crate::response::{Response, refusal};
 use crate::sse;
 use crate::ws::{CloseCode, Message};
-
-/// What is kept of input that can't be looked at yet: the beginning of a head, or requests that were sent ahead.
-#[derive(Debug, Default)]
-pub(super) struct Rest {
-    pub(super) bytes: Vec<u8>,
-    /// How far a head in it has been looked through; `None` before the first look.
-    pub(super) finder: Option<HeadFinder>,
-}
-
-/// One connection of the server.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    pub(super) peer: SocketAddr,
-    /// Counts requests, so that an answer that comes late meets the right one.
-    pub(super) serial: u32,
-    /// The client has closed its half: what it has asked before that is still answered, if anything is owed.
-    pub(super) ended: bool,
-    pub(super) state: State,
-    pub(super) rest: Option<Box<Rest>>,
-}
-
-#[derive(Debug)]
-pub(super) enum State {
-    /// At the beginning of a request, or inside its head.
-    Head,
-    /// Inside a request's body.
-    Body(Box<Upload>),
-    /// A long poll waits for its channel.
-    Waiting {
-        reader: Reader,
-        form: Form,
-        /// The page of another origin that may read the answer.
-        origin: Option<Box<str>>,
-    },
-    /// A handler has promised its answer.
-    Promised(Box<Parked>),
-    /// A handler sends its answer piece by piece.
-    Streaming {
-        form: Form,
-        events: bool,
-        /// Tells the handler's end when this one has gone.
-        _awaited: Awaited,
-    },
-    /// A channel is read as an event stream.
-    Events { reader: Reader, form: Form },
-    /// A WebSocket.
-    Socket(OpenSocket),
-    /// Nothing more is to be done.
-    Closed,
-}
-
-/// A request whose answer a handler has promised.
-#[derive(Debug)]
-pub(super) struct Parked {
-    pub(super) form: Form,
-    pub(super) awaited: Awaited,
-    /// What is answered when the deadline comes first.
-    pub(super) fallback: Option<Fallback>,
-}
-
-impl Connection {
-    /// Keeps input for later.
-    fn keep(&mut self, bytes: &[u8], finder: Option<HeadFinder>) {
-        self.rest = (!bytes.is_empty()).then(|| {
-            Box::new(Rest {
-                bytes: bytes.to_vec(),
-                finder,
-            })
-        });
-    }
-
-    /// Whether an answer is outstanding, so that what is pipelined has to wait.
-    fn is_answering(&self) -> bool {
-        matches!(self.state, State::Waiting { .. }) || self.owes_answers()
-    }
-
-    /// Whether there are requests that get their answers even if the client says nothing more.
-    fn owes_answers(&self) -> bool {
-        match self.state {
-            State::Promised(_) | State::Streaming { .. } => true,
-            // Whole requests, for all we know: nobody has looked at them, because earlier answers are not taken.
-            State::Head => self.rest.as_ref().is_some_and(|rest| rest.finder.is_none()),
-            _ => false,
-        }
-    }
-}
 
 impl Protocol for Service {
     type Connection = Connection;
@@ -129,17 +28,11 @@ impl Protocol for Service {
         io.set_deadline(self.limits.header_timeout);
         // Compressed messages may come right behind the request that they are agreed on with.
         io.read_in_pieces(self.deflating.is_on());
-        Connection {
-            peer,
-            serial: 0,
-            ended: false,
-            state: State::Head,
-            rest: None,
-        }
+        Connection::new(peer)
     }
 
     fn received(&mut self, connection: &mut Connection, input: &mut [u8], io: &mut Io<'_>) {
-        match (&mut connection.state, &mut connection.rest) {
+        match (connection.peek(), &connection.rest) {
             (State::Socket(_), _) => self.receive_frames(connection, input, io),
             (State::Events { .. } | State::Closed, _) => {}
             (_, None) => {
@@ -147,8 +40,8 @@ impl Protocol for Service {
                 let used = self.process(connection, input, &mut finder, io);
                 connection.keep(&input[used..], finder);
             }
-            (_, Some(rest)) => {
-                rest.bytes.extend_from_slice(input);
+            (_, Some(_)) => {
+                connection.keep_more(input);
                 if !connection.is_answering() {
                     self.process_rest(connection, io);
                 }
@@ -160,25 +53,26 @@ impl Protocol for Service {
     fn ended(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         connection.ended = true;
         let owes_answers = connection.owes_answers();
-        match &mut connection.state {
+        let more = connection.rest.is_some();
+        match connection.state() {
             // The answer is still owed: a client may close its half as soon as it has asked. It is the last, unless
             // there are requests behind it. But who waits in a long poll or at an event stream, and closes, has gone.
             State::Promised(parked) if parked.fallback.is_none() => {
-                parked.form.keep_alive &= connection.rest.is_some();
+                parked.form.keep_alive &= more;
             }
             State::Streaming {
                 form,
                 events: false,
                 ..
-            } => form.keep_alive &= connection.rest.is_some(),
+            } => form.keep_alive &= more,
             State::Promised(_) => {
                 io.close();
-                connection.state = State::Closed;
+                connection.close();
             }
             State::Streaming { form, .. } => {
                 form.end(io.out.buffer());
                 io.close();
-                connection.state = State::Closed;
+                connection.close();
             }
             State::Events { form, .. } => {
                 form.end(io.out.buffer());
@@ -190,7 +84,7 @@ impl Protocol for Service {
     }
 
     fn expired(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        match &mut connection.state {
+        match connection.state() {
             State::Head => match &connection.rest {
                 None => io.close(),
                 Some(rest) => {
@@ -204,7 +98,7 @@ impl Protocol for Service {
                 let late = refusal(Status::REQUEST_TIMEOUT, "the body did not come in time");
                 self.reject(connection, io, form, &late);
             }
-            State::Waiting { .. } => self.give_up_waiting(connection, io),
+            State::Waiting(_) => self.give_up_waiting(connection, io),
             State::Events { form, .. }
             | State::Streaming {
                 form, events: true, ..
@@ -222,9 +116,9 @@ impl Protocol for Service {
     }
 
     fn resumed(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        match &mut connection.state {
+        match connection.state() {
             State::Head => self.process_rest(connection, io),
-            State::Waiting { .. } => self.answer_waiting(connection, io),
+            State::Waiting(_) => self.answer_waiting(connection, io),
             State::Events { reader, form } => {
                 if self.gives_up(reader) {
                     form.end(io.out.buffer());
@@ -247,12 +141,13 @@ impl Protocol for Service {
 
     fn drain(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         self.draining = true;
-        match &mut connection.state {
-            State::Head if connection.rest.is_none() => io.close(),
+        let more = connection.rest.is_some();
+        match connection.state() {
+            State::Head if !more => io.close(),
             // The answer to what is under way will be the last.
             State::Head | State::Body(_) => {}
             State::Promised(_) => self.give_up_promise(connection, io),
-            State::Waiting { .. } => self.give_up_waiting(connection, io),
+            State::Waiting(_) => self.give_up_waiting(connection, io),
             State::Events { form, .. } => {
                 form.end(io.out.buffer());
                 io.close();
@@ -260,7 +155,7 @@ impl Protocol for Service {
             State::Streaming { form, .. } => {
                 form.end(io.out.buffer());
                 io.close();
-                connection.state = State::Closed;
+                connection.close();
             }
             State::Socket(socket) => {
                 let patience = self.limits.patience();
@@ -275,10 +170,10 @@ impl Protocol for Service {
 
     fn told(&mut self, connection: &mut Connection, letter: Letter, io: &mut Io<'_>) {
         let now_serial = connection.serial;
-        match (&mut connection.state, letter) {
+        match (connection.state(), letter) {
             (State::Promised(parked), Letter::Answer(serial, response)) if serial == now_serial => {
                 let form = parked.form;
-                connection.state = State::Head;
+                connection.take_promise();
                 self.respond_checked(io, form, *response);
                 self.process_rest(connection, io);
             }
@@ -290,7 +185,7 @@ impl Protocol for Service {
             (State::Streaming { form, .. }, Letter::End(serial)) if serial == now_serial => {
                 let form = *form;
                 form.end(io.out.buffer());
-                connection.state = State::Head;
+                connection.end_stream();
                 self.end_answer(io, form);
                 self.process_rest(connection, io);
             }
@@ -331,8 +226,10 @@ impl Protocol for Service {
     }
 
     fn closed(&mut self, id: ConnectionId, connection: Connection, _now: Now) {
-        match connection.state {
-            State::Waiting { reader, .. } | State::Events { reader, .. } => self.hub.detach(reader),
+        match connection.into_state() {
+            State::Waiting(Waiting { reader, .. }) | State::Events { reader, .. } => {
+                self.hub.detach(reader);
+            }
             State::Socket(socket) => match socket.audience {
                 Audience::Channel { reader, .. } => self.hub.detach(reader),
                 Audience::Route { index, .. } => {
@@ -345,7 +242,7 @@ impl Protocol for Service {
     }
 
     fn shared(&self, connection: &Connection) -> &[u8] {
-        let reader = match &connection.state {
+        let reader = match connection.peek() {
             State::Events { reader, .. } => reader,
             State::Socket(socket) if !socket.session.is_closed() => match &socket.audience {
                 Audience::Channel { reader, .. } => reader,
@@ -360,7 +257,7 @@ impl Protocol for Service {
     }
 
     fn shared_sent(&mut self, connection: &mut Connection, sent: usize) -> Option<bytes::Bytes> {
-        let reader = match &mut connection.state {
+        let reader = match connection.state() {
             State::Events { reader, .. } => reader,
             State::Socket(socket) => match &mut socket.audience {
                 Audience::Channel { reader, .. } => reader,
@@ -432,7 +329,7 @@ impl Service {
             if io.is_closing() {
                 return input.len();
             }
-            let used = match connection.state {
+            let used = match connection.peek() {
                 State::Head if io.backlog + io.out.len() >= self.limits.high_water => {
                     // Few bytes can ask for many. Further answers wait until these are taken, and the loop sees to
                     // it that they are.
@@ -446,7 +343,7 @@ impl Service {
                     self.receive_frames(connection, &mut input[at..], io);
                     return input.len();
                 }
-                State::Waiting { .. } | State::Promised(_) | State::Streaming { .. } => None,
+                State::Waiting(_) | State::Promised(_) | State::Streaming { .. } => None,
                 State::Events { .. } | State::Closed => return input.len(),
             };
             match used {
@@ -465,21 +362,7 @@ impl Service {
         form: Form,
         response: &Response,
     ) {
-        connection.state = State::Closed;
-        connection.rest = None;
+        connection.close();
         self.respond(io, form.last(), response);
-    }
-
-    fn tell_closed(&mut self, index: usize, id: ConnectionId, code: Option<CloseCode>) {
-        let Some(route) = self.router.socket_mut(index) else {
-            return;
-        };
-        let Some(on_close) = &mut route.on_close else {
-            return;
-        };
-        let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| on_close(id, code)));
-        if called.is_err() {
-            self.report(&Error::Panicked);
-        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::machine::Connection;
 use super::shared::Service;
+use super::state::Connection;
 use crate::net::{ConnectionId, Flow, Io, Now, Output, Post, Protocol, millis, unix_ms};
 
 /// A [`Server`](crate::Server) whose clients are vectors of bytes and whose time passes when it is told to.

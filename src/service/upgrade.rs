@@ -1,30 +1,25 @@
-//! WebSockets of the server: the opening handshake, and the way from a frame to a handler or a channel.
+//! The opening handshake of a WebSocket (RFC 6455 4.2): with a handler's route, or with a channel.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::machine::{Connection, State};
 use super::request::Request;
 use super::router::Endpoint;
 use super::shared::Service;
+use super::socket::FAILED;
+use super::state::{Audience, Connection, OpenSocket, State};
 use super::ways::{channel_refusal, start_of};
-use super::websocket::{Audience, OpenSocket, WebSocketRoute};
-use crate::channel::{Data, Encoding};
+use super::websocket::WebSocketRoute;
+use crate::channel::Encoding;
 use crate::error::Error;
 use crate::http::{FieldName, FieldValue, Status};
 use crate::net::Io;
 use crate::response::{Response, refusal};
 use crate::session::compression::Compression;
+use crate::ws::CloseCode;
 use crate::ws::handshake::{HandshakeError, Upgrade};
-use crate::ws::{CloseCode, Message};
 
 /// The subprotocol whose frames are the bare data.
 const RAW: &str = "raw";
-
-/// What a peer is told when a handler panics.
-const FAILED: &str = "the server failed to answer";
-
-/// What a peer is told whose message was not published.
-const BEHIND: &str = "the server is too far behind with what was published";
 
 /// What the answer to a handshake says that is agreed on.
 struct Agreed<'a> {
@@ -69,7 +64,7 @@ impl Service {
             extensions: extensions.as_deref(),
         };
         self.switch(connection, socket, &upgrade, &agreed, cursor.as_deref(), io)?;
-        if let State::Socket(socket) = &mut connection.state {
+        if let State::Socket(socket) = connection.state() {
             self.tell_socket_gap(socket, io);
         }
         Ok(None)
@@ -153,7 +148,7 @@ impl Service {
         let date = self.dates.at(io.now.unix_ms / 1000);
         let written = upgrade.write_response_with(io.out.buffer(), agreed.protocol, date, &fields);
         // The state takes the socket even if the answer failed, so that its reader is detached in the end.
-        connection.state = State::Socket(socket);
+        connection.upgrade(socket);
         written.map_err(handshake_refusal)?;
         io.read_in_pieces(agreed.extensions.is_some());
         io.set_deadline(self.limits.ping_interval);
@@ -168,7 +163,8 @@ impl Service {
         request: &Request<'_>,
         io: &mut Io<'_>,
     ) {
-        let State::Socket(open) = &mut connection.state else {
+        let peer = connection.peer;
+        let State::Socket(open) = connection.state() else {
             return;
         };
         let Some(WebSocketRoute {
@@ -179,96 +175,12 @@ impl Service {
             return;
         };
         let session = &mut open.session;
-        let mut socket = session
-            .link
-            .socket(connection.peer, protocol, &self.mailbox, io);
+        let mut socket = session.link.socket(peer, protocol, &self.mailbox, io);
         let called = catch_unwind(AssertUnwindSafe(|| on_open(&mut socket, request)));
         session.await_close(&self.limits.patience(), io);
         if called.is_err() {
             session.link.fail(CloseCode::INTERNAL_ERROR, FAILED, io);
             self.report(&Error::Panicked);
-        }
-    }
-
-    /// Hands what arrived on a WebSocket to its handler or its channel.
-    pub(super) fn receive_frames(
-        &mut self,
-        connection: &mut Connection,
-        input: &mut [u8],
-        io: &mut Io<'_>,
-    ) {
-        let State::Socket(open) = &mut connection.state else {
-            return;
-        };
-        let OpenSocket { session, audience } = open;
-        let (limits, patience) = (self.limits.message_limits(), self.limits.patience());
-        let mut panicked = false;
-        session.receive(
-            input,
-            &limits,
-            &patience,
-            io,
-            |link, message, io| match audience {
-                Audience::Channel { reader, .. } => {
-                    let data = match message {
-                        Message::Text(text) => Data::Text(text.into()),
-                        Message::Binary(bytes) => Data::Binary(bytes.into()),
-                    };
-                    // The reader's channel exists, and there is no event name to refuse: only room may lack.
-                    if self
-                        .hub
-                        .publish_beside(reader, data, io.now.unix_ms)
-                        .is_err()
-                    {
-                        link.fail(CloseCode::TRY_AGAIN_LATER, BEHIND, io);
-                    }
-                }
-                Audience::Route { index, protocol } => {
-                    let Some(route) = self.router.socket_mut(*index) else {
-                        return;
-                    };
-                    let protocol = protocol
-                        .and_then(|chosen| route.protocols.get(chosen))
-                        .map(|name| &**name);
-                    let mut socket = link.socket(connection.peer, protocol, &self.mailbox, io);
-                    let on_message = &mut route.on_message;
-                    if catch_unwind(AssertUnwindSafe(|| on_message(&mut socket, message))).is_err()
-                    {
-                        panicked = true;
-                        link.fail(CloseCode::INTERNAL_ERROR, FAILED, io);
-                    }
-                }
-            },
-        );
-        if panicked {
-            self.report(&Error::Panicked);
-        }
-    }
-
-    /// Goes on with a WebSocket that takes output again, unless it has become too slow for that.
-    pub(super) fn go_on_reading(&self, open: &mut OpenSocket, io: &mut Io<'_>) {
-        match &open.audience {
-            Audience::Channel { reader, .. } if self.gives_up(reader) => {
-                let why = "too slow: messages that were not read are no longer retained";
-                open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
-            }
-            _ => self.tell_socket_gap(open, io),
-        }
-    }
-
-    /// Tells a WebSocket's reader that messages are missing, if they are. Bare data has no way to say it, so that a
-    /// `raw` one ends.
-    pub(super) fn tell_socket_gap(&self, open: &mut OpenSocket, io: &mut Io<'_>) {
-        if open.session.is_closed() {
-            return;
-        }
-        match &mut open.audience {
-            Audience::Channel { reader, raw: false } => self.tell_gap(reader, io),
-            Audience::Channel { reader, raw: true } if self.hub.misses(reader) => {
-                let why = "messages are missing: they are no longer retained";
-                open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
-            }
-            _ => {}
         }
     }
 }

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use super::cors;
 use super::form::{Form, NO_STORE};
-use super::machine::{Connection, State};
 use super::request::Request;
 use super::router::asks_for_socket;
 use super::shared::Service;
+use super::state::{Connection, State, Waiting};
 use crate::channel::{self, Batch, Data, Encoding, Id, Reader, Start};
 use crate::http::{FieldValue, Status};
 use crate::limits::SlowReader;
@@ -117,18 +117,18 @@ impl Service {
             .attach(name, Encoding::Json, start, io.id.to_u64())
             .map_err(channel_refusal)?;
         let origin = cors::reader(&self.origins, request.head());
-        connection.state = State::Waiting {
+        connection.wait(Waiting {
             reader,
             form,
             origin,
-        };
+        });
         io.set_deadline(wait);
         Ok(None)
     }
 
     /// Answers a long poll if there is something for it.
     pub(super) fn answer_waiting(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        let State::Waiting { reader, .. } = &connection.state else {
+        let State::Waiting(Waiting { reader, .. }) = connection.peek() else {
             return;
         };
         let mut body = Vec::new();
@@ -152,22 +152,21 @@ impl Service {
         response: impl FnOnce(Id) -> Response,
         io: &mut Io<'_>,
     ) {
-        match std::mem::replace(&mut connection.state, State::Head) {
-            State::Waiting {
-                reader,
-                form,
-                origin,
-            } => {
-                let cursor = self.hub.cursor(&reader);
-                self.hub.detach(reader);
-                // A reader's channel lives as long as the reader, so there is a cursor.
-                let mut response = response(cursor.unwrap_or(Id { ms: 0, seq: 0 }));
-                response.fields.extend(cors::fields(origin.as_deref()));
-                self.respond(io, form, &response);
-                self.process_rest(connection, io);
-            }
-            other => connection.state = other,
-        }
+        let Some(waiting) = connection.end_wait() else {
+            return;
+        };
+        let Waiting {
+            reader,
+            form,
+            origin,
+        } = waiting;
+        let cursor = self.hub.cursor(&reader);
+        self.hub.detach(reader);
+        // A reader's channel lives as long as the reader, so there is a cursor.
+        let mut response = response(cursor.unwrap_or(Id { ms: 0, seq: 0 }));
+        response.fields.extend(cors::fields(origin.as_deref()));
+        self.respond(io, form, &response);
+        self.process_rest(connection, io);
     }
 
     fn open_events(
@@ -206,7 +205,7 @@ impl Service {
         self.write_preamble(&reader, start, &mut first);
         form.piece(io.out.buffer(), &first);
         self.tell_gap(&mut reader, io);
-        connection.state = State::Events { reader, form };
+        connection.follow(reader, form);
         io.set_deadline(self.limits.heartbeat);
         Ok(None)
     }

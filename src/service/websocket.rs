@@ -1,10 +1,8 @@
 //! A WebSocket endpoint: whom the server calls about the sockets of a path.
 
 use super::request::Request;
-use crate::channel::Reader;
 use crate::net::ConnectionId;
-use crate::session::compression::Compression;
-use crate::session::{Session, Socket};
+use crate::session::Socket;
 use crate::ws::{CloseCode, Message};
 
 pub(super) type OnMessage = Box<dyn FnMut(&mut Socket<'_>, Message<'_>) + Send>;
@@ -60,33 +58,5 @@ impl WebSocketRoute {
     pub fn protocols(&mut self, names: &[&str]) -> &mut Self {
         self.protocols = names.iter().map(|&name| name.into()).collect();
         self
-    }
-}
-
-/// Whom a session's messages are for.
-#[derive(Debug)]
-pub(super) enum Audience {
-    /// The handler of this route, and which of its subprotocols was chosen.
-    Route {
-        index: usize,
-        protocol: Option<usize>,
-    },
-    /// A channel: what arrives is published, what is published is sent.
-    Channel { reader: Reader, raw: bool },
-}
-
-/// A WebSocket of the server.
-#[derive(Debug)]
-pub(super) struct OpenSocket {
-    pub(super) session: Session,
-    pub(super) audience: Audience,
-}
-
-impl OpenSocket {
-    pub(super) fn new(audience: Audience, compression: Option<Compression>) -> OpenSocket {
-        OpenSocket {
-            session: Session::server().compressed(compression),
-            audience,
-        }
     }
 }
