@@ -116,6 +116,31 @@ impl Output {
         output
     }
 
+    /// The same with all dates alike and ids counted from `birth` on, as from a server that began at another moment.
+    ///
+    /// Only what has been read is changed: in the bytes themselves a peer may have had anything echoed that looks like a
+    /// date, and what comes behind it is the next frame.
+    pub fn without_time(mut self, birth: u64) -> Output {
+        for answer in &mut self.answers {
+            for (name, value) in &mut answer.fields {
+                match &**name {
+                    "Date" => value.clear(),
+                    "Last-Event-ID" => *value = text_from(value, birth),
+                    _ => {}
+                }
+            }
+            count_from(&mut answer.body, birth);
+        }
+        for message in &mut self.data {
+            match message {
+                Seen::Text(text) => *text = text_from(text, birth),
+                Seen::Binary(bytes) => count_from(bytes, birth),
+                Seen::Ping(_) | Seen::Pong(_) | Seen::Close(_) => {}
+            }
+        }
+        self
+    }
+
     fn read_frames(&mut self, bytes: &[u8], extensions: Option<&str>) {
         let mut at = 0;
         while at < bytes.len() {
@@ -160,6 +185,37 @@ impl Output {
             .map(|got| got.id);
         check_order(ids);
     }
+}
+
+/// Counts the ids in it from `birth` on.
+fn count_from(bytes: &mut [u8], birth: u64) {
+    const DIGITS: usize = 13;
+    const FIRST: u64 = 5_000_000_000_000;
+    for at in 0..bytes.len() {
+        let Some(digits) = bytes
+            .get(at..at + DIGITS + 1)
+            .and_then(|id| id.strip_suffix(b"-"))
+        else {
+            continue;
+        };
+        let number = std::str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| digits.parse::<u64>().ok());
+        let Some(number) = number else { continue };
+        // Ids from before are the one that the hub was born with.
+        let counted = match number.checked_sub(birth) {
+            Some(age @ 0..1_000_000) => FIRST + age,
+            None if number + 60_000 > birth => FIRST - 1,
+            _ => continue,
+        };
+        bytes[at..at + DIGITS].copy_from_slice(counted.to_string().as_bytes());
+    }
+}
+
+fn text_from(text: &str, birth: u64) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    count_from(&mut bytes, birth);
+    String::from_utf8(bytes).expect("digits take the place of digits")
 }
 
 fn check_order(ids: impl Iterator<Item = Option<Id>>) {

@@ -438,42 +438,11 @@ fn serve(bytes: &[u8], setting: u8, pieces: &[Range<usize>]) -> (Output, bool, O
     }
     world.look();
     let client = world.clients[0].take().expect("it has connected");
-    let received = without_time(client.received, birth);
-    let output = Output::read(&client.sent, &received, &world.limits);
+    // Two servers begin at two moments.
+    let output = Output::read(&client.sent, &client.received, &world.limits).without_time(birth);
     let (open, deadline) = (
         world.server.is_open(client.id),
         world.server.deadline(client.id),
     );
     (output, open, deadline)
-}
-
-/// The same with all dates alike and ids counted from `birth` on: two servers begin at two moments.
-fn without_time(mut bytes: Vec<u8>, birth: u64) -> Vec<u8> {
-    const DIGITS: usize = 13;
-    const FIRST: u64 = 5_000_000_000_000;
-    const DATE: &[u8] = b"\r\nDate: ";
-    for at in 0..bytes.len() {
-        if bytes[at..].starts_with(DATE) {
-            let date = bytes[at + DATE.len()..].iter_mut().take(29);
-            date.for_each(|byte| *byte = b'-');
-        }
-        let Some(digits) = bytes
-            .get(at..at + DIGITS + 1)
-            .and_then(|id| id.strip_suffix(b"-"))
-        else {
-            continue;
-        };
-        let number = std::str::from_utf8(digits)
-            .ok()
-            .and_then(|digits| digits.parse::<u64>().ok());
-        let Some(number) = number else { continue };
-        // Ids from before are the one that the hub was born with.
-        let counted = match number.checked_sub(birth) {
-            Some(age @ 0..1_000_000) => FIRST + age,
-            None if number + 60_000 > birth => FIRST - 1,
-            _ => continue,
-        };
-        bytes[at..at + DIGITS].copy_from_slice(counted.to_string().as_bytes());
-    }
-    bytes
 }
