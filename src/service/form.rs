@@ -38,15 +38,18 @@ impl Form {
     /// For a request that could not be read, or not to its end. That it is HEAD shows all the same, behind a few empty
     /// lines (RFC 9112 2.2).
     pub(super) fn unread(bytes: &[u8]) -> Form {
-        let mut request = bytes;
-        for _ in 0..http::MAX_EMPTY_LINES {
-            request = request.strip_prefix(b"\r\n").unwrap_or(request);
-        }
         Form {
             keep_alive: false,
             http10: false,
-            head_only: request.starts_with(b"HEAD "),
+            head_only: begun(bytes).starts_with(HEAD),
         }
+    }
+
+    /// Whether so little of a request has come that it may be HEAD or not. An answer to it has no body and says so, which
+    /// is right for both.
+    pub(super) fn may_become_head(bytes: &[u8]) -> bool {
+        let begun = begun(bytes);
+        begun != HEAD && HEAD.starts_with(begun)
     }
 
     /// For an answer behind which the connection ends.
@@ -138,6 +141,16 @@ impl Form {
             http::write_last_chunk(out);
         }
     }
+}
+
+/// How HEAD begins.
+const HEAD: &[u8] = b"HEAD ";
+
+/// The request that begins behind a few empty lines.
+fn begun(bytes: &[u8]) -> &[u8] {
+    (0..http::MAX_EMPTY_LINES).fold(bytes, |request, _| {
+        request.strip_prefix(b"\r\n").unwrap_or(request)
+    })
 }
 
 fn write_fields<'o>(mut head: HeadWriter<'o>, fields: &[OwnedField]) -> HeadWriter<'o> {

@@ -89,7 +89,10 @@ impl Protocol for Service {
                 None => io.close(),
                 Some(rest) => {
                     let form = Form::unread(&rest.bytes);
-                    let late = refusal(Status::REQUEST_TIMEOUT, "the head did not come in time");
+                    let late = match Form::may_become_head(&rest.bytes) {
+                        true => Response::empty().status(Status::REQUEST_TIMEOUT.code()),
+                        false => refusal(Status::REQUEST_TIMEOUT, "the head did not come in time"),
+                    };
                     self.reject(connection, io, form, &late);
                 }
             },

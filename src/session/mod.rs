@@ -16,9 +16,10 @@ use compression::{Compression, Inflating};
 pub use sender::Sender;
 
 use crate::command::Mailbox;
+use crate::limits::HIGH_WATER;
 use crate::net::{ConnectionId, Io, Output};
 use crate::random::Random;
-use crate::ws::{self, Close, CloseCode, Event, Fragmenter, Message, Role};
+use crate::ws::{self, Close, CloseCode, Event, Fragmenter, MAX_CONTROL_PAYLOAD, Message, Role};
 
 /// One open WebSocket, as its handler sees it while it is called.
 #[derive(Debug)]
@@ -246,14 +247,38 @@ pub(crate) struct Closed {
 
 /// The payload of a pong that waits. Seldom there, and so behind a pointer of one word.
 #[derive(Debug)]
-struct Pong(Box<[u8]>);
+struct Pong {
+    length: u8,
+    bytes: [u8; MAX_CONTROL_PAYLOAD],
+}
+
+impl Pong {
+    /// Lets a pong with this payload wait in `place`, instead of the one that does.
+    fn put_off(place: &mut Option<Box<Pong>>, payload: &[u8]) {
+        let pong = place.get_or_insert_with(|| {
+            Box::new(Pong {
+                length: 0,
+                bytes: [0; MAX_CONTROL_PAYLOAD],
+            })
+        });
+        // The codec gives no ping longer than a pong may be.
+        let length = payload.len().min(MAX_CONTROL_PAYLOAD);
+        pong.bytes[..length].copy_from_slice(&payload[..length]);
+        pong.length = length as u8;
+    }
+
+    fn payload(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
 
 /// A WebSocket after its handshake.
 #[derive(Debug)]
 pub(crate) struct Session {
     decoder: ws::Decoder,
     pub(crate) link: Link,
-    /// The newest ping that is not answered because the peer does not read (RFC 6455 5.5.3: the newest is enough).
+    /// The newest ping that is not answered yet because the peer does not read, or because enough for one peer was
+    /// answered since the last bytes came (RFC 6455 5.5.3: the newest is enough).
     pong: Option<Box<Pong>>,
     /// What the peer's close frame said, once it has come.
     pub(crate) closed: Option<Box<Closed>>,
@@ -386,8 +411,10 @@ impl Session {
                     deliver(link, message, io);
                     io.out.take_offered(|| decoder.take_message());
                 }
-                Some(Event::Ping(payload)) if io.backlog == 0 => link.pong(io.out, payload),
-                Some(Event::Ping(payload)) => *pong = Some(Box::new(Pong(payload.into()))),
+                Some(Event::Ping(payload)) if io.backlog == 0 && io.out.len() < HIGH_WATER => {
+                    link.pong(io.out, payload);
+                }
+                Some(Event::Ping(payload)) => Pong::put_off(pong, payload),
                 Some(Event::Message(_) | Event::Pong(_)) => {}
                 Some(Event::Close(close)) => {
                     *yielded = !link.closed;
@@ -410,14 +437,21 @@ impl Session {
                 return;
             }
         }
+        if io.backlog == 0 {
+            self.give_pong(io);
+        }
         self.await_close(patience, io);
     }
 
     /// The peer takes output again: the pong that waited goes out.
     pub(crate) fn resume(&mut self, io: &mut Io<'_>) {
+        self.give_pong(io);
+        self.end_if_keyless(io);
+    }
+
+    fn give_pong(&mut self, io: &mut Io<'_>) {
         if let Some(pong) = self.pong.take() {
-            self.link.pong(io.out, &pong.0);
-            self.end_if_keyless(io);
+            self.link.pong(io.out, pong.payload());
         }
     }
 

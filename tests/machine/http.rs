@@ -143,6 +143,23 @@ fn head_gets_no_body_either_where_its_head_is_refused() {
 }
 
 #[test]
+fn what_may_still_become_head_gets_no_body_and_no_announcement_of_one() {
+    for asked in ["H", "\r\nHE", "HEA", "HEAD"] {
+        let mut server = hub();
+        let client = server.connect();
+        server.send(client, asked.as_bytes());
+        server.wait(seconds(11));
+        let bytes = server.take(client);
+        // It reads the same whatever the client meant.
+        for head_only in [true, false] {
+            let (head, rest) = answer(&bytes, head_only);
+            assert_eq!((head.status, rest), (408, &b""[..]), "{asked}");
+            assert_eq!(head.field("Content-Length").as_deref(), Some("0"));
+        }
+    }
+}
+
+#[test]
 fn head_gets_no_body_either_where_its_own_body_is_refused() {
     for (fields, status) in [
         ("Content-Length: x\r\n", 400),

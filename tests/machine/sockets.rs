@@ -260,6 +260,24 @@ fn who_pings_and_does_not_read_gets_at_most_one_pong_the_newest() {
 }
 
 #[test]
+fn pings_that_come_in_one_piece_have_no_more_pongs_than_may_wait_and_the_newest() {
+    let mut server = hub();
+    let client = open(&mut server, "/echo");
+    let pings = |count| (0..count).flat_map(|n| frame(PING, format!("{n:0125}")));
+    // As much as one read may bring.
+    let flood: Vec<u8> = pings(8_000).collect();
+    let pongs = converse(&mut server, client, &flood);
+    assert!(pongs.len() < 1_000, "{} pongs", pongs.len());
+    assert_eq!(
+        pongs.last(),
+        Some(&(PONG, format!("{:0125}", 7_999).into()))
+    );
+    // Few are answered one by one.
+    let few: Vec<u8> = pings(100).collect();
+    assert_eq!(converse(&mut server, client, &few).len(), 100);
+}
+
+#[test]
 fn who_does_not_read_is_not_pinged_on_top_of_it() {
     let mut server = hub();
     let client = open(&mut server, "/echo");
