@@ -108,6 +108,7 @@ mod publisher;
 mod random;
 #[cfg(feature = "server")]
 mod response;
+mod scan;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "server")]
@@ -141,10 +142,10 @@ pub use server::{Cores, Server};
 pub use service::{Access, EventStream, Later, Reply, Request, Simulation, Stream, WebSocketRoute};
 #[cfg(any(feature = "server", feature = "client"))]
 pub use session::{Sender, Socket};
-#[cfg(feature = "net")]
-pub use ws::Message;
 #[cfg(all(feature = "net", feature = "deflate"))]
 pub use ws::deflate::Settings as Deflate;
+#[cfg(feature = "net")]
+pub use ws::{Message, OwnedMessage};
 
 /// The README's program compiles.
 #[cfg(all(doctest, feature = "server", feature = "client"))]

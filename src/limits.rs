@@ -91,7 +91,7 @@ pub enum SlowReader {
 /// | `keep_alive` | 75 s | the connection closes |
 /// | `wait` | 60 s | 204 at this time |
 /// | `message`, `frame` | 16 MiB | close code 1009 |
-/// | `pieces` | 131,072 | close code 1008 |
+/// | `fragments` | 131,072 | close code 1008 |
 /// | `ping_interval` | 30 s | dropped after two without a byte |
 /// | `close_timeout` | 5 s | dropped |
 /// | `high_water` | 64 KiB | not read from until it reads |
@@ -137,8 +137,8 @@ pub struct Limits {
     pub message: usize,
     /// Bytes of a WebSocket frame ([`ws::MAX_FRAME`]).
     pub frame: usize,
-    /// Frames of one WebSocket message ([`ws::MAX_PIECES`]).
-    pub pieces: u32,
+    /// Fragments of one WebSocket message ([`ws::MAX_FRAGMENTS`]).
+    pub fragments: u32,
     /// See [`PING_INTERVAL`].
     pub ping_interval: Duration,
     /// See [`CLOSE_TIMEOUT`].
@@ -177,7 +177,7 @@ impl Default for Limits {
             wait: MAX_WAIT,
             message: ws::MAX_MESSAGE,
             frame: ws::MAX_FRAME,
-            pieces: ws::MAX_PIECES,
+            fragments: ws::MAX_FRAGMENTS,
             ping_interval: PING_INTERVAL,
             close_timeout: CLOSE_TIMEOUT,
             heartbeat: HEARTBEAT,
@@ -234,7 +234,7 @@ impl Limits {
         ws::Limits {
             message: self.message,
             frame: self.frame,
-            pieces: self.pieces,
+            fragments: self.fragments,
         }
     }
 }

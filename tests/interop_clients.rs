@@ -139,9 +139,9 @@ mod messages {
         let (tell, came) = channel();
         let mut client = Client::new().unwrap();
         let connect = Connect::to(&url).on_open(|socket| {
-            socket.send_part("one ", false);
-            socket.send_part("", false);
-            socket.send_part("two", true);
+            socket.send_fragment("one ", false);
+            socket.send_fragment("", false);
+            socket.send_fragment("two", true);
         });
         client
             .connect(connect, move |socket, message| {

@@ -256,11 +256,12 @@ fn hostile() -> impl Strategy<Value = (Role, Vec<u8>)> {
 
 /// Limits as small as what is sent, so that each of them is met.
 fn limits() -> impl Strategy<Value = Limits> {
-    let small = (0..300usize, 0..300usize, 0..5u32).prop_map(|(message, frame, pieces)| Limits {
-        message,
-        frame,
-        pieces,
-    });
+    let small =
+        (0..300usize, 0..300usize, 0..5u32).prop_map(|(message, frame, fragments)| Limits {
+            message,
+            frame,
+            fragments,
+        });
     prop_oneof![Just(Limits::default()), small]
 }
 

@@ -83,7 +83,7 @@ fn limits(setting: u8) -> Limits {
         limits.body = 512;
         limits.message = 512;
         limits.frame = 256;
-        limits.pieces = 8;
+        limits.fragments = 8;
     }
     if setting & 4 != 0 {
         limits.high_water = 256;
@@ -352,13 +352,13 @@ fn add_routes(server: &mut Server, owed: &Arc<Mutex<Owed>>, steps: bool) {
         Message::Text("close") => {
             socket.close(barewire::ws::CloseCode::NORMAL, "as you like");
             socket.send("nothing follows a close");
-            socket.send_part("nor this", false);
+            socket.send_fragment("nor this", false);
         }
         Message::Text("parts") => {
-            socket.send_part("pa", false);
-            socket.send_part("rts", true);
+            socket.send_fragment("pa", false);
+            socket.send_fragment("rts", true);
         }
-        Message::Text("begin") => socket.send_part("begun", false),
+        Message::Text("begin") => socket.send_fragment("begun", false),
         // When it arrives depends on the cut.
         Message::Text("later") if steps => {
             let _ = socket.sender().send("later");

@@ -46,7 +46,7 @@ pub fn check(input: &[u8]) {
         3 => Limits {
             message: usize::from(setting >> 3) * 8,
             frame: usize::from(setting >> 4) * 8,
-            pieces: u32::from(setting >> 5),
+            fragments: u32::from(setting >> 5),
         },
         _ => Limits::default(),
     };

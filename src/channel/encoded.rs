@@ -184,11 +184,7 @@ impl Encoder {
         }
         #[cfg(not(feature = "deflate"))]
         let _ = deflated;
-        let opcode = match kind {
-            ws::Kind::Text => ws::Opcode::Text,
-            ws::Kind::Binary => ws::Opcode::Binary,
-        };
-        let header = ws::Header::new(opcode, payload.len() as u64);
+        let header = ws::Header::new(kind.into(), payload.len() as u64);
         out.extend_from_slice(header.encode().as_slice());
         out.extend_from_slice(payload);
     }

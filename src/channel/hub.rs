@@ -3,15 +3,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use super::channel::Channel;
 #[cfg(feature = "deflate")]
 use super::encoded::Deflating;
 use super::encoded::{Encoder, Encoding};
-use super::entry::Channel;
 use super::error::Error;
 use super::id::Id;
 use super::log::{Data, Position, Record, Retention, Start};
 use super::reader::{BATCH_BYTES, BATCH_MESSAGES, Reader};
-use super::replica::Siblings;
+use super::siblings::Siblings;
 use crate::slab::Slab;
 use crate::sse;
 #[cfg(feature = "deflate")]

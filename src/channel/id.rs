@@ -3,6 +3,8 @@
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
+use crate::scan::decimal;
+
 /// The id of a message, and so a cursor: "everything up to here has been read".
 ///
 /// The first part is the wall-clock time of the publish in milliseconds since 1970; the second counts messages
@@ -78,19 +80,12 @@ impl FromStr for Id {
 
     fn from_str(text: &str) -> Result<Id, InvalidId> {
         let (ms, seq) = text.split_once('-').ok_or(InvalidId)?;
+        let number = |digits: &str| decimal(digits.as_bytes()).ok_or(InvalidId);
         Ok(Id {
-            ms: decimal(ms)?,
-            seq: decimal(seq)?,
+            ms: number(ms)?,
+            seq: number(seq)?,
         })
     }
-}
-
-/// Digits only: `str::parse` would take a plus sign.
-fn decimal(text: &str) -> Result<u64, InvalidId> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(InvalidId);
-    }
-    text.parse().map_err(|_| InvalidId)
 }
 
 /// An id in text form, on the stack.

@@ -10,10 +10,10 @@
 //! | `log` | what is retained, and where a cursor stands |
 //! | `encoded` | the log in the encodings of its readers, each message encoded once |
 //! | `reader` | a cursor, and what it may be given |
-//! | `entry` | one channel: its log, in the encodings of its readers |
+//! | `channel` | one channel: its log, in the encodings of its readers |
 //! | `hub` | all channels of a server, under limits |
 //! | `read` | what a reader or a poll gets from a hub |
-//! | `replica` | the same channels in several hubs |
+//! | `replica`, `siblings` | the same channels in several hubs |
 //!
 //! Nothing here does I/O or knows a clock: the time of a publish is an argument, and readers are woken by name
 //! ([`Hub::take_woken`]).
@@ -32,8 +32,10 @@
 //! # Ok::<(), barewire::channel::Error>(())
 //! ```
 
+// It is about one of them, and there is no better word.
+#[allow(clippy::module_inception)]
+mod channel;
 mod encoded;
-mod entry;
 mod error;
 mod hub;
 mod id;
@@ -43,6 +45,7 @@ mod reader;
 // Without the loop there is nobody to carry entries.
 #[cfg_attr(not(feature = "server"), allow(dead_code))]
 mod replica;
+mod siblings;
 
 pub use encoded::Encoding;
 pub use error::Error;

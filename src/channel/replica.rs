@@ -23,11 +23,11 @@
 use std::sync::Arc;
 
 use super::Id;
-use super::entry::Channel;
 use super::error::Error;
 use super::hub::{Hub, Limits, check_event, check_name};
 use super::log::{Data, Record};
 use super::reader::Reader;
+use super::siblings::Siblings;
 
 /// What happens to the channels of all replicas.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,33 +62,11 @@ impl Entry {
     }
 }
 
-/// A replica's place among the others, and what it has to tell them.
-#[derive(Debug)]
-pub(super) struct Siblings {
-    place: usize,
-    count: usize,
-    /// Channels that this replica has no use for, and their newest messages. To be told.
-    unused: Vec<(Box<str>, Id)>,
-}
-
-impl Siblings {
-    /// This replica has no use for the channel.
-    pub(super) fn propose(&mut self, channel: &Channel) {
-        if !channel.unused_by.contains(&self.place) {
-            self.unused.push((channel.name.clone(), channel.log.last()));
-        }
-    }
-}
-
 impl Hub {
     /// The replica number `place` of `count`, which all have to begin with the same time.
     pub(crate) fn replica(limits: Limits, unix_ms: u64, place: usize, count: usize) -> Hub {
         let mut hub = Hub::new(limits, unix_ms);
-        hub.siblings = Some(Box::new(Siblings {
-            place,
-            count,
-            unused: Vec::new(),
-        }));
+        hub.siblings = Some(Box::new(Siblings::new(place, count)));
         hub
     }
 

@@ -14,7 +14,7 @@ use super::websocket::{Connect, Over};
 use super::{ClientId, Event};
 use crate::limits::HIGH_WATER;
 use crate::session::Sender;
-use crate::ws::{CloseCode, Message};
+use crate::ws::{CloseCode, Message, OwnedMessage};
 
 /// Follows a channel: every event from the oldest that is retained on, in order, whichever way the server lets
 /// through, for ever. A server that is not there, or not yet, is waited for: [`Subscription::next_update`] tells. See
@@ -134,60 +134,9 @@ impl Iterator for Subscription {
     }
 }
 
-/// A message that has come, owned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Incoming {
-    /// Text.
-    Text(String),
-    /// Bytes.
-    Binary(Vec<u8>),
-}
-
-impl Incoming {
-    /// The bytes of either kind.
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Incoming::Text(text) => text.as_bytes(),
-            Incoming::Binary(bytes) => bytes,
-        }
-    }
-
-    /// The text, if it is text.
-    pub fn as_text(&self) -> Option<&str> {
-        match self {
-            Incoming::Text(text) => Some(text),
-            Incoming::Binary(_) => None,
-        }
-    }
-}
-
-impl AsRef<[u8]> for Incoming {
-    fn as_ref(&self) -> &[u8] {
-        self.as_bytes()
-    }
-}
-
-impl From<Message<'_>> for Incoming {
-    fn from(message: Message<'_>) -> Incoming {
-        match message {
-            Message::Text(text) => Incoming::Text(text.to_owned()),
-            Message::Binary(bytes) => Incoming::Binary(bytes.to_owned()),
-        }
-    }
-}
-
-impl<'m> From<&'m Incoming> for Message<'m> {
-    fn from(incoming: &'m Incoming) -> Message<'m> {
-        match incoming {
-            Incoming::Text(text) => Message::Text(text),
-            Incoming::Binary(bytes) => Message::Binary(bytes),
-        }
-    }
-}
-
 enum Happening {
     Opened(Sender, Option<String>),
-    Message(Incoming),
+    Message(OwnedMessage),
     Over(Over),
 }
 
@@ -265,10 +214,10 @@ impl std::fmt::Debug for Happening {
 }
 
 impl Iterator for WebSocket {
-    type Item = Result<Incoming, Error>;
+    type Item = Result<OwnedMessage, Error>;
 
     /// As [`WebSocket::receive`]; after an error nothing more comes.
-    fn next(&mut self) -> Option<Result<Incoming, Error>> {
+    fn next(&mut self) -> Option<Result<OwnedMessage, Error>> {
         let was_over = self.is_over() && lock(&self.happenings).is_empty();
         let next = self.receive().transpose();
         next.filter(|next| next.is_ok() || !was_over)
@@ -333,7 +282,7 @@ impl WebSocket {
     ///
     /// # Errors
     /// The connection ended without a closing handshake, and is not tried again.
-    pub fn receive(&mut self) -> Result<Option<Incoming>, Error> {
+    pub fn receive(&mut self) -> Result<Option<OwnedMessage>, Error> {
         self.receive_until(None)
     }
 
@@ -342,11 +291,11 @@ impl WebSocket {
     ///
     /// # Errors
     /// As [`WebSocket::receive`].
-    pub fn receive_within(&mut self, time: Duration) -> Result<Option<Incoming>, Error> {
+    pub fn receive_within(&mut self, time: Duration) -> Result<Option<OwnedMessage>, Error> {
         self.receive_until(Instant::now().checked_add(time))
     }
 
-    fn receive_until(&mut self, deadline: Option<Instant>) -> Result<Option<Incoming>, Error> {
+    fn receive_until(&mut self, deadline: Option<Instant>) -> Result<Option<OwnedMessage>, Error> {
         loop {
             let happening = lock(&self.happenings).pop_front();
             match happening {

@@ -17,7 +17,7 @@ mod websocket;
 mod tests;
 
 pub use backoff::Backoff;
-pub use blocking::{Incoming, Subscription, WebSocket, subscribe};
+pub use blocking::{Subscription, WebSocket, subscribe};
 pub use browser::{JAVASCRIPT, TYPESCRIPT};
 pub(crate) use clients::{Clients, Dialed};
 pub use error::Error;

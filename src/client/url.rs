@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::error::Error;
 use crate::http::{Target, is_host};
+use crate::scan;
 
 /// An absolute URL, taken apart: whom to connect to and what to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +90,7 @@ impl Url {
             split_port(authority).ok_or_else(|| wrong("has no valid host and port"))?;
         let port = match port {
             "" => scheme.port(),
-            port => decimal(port).ok_or_else(|| wrong("has no valid port"))?,
+            port => scan::port(port).ok_or_else(|| wrong("has no valid port"))?,
         };
         let target = if target.starts_with('/') {
             target.to_owned()
@@ -212,12 +213,6 @@ fn split_port(authority: &str) -> Option<(&str, &str)> {
         Some((host, port)) => Some((host, port)),
         None => Some((authority, "")),
     }
-}
-
-fn decimal(port: &str) -> Option<u16> {
-    port.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| port.parse().ok())?
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@
 //! beside the lines, one bit per kind of name, answers nearly all of those without
 //! a walk.
 
-use super::{Error, position, trim_ows};
+use super::{Error, trim_ows};
+use crate::scan::position;
 
 /// The fields of a head, in the order of the wire. A view: copying it copies no field.
 #[derive(Clone, Copy, Default)]

@@ -15,7 +15,8 @@
 //! that order: they are byte positions like any other, and hold for a head that
 //! arrives whole as for one that trickles.
 
-use super::{Error, HeadLimits, MAX_EMPTY_LINES, position};
+use super::{Error, HeadLimits, MAX_EMPTY_LINES};
+use crate::scan::position;
 
 /// How much longer than its target a request line may be before the target must be
 /// what is too long: a method, two spaces, the version and CRLF.

@@ -21,7 +21,8 @@
 use std::mem::MaybeUninit;
 
 use super::uri::is_host;
-use super::{Error, Fields, Form, Target, position};
+use super::{Error, Fields, Form, Target};
+use crate::scan::position;
 
 /// Bytes in a head, its empty line included.
 pub const MAX_HEAD: usize = 16 * 1024;

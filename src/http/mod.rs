@@ -31,15 +31,16 @@
 //! The same code serves both roles; it knows no connection, no route and no
 //! deadline. Those are the server's and the client's.
 
-pub mod body;
-pub mod cookie;
+mod body;
+mod cookie;
 mod date;
-pub mod error;
-pub mod fields;
-pub mod finder;
-pub mod head;
-pub mod response;
-pub mod uri;
+mod error;
+mod fields;
+mod finder;
+mod head;
+mod status;
+mod uri;
+mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -57,9 +58,10 @@ pub use head::{
     HeadLimits, MAX_EMPTY_LINES, MAX_FIELDS, MAX_HEAD, MAX_TARGET, RequestHead, ResponseHead,
     Version,
 };
-pub use response::{FieldName, FieldValue, HeadWriter, Status};
+pub use status::Status;
 pub(crate) use uri::is_host;
 pub use uri::{Form, QueryPairs, Target, percent_decode, query_pairs, query_value};
+pub use writer::{FieldName, FieldValue, HeadWriter};
 
 /// Whether `byte` may stand in a token: a method, a field name, a list member
 /// (RFC 9110 5.6.2, `tchar`).
@@ -95,22 +97,4 @@ pub(crate) fn trim_ows(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
-}
-
-/// Where the first byte is that `wanted` wants.
-///
-/// A search that may stop at any byte is compiled to a loop over bytes. Asking sixteen
-/// at once whether any is wanted, without stopping, becomes a few vector instructions,
-/// and heads are searched for line ends often enough for that to show.
-#[inline]
-pub(crate) fn position(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usize> {
-    const LANES: usize = 16;
-    let blocks = bytes.chunks_exact(LANES);
-    let skipped = blocks
-        .take_while(|block| !block.iter().fold(false, |any, &byte| any | wanted(byte)))
-        .count()
-        * LANES;
-    let rest = &bytes[skipped..];
-    let offset = rest.iter().position(|&byte| wanted(byte))?;
-    Some(skipped + offset)
 }

@@ -340,16 +340,3 @@ fn each_limit_is_met_exactly_and_not_by_one_more() {
         Some(Error::HeadTooLarge)
     );
 }
-
-#[test]
-fn a_search_by_blocks_finds_what_a_search_by_bytes_finds() {
-    for length in 0..50 {
-        for at in 0..length {
-            let mut bytes = vec![b'a'; length];
-            bytes[at] = b'\n';
-            bytes[length - 1] = b'\n';
-            assert_eq!(position(&bytes, |byte| byte == b'\n'), Some(at));
-        }
-        assert_eq!(position(&vec![b'a'; length], |byte| byte == b'\n'), None);
-    }
-}

@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use super::Error;
+use crate::scan::port;
 
 /// The forms that a target can have (RFC 9112 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl<'b> Target<'b> {
         let has_port = target.ends_with(|last: char| last.is_ascii_digit())
             && target
                 .rsplit_once(':')
-                .is_some_and(|(_, port)| is_port(port));
+                .is_some_and(|(_, digits)| port(digits).is_some());
         match has_port && is_host(target) {
             true => Ok(Target {
                 form: Form::Authority,
@@ -148,16 +149,7 @@ pub(crate) fn is_host(host: &str) -> bool {
         && (rest.is_empty()
             || rest
                 .strip_prefix(':')
-                .is_some_and(|p| p.is_empty() || is_port(p)))
-}
-
-/// Digits whose value is a port. Not `str::parse`, which takes a sign.
-fn is_port(port: &str) -> bool {
-    let value = port.bytes().try_fold(0u16, |value, byte| {
-        let digit = byte.is_ascii_digit().then(|| u16::from(byte - b'0'))?;
-        value.checked_mul(10)?.checked_add(digit)
-    });
-    !port.is_empty() && value.is_some()
+                .is_some_and(|digits| digits.is_empty() || port(digits).is_some()))
 }
 
 /// RFC 3986 3.2.2 `reg-name`, except the empty one.

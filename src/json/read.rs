@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::needs_escape;
+use super::write::needs_escape;
 
 /// How deep a value may be nested: a batch is three deep, and a stack is finite.
 const MAX_DEPTH: usize = 16;

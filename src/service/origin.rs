@@ -9,6 +9,8 @@
 //! Origins are compared whole: scheme, host and port (RFC 6454 5). A page whose origin is opaque says `null`,
 //! which is nobody's own.
 
+use crate::scan;
+
 /// The origins that may come in besides the server's own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origins {
@@ -89,7 +91,7 @@ impl<'o> Origin<'o> {
         let port = if port.is_empty() {
             default
         } else {
-            decimal_port(port)?
+            scan::port(port)?
         };
         (!host.is_empty()).then_some(Origin { scheme, host, port })
     }
@@ -105,12 +107,6 @@ impl PartialEq for Origin<'_> {
             && self.scheme.eq_ignore_ascii_case(other.scheme)
             && self.host.eq_ignore_ascii_case(other.host)
     }
-}
-
-fn decimal_port(port: &str) -> Option<u16> {
-    port.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| port.parse().ok())?
 }
 
 #[cfg(test)]

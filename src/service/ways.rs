@@ -25,6 +25,7 @@ use crate::http::{FieldValue, Status};
 use crate::limits::SlowReader;
 use crate::net::Io;
 use crate::response::{Response, refusal};
+use crate::scan::saturating_decimal;
 use crate::sse;
 
 /// How long an EventSource waits before it reconnects, in milliseconds (WHATWG HTML 9.2.6, `retry`).
@@ -313,10 +314,7 @@ fn wait_of(request: &Request<'_>) -> Result<Option<Duration>, Response> {
 
 /// Whole seconds in decimal digits; more than fit are as many as fit.
 fn seconds(text: &str) -> Option<Duration> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
+    saturating_decimal(text.as_bytes()).map(Duration::from_secs)
 }
 
 /// Where a request wants to begin. The field wins over the query: an EventSource that reconnects keeps its URL and

@@ -38,12 +38,12 @@ impl Socket<'_> {
         self.link.send(self.out, message.into());
     }
 
-    /// Sends a part of a message whose size is not known yet, as fragments (RFC 6455 5.4). The first part decides
-    /// whether it is text or binary; `last` ends the message. Text may be cut anywhere between characters. A
-    /// message sent in between ends the one in parts first, as fragments of two messages can't be mixed. A message in
-    /// parts is never compressed.
-    pub fn send_part<'m>(&mut self, part: impl Into<Message<'m>>, last: bool) {
-        self.link.send_part(self.out, part.into(), last);
+    /// Sends a fragment of a message whose size is not known yet (RFC 6455 5.4). The first fragment decides whether the
+    /// message is text or binary; `last` ends it. Text may be cut anywhere between characters. A message sent in
+    /// between ends the fragmented one first, as fragments of two messages can't be mixed. A fragmented message is
+    /// never compressed.
+    pub fn send_fragment<'m>(&mut self, fragment: impl Into<Message<'m>>, last: bool) {
+        self.link.send_fragment(self.out, fragment.into(), last);
     }
 
     /// Begins the closing handshake. A reason longer than 123 bytes does not fit a close frame and is left out.
@@ -86,20 +86,20 @@ pub(crate) struct Link {
     closed: bool,
     /// A frame could not be sent for want of a masking key, and none can be any more.
     keyless: bool,
-    parts: Option<Box<Fragmenter>>,
+    fragmenter: Option<Box<Fragmenter>>,
     /// Where a client's masking keys come from; a server has none (5.1).
     masks: Option<Box<Random>>,
     /// What was agreed on for compressed messages (RFC 7692).
     compression: Option<compression::Kept>,
 }
 
-/// Why a message in parts could not go on.
+/// Why a fragmented message could not go on.
 const NOT_TEXT: &str = "a text message was continued with bytes";
 
 impl Link {
     fn send(&mut self, out: &mut Output, message: Message<'_>) {
-        if self.parts.is_some() {
-            self.finish_parts(out, b"");
+        if self.fragmenter.is_some() {
+            self.finish_fragments(out, b"");
         }
         if self.closed {
             return;
@@ -113,17 +113,9 @@ impl Link {
             }
             return;
         }
-        let opcode = if message.is_text() {
-            ws::Opcode::Text
-        } else {
-            ws::Opcode::Binary
-        };
         let payload = message.as_bytes();
-        out.copy(
-            ws::Header::new(opcode, payload.len() as u64)
-                .encode()
-                .as_slice(),
-        );
+        let header = ws::Header::new(message.kind().into(), payload.len() as u64);
+        out.copy(header.encode().as_slice());
         out.send(payload);
     }
 
@@ -153,31 +145,34 @@ impl Link {
         key.filter(|_| !self.keyless).map(Some)
     }
 
-    fn send_part(&mut self, out: &mut Output, part: Message<'_>, last: bool) {
+    fn send_fragment(&mut self, out: &mut Output, fragment: Message<'_>, last: bool) {
         if self.closed {
             return;
         }
-        let begin = || Box::new(Fragmenter::start(part.kind()));
+        let begin = || Box::new(Fragmenter::start(fragment.kind()));
         if last {
-            self.parts.get_or_insert_with(begin);
-            return self.finish_parts(out, part.as_bytes());
+            self.fragmenter.get_or_insert_with(begin);
+            return self.finish_fragments(out, fragment.as_bytes());
         }
         let Some(mask) = self.mask() else { return };
-        let parts = self.parts.get_or_insert_with(begin);
-        if parts.write(out.buffer(), part.as_bytes(), mask).is_err() {
+        let fragmenter = self.fragmenter.get_or_insert_with(begin);
+        if fragmenter
+            .write(out.buffer(), fragment.as_bytes(), mask)
+            .is_err()
+        {
             self.close(out, Some(fitting(CloseCode::INTERNAL_ERROR, NOT_TEXT)));
         }
     }
 
-    fn finish_parts(&mut self, out: &mut Output, part: &[u8]) {
-        let Some(parts) = self.parts.take() else {
+    fn finish_fragments(&mut self, out: &mut Output, fragment: &[u8]) {
+        let Some(fragmenter) = self.fragmenter.take() else {
             return;
         };
         if self.closed {
             return;
         }
         let Some(mask) = self.mask() else { return };
-        if parts.finish(out.buffer(), part, mask).is_err() {
+        if fragmenter.finish(out.buffer(), fragment, mask).is_err() {
             self.close(out, Some(fitting(CloseCode::INTERNAL_ERROR, NOT_TEXT)));
         }
     }
@@ -534,8 +529,12 @@ mod tests {
         type Step<'s> = &'s mut dyn FnMut(&mut Session, &mut Io<'_>);
         let steps: [Step<'_>; 8] = [
             &mut |session, io| session.send(Message::Text("a"), io),
-            &mut |session, io| session.link.send_part(io.out, Message::Text("a"), false),
-            &mut |session, io| session.link.send_part(io.out, Message::Text("a"), true),
+            &mut |session, io| {
+                session
+                    .link
+                    .send_fragment(io.out, Message::Text("a"), false)
+            },
+            &mut |session, io| session.link.send_fragment(io.out, Message::Text("a"), true),
             &mut |session, io| session.close(CloseCode::NORMAL, "", &PATIENCE, io),
             &mut |session, io| session.link.fail(CloseCode::NORMAL, "", io),
             &mut |session, io| session.tick(&PATIENCE, io),

@@ -1,22 +1,13 @@
 //! Line ends: LF, CR or CRLF, found at the same speed wherever they are.
 
+use crate::scan::position;
+
 pub(super) const LF: u8 = b'\n';
 pub(super) const CR: u8 = b'\r';
 
-/// Bytes tested at a time. Without an exit inside it, the test of one block compiles to a few vector
-/// instructions. Wider blocks measured no faster on long text, and slower on short.
-const BLOCK: usize = 16;
-
 /// Where the first CR or LF of `bytes` is.
 pub(super) fn find_line_end(bytes: &[u8]) -> Option<usize> {
-    let is_end = |byte: &u8| *byte == LF || *byte == CR;
-    let clean = bytes
-        .chunks_exact(BLOCK)
-        .take_while(|block| !block.iter().fold(false, |hit, byte| hit | is_end(byte)))
-        .count()
-        * BLOCK;
-    // `clean` counts whole blocks of `bytes`, so it is at most its length.
-    bytes[clean..].iter().position(is_end).map(|at| clean + at)
+    position(bytes, |byte| (byte == LF) | (byte == CR))
 }
 
 /// `text` without its first line, and that line without its end; `None` for the rest when no line

@@ -267,14 +267,14 @@ impl Decoder {
             return Ok(());
         }
         let open = self.kept.as_ref().and_then(|kept| kept.message.as_ref());
-        let (len, pieces) = match (open, header.opcode) {
+        let (len, fragments) = match (open, header.opcode) {
             (None, Opcode::Continuation) => return Err(Error::NothingToContinue),
             (None, _) => (0, 0),
-            (Some(message), Opcode::Continuation) => (message.len(), message.pieces),
+            (Some(message), Opcode::Continuation) => (message.len(), message.fragments),
             (Some(_), _) => return Err(Error::MessageNotFinished),
         };
-        if pieces >= limits.pieces {
-            return Err(Error::TooManyPieces);
+        if fragments >= limits.fragments {
+            return Err(Error::TooManyFragments);
         }
         if header.length > limits.frame as u64 {
             return Err(Error::FrameTooBig);
@@ -469,7 +469,7 @@ impl Kept {
             let message = self
                 .message
                 .get_or_insert_with(|| Assembly::new(header, std::mem::take(spare)));
-            message.pieces += 1;
+            message.fragments += 1;
         }
         self.frame = Some(Frame { header, taken: 0 });
     }
@@ -552,7 +552,7 @@ impl Kept {
 struct Assembly {
     content: Content,
     /// How many frames it came in so far.
-    pieces: u32,
+    fragments: u32,
 }
 
 #[derive(Debug)]
@@ -582,7 +582,10 @@ impl Assembly {
             ),
             _ => Content::Binary(buffer),
         };
-        Assembly { content, pieces: 0 }
+        Assembly {
+            content,
+            fragments: 0,
+        }
     }
 
     /// How many bytes have arrived.

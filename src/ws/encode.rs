@@ -22,7 +22,7 @@ use super::{
 /// ```
 #[inline]
 pub fn write_message(out: &mut Vec<u8>, message: Message<'_>, mask: Option<[u8; 4]>) {
-    let header = Header::new(opcode(message.kind()), message.len() as u64);
+    let header = Header::new(message.kind().into(), message.len() as u64);
     write_frame(out, Header { mask, ..header }, message.as_bytes());
 }
 
@@ -31,7 +31,7 @@ pub fn write_message(out: &mut Vec<u8>, message: Message<'_>, mask: Option<[u8; 
 pub fn write_compressed(out: &mut Vec<u8>, kind: Kind, payload: &[u8], mask: Option<[u8; 4]>) {
     let header = Header {
         mask,
-        ..Header::new(opcode(kind), payload.len() as u64).compressed()
+        ..Header::new(kind.into(), payload.len() as u64).compressed()
     };
     write_frame(out, header, payload);
 }
@@ -69,9 +69,9 @@ pub fn write_close(out: &mut Vec<u8>, close: Option<Close<'_>>, mask: Option<[u8
 /// Writes a message whose size is not known when it starts, as a sequence of frames (RFC 6455 5.4).
 ///
 /// The first frame says what the message is, the later ones continue it, and the last has FIN set.
-/// Pieces of text may be cut inside a character, but all of them together must be UTF-8: a piece
-/// that makes this impossible is refused, nothing of it is written, and another may be tried in its
-/// place. Pings, pongs and a close may be written between the pieces; another message may not.
+/// Text may be cut inside a character, but all fragments together must be UTF-8: one that makes this
+/// impossible is refused, nothing of it is written, and another may be tried in its place. Pings,
+/// pongs and a close may be written between the fragments; another message may not.
 ///
 /// ```
 /// use barewire::ws::{Fragmenter, Kind};
@@ -101,14 +101,14 @@ impl Fragmenter {
         }
     }
 
-    /// Appends a frame with the next piece.
+    /// Appends a frame with the next fragment.
     pub fn write(
         &mut self,
         out: &mut Vec<u8>,
-        piece: &[u8],
+        fragment: &[u8],
         mask: Option<[u8; 4]>,
     ) -> Result<(), Error> {
-        self.frame(out, false, piece, mask)
+        self.frame(out, false, fragment, mask)
     }
 
     /// Appends the last frame, which may be empty. When the text ends inside a character it is
@@ -126,13 +126,13 @@ impl Fragmenter {
         &mut self,
         out: &mut Vec<u8>,
         fin: bool,
-        piece: &[u8],
+        fragment: &[u8],
         mask: Option<[u8; 4]>,
     ) -> Result<(), Error> {
         if self.kind == Kind::Text {
-            // Judged on a copy, which replaces the original only when the piece is taken.
+            // Judged on a copy, which replaces the original only when the fragment is taken.
             let mut utf8 = self.utf8;
-            utf8.take(piece)?;
+            utf8.take(fragment)?;
             if fin && utf8.kept() > 0 {
                 return Err(Error::InvalidUtf8);
             }
@@ -141,19 +141,12 @@ impl Fragmenter {
         let opcode = if self.started {
             Opcode::Continuation
         } else {
-            opcode(self.kind)
+            self.kind.into()
         };
         self.started = true;
-        let header = Header::new(opcode, piece.len() as u64).fin(fin);
-        write_frame(out, Header { mask, ..header }, piece);
+        let header = Header::new(opcode, fragment.len() as u64).fin(fin);
+        write_frame(out, Header { mask, ..header }, fragment);
         Ok(())
-    }
-}
-
-fn opcode(kind: Kind) -> Opcode {
-    match kind {
-        Kind::Text => Opcode::Text,
-        Kind::Binary => Opcode::Binary,
     }
 }
 

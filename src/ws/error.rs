@@ -45,8 +45,8 @@ pub enum Error {
     FrameTooBig,
     /// A message grows past [`Limits::message`](super::Limits::message).
     MessageTooBig,
-    /// A message comes in more frames than [`Limits::pieces`](super::Limits::pieces).
-    TooManyPieces,
+    /// A message comes in more frames than [`Limits::fragments`](super::Limits::fragments).
+    TooManyFragments,
     /// A compressed message is no DEFLATE stream, or is cut off (RFC 7692 7.2.2).
     #[cfg(feature = "deflate")]
     Deflate,
@@ -73,7 +73,7 @@ impl Error {
             #[cfg(feature = "deflate")]
             Error::Deflate => CloseCode::INVALID_PAYLOAD,
             Error::FrameTooBig | Error::MessageTooBig => CloseCode::MESSAGE_TOO_BIG,
-            Error::TooManyPieces => CloseCode::POLICY_VIOLATION,
+            Error::TooManyFragments => CloseCode::POLICY_VIOLATION,
             Error::CloseReasonTooLong => CloseCode::INTERNAL_ERROR,
         }
     }
@@ -100,7 +100,7 @@ impl fmt::Display for Error {
             Error::CloseReasonTooLong => "the reason to close is longer than 123 bytes",
             Error::FrameTooBig => "the frame is larger than the limit",
             Error::MessageTooBig => "the message is larger than the limit",
-            Error::TooManyPieces => "the message comes in more frames than the limit",
+            Error::TooManyFragments => "the message comes in more frames than the limit",
             #[cfg(feature = "deflate")]
             Error::Deflate => "the compressed message cannot be inflated",
         })

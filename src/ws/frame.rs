@@ -49,11 +49,11 @@ const LENGTH_IN_64_BITS: u8 = 127;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Opcode {
-    /// The next piece of a fragmented message.
+    /// The next fragment of a message.
     Continuation = 0,
-    /// A text message, or the first piece of one.
+    /// A text message, or the first fragment of one.
     Text = 1,
-    /// A binary message, or the first piece of one.
+    /// A binary message, or the first fragment of one.
     Binary = 2,
     /// The closing handshake.
     Close = 8,
@@ -64,7 +64,7 @@ pub enum Opcode {
 }
 
 impl Opcode {
-    /// Close, ping and pong: never fragmented, short, and allowed between the pieces of a message
+    /// Close, ping and pong: never fragmented, short, and allowed between the fragments of a message
     /// (RFC 6455 5.5).
     pub const fn is_control(self) -> bool {
         matches!(self, Opcode::Close | Opcode::Ping | Opcode::Pong)

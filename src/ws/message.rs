@@ -1,10 +1,11 @@
 //! What the layer above sees: messages, control frames, and the limits on both. RFC 6455 5.4 to
 //! 5.6.
 //!
-//! Nothing here owns its bytes. A message lies in the buffer that was read into, or, when it came
-//! in pieces, in the decoder, and is lent until the next call; a caller who keeps it copies it.
+//! What the decoder gives is lent: a message lies in the buffer that was read into, or, when it came
+//! in pieces, in the decoder, until the next call. A caller who keeps it makes an [`OwnedMessage`] of
+//! it.
 
-use super::Close;
+use super::{Close, Opcode};
 
 /// The largest message taken by default: 16 MiB.
 pub const MAX_MESSAGE: usize = 16 << 20;
@@ -14,7 +15,7 @@ pub const MAX_MESSAGE: usize = 16 << 20;
 pub const MAX_FRAME: usize = 16 << 20;
 
 /// How many frames a message may come in by default.
-pub const MAX_PIECES: u32 = 131_072;
+pub const MAX_FRAGMENTS: u32 = 131_072;
 
 /// What a decoder takes at most. Each is checked against what a header declares, before any of the
 /// payload is taken.
@@ -25,7 +26,7 @@ pub struct Limits {
     /// Bytes in one frame of a message. Beyond it: 1009.
     pub frame: usize,
     /// Frames in one message, empty ones included. Beyond it: 1008.
-    pub pieces: u32,
+    pub fragments: u32,
 }
 
 impl Default for Limits {
@@ -33,7 +34,7 @@ impl Default for Limits {
         Limits {
             message: MAX_MESSAGE,
             frame: MAX_FRAME,
-            pieces: MAX_PIECES,
+            fragments: MAX_FRAGMENTS,
         }
     }
 }
@@ -54,6 +55,17 @@ pub enum Kind {
     Text,
     /// Any bytes.
     Binary,
+}
+
+impl From<Kind> for Opcode {
+    /// What the first frame of a message says.
+    #[inline]
+    fn from(kind: Kind) -> Opcode {
+        match kind {
+            Kind::Text => Opcode::Text,
+            Kind::Binary => Opcode::Binary,
+        }
+    }
 }
 
 /// A whole message.
@@ -131,6 +143,66 @@ impl<'a> From<&'a Vec<u8>> for Message<'a> {
 impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
     fn from(bytes: &'a [u8; N]) -> Self {
         Message::Binary(bytes)
+    }
+}
+
+/// A whole message that owns its payload, to be kept or handed to another thread.
+///
+/// ```
+/// use barewire::ws::{Message, OwnedMessage};
+///
+/// let lent = Message::Text("Hello");
+/// let kept = OwnedMessage::from(lent);
+/// assert_eq!(kept.as_text(), Some("Hello"));
+/// assert_eq!(Message::from(&kept), lent); // as everything takes it that sends
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum OwnedMessage {
+    /// UTF-8.
+    Text(String),
+    /// Any bytes.
+    Binary(Vec<u8>),
+}
+
+impl OwnedMessage {
+    /// The payload, whatever its kind.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            OwnedMessage::Text(text) => text.as_bytes(),
+            OwnedMessage::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text, or `None` for a binary message.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            OwnedMessage::Text(text) => Some(text),
+            OwnedMessage::Binary(_) => None,
+        }
+    }
+}
+
+impl AsRef<[u8]> for OwnedMessage {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
+impl From<Message<'_>> for OwnedMessage {
+    fn from(message: Message<'_>) -> OwnedMessage {
+        match message {
+            Message::Text(text) => OwnedMessage::Text(text.to_owned()),
+            Message::Binary(bytes) => OwnedMessage::Binary(bytes.to_owned()),
+        }
+    }
+}
+
+impl<'a> From<&'a OwnedMessage> for Message<'a> {
+    fn from(message: &'a OwnedMessage) -> Message<'a> {
+        match message {
+            OwnedMessage::Text(text) => Message::Text(text),
+            OwnedMessage::Binary(bytes) => Message::Binary(bytes),
+        }
     }
 }
 

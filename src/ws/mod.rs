@@ -5,7 +5,7 @@
 //!            bytes read                                 bytes to write
 //!                |                                            ^
 //!   Decoder      | which frame is allowed here                | write_message, write_ping, write_pong,
-//!   decode.rs    | pieces to messages, limits                 | write_close, Fragmenter     encode.rs
+//!   decode.rs    | fragments to messages, limits              | write_close, Fragmenter     encode.rs
 //!                |                                            |
 //!   Header       | the bits of one header      frame.rs       |
 //!   mask()       | the masking key             mask.rs        |
@@ -55,6 +55,7 @@
 //! before memory is taken, and memory grows only with what has arrived.
 
 mod close;
+mod close_code;
 mod decode;
 #[cfg(feature = "deflate")]
 pub mod deflate;
@@ -66,7 +67,8 @@ mod mask;
 mod message;
 mod utf8;
 
-pub use close::{Close, CloseCode, MAX_CLOSE_REASON};
+pub use close::{Close, MAX_CLOSE_REASON};
+pub use close_code::CloseCode;
 pub use decode::{Decoded, Decoder};
 pub use encode::{
     Fragmenter, write_close, write_compressed, write_message, write_ping, write_pong,
@@ -74,7 +76,9 @@ pub use encode::{
 pub use error::Error;
 pub use frame::{EncodedHeader, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode};
 pub use mask::{mask, mask_into};
-pub use message::{Event, Kind, Limits, MAX_FRAME, MAX_MESSAGE, MAX_PIECES, Message, Role};
+pub use message::{
+    Event, Kind, Limits, MAX_FRAGMENTS, MAX_FRAME, MAX_MESSAGE, Message, OwnedMessage, Role,
+};
 
 #[cfg(test)]
 mod tests;

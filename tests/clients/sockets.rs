@@ -4,8 +4,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use barewire::client::{Connect, Incoming, Over};
+use barewire::client::{Connect, Over};
 use barewire::ws::CloseCode;
+use barewire::ws::OwnedMessage;
 use barewire::{ClientError, WebSocket};
 use tungstenite::Message;
 use tungstenite::protocol::frame::{CloseFrame, coding::CloseCode as TheirCode};
@@ -82,9 +83,9 @@ fn messages_of_every_size_go_both_ways() {
     for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
         let text = "x".repeat(size);
         socket.send(text.as_str()).unwrap();
-        assert!(socket.receive().unwrap() == Some(Incoming::Text(text.clone())));
+        assert!(socket.receive().unwrap() == Some(OwnedMessage::Text(text.clone())));
         socket.send(text.as_bytes()).unwrap();
-        assert!(socket.receive().unwrap() == Some(Incoming::Binary(text.into_bytes())));
+        assert!(socket.receive().unwrap() == Some(OwnedMessage::Binary(text.into_bytes())));
     }
     socket.close(CloseCode::NORMAL, "enough").unwrap();
     server.join().unwrap();
@@ -129,7 +130,7 @@ fn a_websocket_is_an_iterator_of_its_messages_and_of_the_error_that_ends_it() {
             drain(&mut socket);
         }
     });
-    let text = |text: &str| Ok(Incoming::Text(text.to_owned()));
+    let text = |text: &str| Ok(OwnedMessage::Text(text.to_owned()));
     let mut closed = WebSocket::connect(&format!("ws://{address}/")).unwrap();
     let all: Vec<_> = closed.by_ref().collect();
     assert_eq!(all, [text("one"), text("two")]);
@@ -160,7 +161,7 @@ fn a_connection_that_is_lost_is_made_again_and_that_is_told() {
         .open()
         .unwrap();
     for number in 0..3 {
-        let text = Incoming::Text(number.to_string());
+        let text = OwnedMessage::Text(number.to_string());
         assert_eq!(socket.receive(), Ok(Some(text)));
     }
     socket.send("back").unwrap();
@@ -214,7 +215,7 @@ fn sending_waits_for_a_server_that_reads_slowly_and_keeps_what_comes() {
         socket.send(text.as_str()).unwrap();
     }
     for _ in 0..100 {
-        assert!(socket.receive().unwrap() == Some(Incoming::Text(text.clone())));
+        assert!(socket.receive().unwrap() == Some(OwnedMessage::Text(text.clone())));
     }
     socket.close(CloseCode::NORMAL, "").unwrap();
 }

@@ -31,7 +31,7 @@ fn limits_of_a_programs_own() {
         server.limits(Limits {
             message: 1000,
             frame: 600,
-            pieces: 3,
+            fragments: 3,
             ..Limits::default()
         });
     });

@@ -171,7 +171,7 @@ fn a_frame_or_message_too_large_is_1009_before_it_has_come() {
 #[test]
 fn a_message_in_too_many_pieces_is_1008() {
     let mut server = hub_with(Limits {
-        pieces: 3,
+        fragments: 3,
         ..Limits::default()
     });
     let client = open(&mut server, "/echo");

@@ -118,10 +118,10 @@ fn a_handler_that_panics_ends_its_connection_with_1011_and_no_other() {
 #[test]
 fn a_message_may_be_sent_in_parts() {
     let mut server = socket(|socket, message| {
-        socket.send_part("Gr\u{fc}", false);
-        socket.send_part("", false);
-        socket.send_part("n", true);
-        socket.send_part(message, true);
+        socket.send_fragment("Gr\u{fc}", false);
+        socket.send_fragment("", false);
+        socket.send_fragment("n", true);
+        socket.send_fragment(message, true);
     });
     let client = open(&mut server, "/");
     let got = converse(&mut server, client, &frame(BINARY, b"\xff"));
@@ -140,7 +140,7 @@ fn a_message_may_be_sent_in_parts() {
 fn parts_go_on_from_one_call_to_the_next_and_a_whole_message_ends_them() {
     let mut server = socket(|socket, message| match message {
         Message::Text("whole") => socket.send(message),
-        part => socket.send_part(part, false),
+        part => socket.send_fragment(part, false),
     });
     let client = open(&mut server, "/");
     assert_eq!(

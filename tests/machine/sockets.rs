@@ -336,7 +336,7 @@ fn a_handler_closes_with_a_code_and_a_reason_and_nothing_follows() {
         socket.send("last words");
         socket.close(CloseCode::POLICY_VIOLATION, "enough");
         socket.send("too late");
-        socket.send_part("too late", true);
+        socket.send_fragment("too late", true);
         socket.close(CloseCode::NORMAL, "twice");
     });
     let client = open(&mut server, "/");

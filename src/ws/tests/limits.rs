@@ -48,7 +48,7 @@ fn a_message_of_exactly_the_limit_is_taken() {
     let limits = Limits {
         message: 5,
         frame: 5,
-        pieces: 2,
+        fragments: 2,
     };
     assert_eq!(
         client_sees_under(limits, b"\x81\x05Hello"),
@@ -80,14 +80,14 @@ fn bytes_of_a_cut_code_point_count_towards_the_limit() {
 #[test]
 fn frames_of_one_message_are_counted_the_empty_ones_too() {
     let limits = Limits {
-        pieces: 3,
+        fragments: 3,
         ..Limits::default()
     };
     assert_eq!(
         client_sees_under(limits, b"\x01\x00\x00\x00\x80\x00"),
         (vec![text("")], None)
     );
-    let refused = fails(Error::TooManyPieces, CloseCode::POLICY_VIOLATION);
+    let refused = fails(Error::TooManyFragments, CloseCode::POLICY_VIOLATION);
     assert_eq!(
         client_sees_under(limits, b"\x01\x00\x00\x00\x00\x00\x00\x00"),
         refused
@@ -95,11 +95,11 @@ fn frames_of_one_message_are_counted_the_empty_ones_too() {
 }
 
 #[test]
-fn control_frames_are_not_pieces_and_no_limit_of_messages_is_theirs() {
+fn control_frames_are_not_fragments_and_no_limit_of_messages_is_theirs() {
     let limits = Limits {
         message: 0,
         frame: 0,
-        pieces: 1,
+        fragments: 1,
     };
     let pings = client_sees_under(limits, b"\x02\x00\x89\x01x\x89\x01y");
     assert_eq!(

@@ -321,7 +321,7 @@ fn a_message_that_is_finished_at_once_is_one_frame() {
 }
 
 #[test]
-fn a_piece_that_makes_text_impossible_is_refused_and_nothing_of_it_written() {
+fn a_fragment_that_makes_text_impossible_is_refused_and_nothing_of_it_written() {
     let mut out = Vec::new();
     let mut message = Fragmenter::start(Kind::Text);
     message.write(&mut out, b"\xC3", None).unwrap();
@@ -629,7 +629,7 @@ fn every_error_fits_into_a_close_frame_as_the_reason() {
         Error::CloseReasonTooLong,
         Error::FrameTooBig,
         Error::MessageTooBig,
-        Error::TooManyPieces,
+        Error::TooManyFragments,
     ];
     for error in errors {
         assert!(

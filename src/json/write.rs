@@ -1,10 +1,4 @@
-//! The little JSON (RFC 8259) that the wire formats of channels need: strings written here, and envelopes read.
-
-#[cfg(feature = "client")]
-mod read;
-
-#[cfg(feature = "client")]
-pub(crate) use read::Value;
+//! Writing JSON strings (RFC 8259 7).
 
 /// Appends `text` as a JSON string, quotes included.
 ///
@@ -22,7 +16,7 @@ pub(crate) fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-fn needs_escape(byte: u8) -> bool {
+pub(super) fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 

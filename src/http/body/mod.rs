@@ -23,6 +23,7 @@
 //! Extensions and trailers are checked and left out.
 
 use super::{Error, Fields, RequestHead, ResponseHead, Version, is_tchar, is_value_byte};
+use crate::scan::decimal;
 
 /// Extension and trailer bytes of one chunked body, together.
 pub const MAX_CHUNK_EXTRA: u32 = 16 * 1024;
@@ -44,25 +45,26 @@ pub enum BodyLength {
 }
 
 /// How long the body of this request is (RFC 9112 6.3).
+///
+/// # Errors
+///
+/// The head announces a body whose end two parsers could find in two places, or one in a coding that nobody here can
+/// undo.
 pub fn request_body_length(head: &RequestHead<'_>) -> Result<BodyLength, Error> {
-    let length = content_length(head.fields())?;
-    let Some(coding) = transfer_coding(head.fields()) else {
-        return Ok(length.map_or(BodyLength::None, BodyLength::Exactly));
-    };
-    if head.version() == Version::Http10 {
-        return Err(Error::TransferEncodingInHttp10);
-    }
-    if length.is_some() {
-        return Err(Error::TransferEncodingWithContentLength);
-    }
-    match coding {
-        Coding::Chunked => Ok(BodyLength::Chunked),
-        Coding::OthersThenChunked => Err(Error::UnknownTransferCoding),
-        Coding::NotChunked => Err(Error::TransferEncoding),
+    match announced(head.version(), head.fields())? {
+        Announced::Nothing => Ok(BodyLength::None),
+        Announced::Length(length) => Ok(BodyLength::Exactly(length)),
+        Announced::Coded(Coding::Chunked) => Ok(BodyLength::Chunked),
+        Announced::Coded(Coding::OthersThenChunked) => Err(Error::UnknownTransferCoding),
+        Announced::Coded(Coding::NotChunked) => Err(Error::TransferEncoding),
     }
 }
 
 /// How long the body of this response to a request of that method is (RFC 9112 6.3).
+///
+/// # Errors
+///
+/// As those of [`request_body_length`].
 pub fn response_body_length(
     head: &ResponseHead<'_>,
     request_method: &str,
@@ -73,22 +75,36 @@ pub fn response_body_length(
         }
         _ => {}
     }
-    let length = content_length(head.fields())?;
-    let Some(coding) = transfer_coding(head.fields()) else {
-        return Ok(length.map_or(BodyLength::UntilClose, BodyLength::Exactly));
+    match announced(head.version(), head.fields())? {
+        Announced::Nothing => Ok(BodyLength::UntilClose),
+        Announced::Length(length) => Ok(BodyLength::Exactly(length)),
+        Announced::Coded(Coding::Chunked) => Ok(BodyLength::Chunked),
+        // RFC 9112 6.3 reads the latter until the connection closes, but what comes is
+        // in a coding that nobody here can undo.
+        Announced::Coded(_) => Err(Error::UnknownTransferCoding),
+    }
+}
+
+/// What a head says about a body, request or response.
+enum Announced {
+    Nothing,
+    Length(u64),
+    Coded(Coding),
+}
+
+/// Reads the two fields that announce a body, and refuses what two parsers could read differently.
+fn announced(version: Version, fields: Fields<'_>) -> Result<Announced, Error> {
+    let length = content_length(fields)?;
+    let Some(coding) = transfer_coding(fields) else {
+        return Ok(length.map_or(Announced::Nothing, Announced::Length));
     };
-    if head.version() == Version::Http10 {
+    if version == Version::Http10 {
         return Err(Error::TransferEncodingInHttp10);
     }
     if length.is_some() {
         return Err(Error::TransferEncodingWithContentLength);
     }
-    match coding {
-        Coding::Chunked => Ok(BodyLength::Chunked),
-        // RFC 9112 6.3 reads the latter until the connection closes, but what comes is
-        // in a coding that nobody here can undo.
-        Coding::OthersThenChunked | Coding::NotChunked => Err(Error::UnknownTransferCoding),
-    }
+    Ok(Announced::Coded(coding))
 }
 
 /// RFC 9110 8.6: one number in digits.
@@ -99,15 +115,6 @@ fn content_length(fields: Fields<'_>) -> Result<Option<u64>, Error> {
         (Some(_), Some(_)) => Err(Error::RepeatedContentLength),
         (Some(value), None) => decimal(value).map(Some).ok_or(Error::ContentLength),
     }
-}
-
-/// The value of `1*DIGIT`. Not `str::parse`, which takes a sign.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    let value = digits.iter().try_fold(0u64, |value, byte| {
-        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
-        value.checked_mul(10)?.checked_add(digit)
-    });
-    value.filter(|_| !digits.is_empty())
 }
 
 /// What Transfer-Encoding says.
