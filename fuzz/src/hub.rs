@@ -153,7 +153,7 @@ impl World {
                 let data = Data::Binary(choices.bytes().into());
                 let id = world
                     .hub
-                    .publish_beside(&subscriber.reader, data.clone(), world.now);
+                    .publish_to(&subscriber.reader, data.clone(), world.now);
                 world.published(subscriber.channel, "message", data, id.expect("it is read"));
                 world.to_be_woken.insert(subscriber.waiter);
             }),
@@ -257,7 +257,7 @@ impl World {
             Next::Nothing => return false,
             Next::Gap => {
                 let mut gap = Vec::new();
-                self.hub.take_gap(reader, &mut gap);
+                self.hub.write_gap(reader, &mut gap);
                 self.judge(subscriber);
                 self.judge_gap(subscriber, &gap);
             }
@@ -272,6 +272,7 @@ impl World {
                     }
                 }
             }
+            next => panic!("{next:?}"),
         }
         true
     }
@@ -351,7 +352,7 @@ impl World {
         let mut body = Vec::new();
         let batch = self
             .hub
-            .batch_of(&subscriber.reader, &mut body)
+            .batch_for(&subscriber.reader, &mut body)
             .expect("its channel lives");
         self.judge_batch(subscriber.channel, subscriber.may_stand.clone(), &body);
         assert_eq!(poll(&body).batch, batch);

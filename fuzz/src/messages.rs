@@ -38,8 +38,25 @@ impl Got {
 /// What a poll got.
 pub struct Poll {
     pub events: Vec<Got>,
-    /// As the body tells it.
-    pub batch: Batch,
+    pub batch: Said,
+}
+
+/// What the body of a poll says of its batch, which has to be what the [`Batch`] says.
+#[derive(Debug)]
+pub struct Said {
+    pub messages: usize,
+    pub last_id: Id,
+    pub gap: bool,
+    pub more: bool,
+}
+
+impl PartialEq<Batch> for Said {
+    fn eq(&self, batch: &Batch) -> bool {
+        self.messages == batch.messages
+            && self.last_id == batch.last_id
+            && self.gap == batch.gap
+            && self.more == batch.more
+    }
 }
 
 /// The messages in whole encodings of messages.
@@ -181,7 +198,7 @@ pub fn poll(body: &[u8]) -> Poll {
     let told = |name| value.get(name) == Some(&Value::Bool(true));
     Poll {
         events: events.iter().map(object).collect(),
-        batch: Batch {
+        batch: Said {
             messages: events.len(),
             last_id: value.text("last_id").parse().expect("an id"),
             gap: told("gap"),

@@ -127,6 +127,7 @@ fn check_terms(mut choices: Choices<'_>) {
         let Direction {
             takeover,
             window_bits,
+            ..
         } = accepted.terms.send;
         assert!(window_bits <= server.window_bits && (!takeover || server.takeover));
         assert!(!accepted.terms.receive.takeover || server.peer_takeover);
@@ -135,6 +136,7 @@ fn check_terms(mut choices: Choices<'_>) {
         let Direction {
             takeover,
             window_bits,
+            ..
         } = terms.send;
         assert!(window_bits <= client.window_bits && (!takeover || client.takeover));
         assert!(!terms.receive.takeover || client.peer_takeover);

@@ -51,7 +51,7 @@ impl Channel {
         self.woken || self.resting
     }
 
-    pub(super) fn misses(&self, reader: &Reader) -> bool {
+    pub(super) fn has_gap(&self, reader: &Reader) -> bool {
         reader.gap || reader.next < self.log.first()
     }
 

@@ -15,6 +15,9 @@
 //! write carries any number of messages, straight from here. A write that ends inside a message leaves a cut
 //! message; its rest is taken out of the run with [`Run::advance`], so that a reader always stands between two
 //! messages and the run may forget what it likes.
+//!
+//! The channel calls it: one [`Encoder`] for all channels of a hub, and a run for each channel and encoding that is in
+//! use. A run begins when somebody asks for its encoding, and is given back when nobody has for a while.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -68,7 +71,7 @@ impl Encoding {
     ///
     /// ```
     /// use barewire::channel::{Data, Encoding, Id, Record};
-    /// let record = Record { id: Id { ms: 7, seq: 0 }, event: None, data: Data::new(b"hi") };
+    /// let record = Record::new(Id { ms: 7, seq: 0 }, None, Data::new(b"hi"));
     /// let mut out = Vec::new();
     /// Encoding::EventStream.write(&mut out, &record);
     /// assert_eq!(out, b"id: 7-0\ndata: hi\n\n");
@@ -339,7 +342,7 @@ impl Run {
         }
     }
 
-    /// The encoded messages from `index` on, as far as they lie in one piece. Empty if there is none.
+    /// The encoded messages from `index` on, as far as they lie in one segment. Empty if there are none.
     pub(super) fn read(&self, index: u64) -> &[u8] {
         match self.segment(index) {
             Some(segment) => &segment.bytes[segment.start_of(index)..],

@@ -1,4 +1,4 @@
-//! Why a channel refuses.
+//! Why a channel refuses, and the status that answers it.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub enum Error {
     /// An event name holds CR, LF or NUL (it would inject lines into event streams), or is longer than
     /// [`MAX_NAME`](super::MAX_NAME) bytes.
     InvalidEvent,
-    /// The event name `gap` is what readers are told of missing messages by.
+    /// The event name `gap` is reserved for the event that says that messages are missing.
     ReservedEvent,
     /// The hub holds as many channels as it may.
     TooManyChannels,

@@ -1,4 +1,28 @@
-//! All channels of a server.
+//! All channels of a server: which there are, who reads them, and whom to wake.
+//!
+//! ```text
+//!   publish ──► the channel's log ──► its encodings           a connection ──► attach ──► Reader
+//!                     │                                           ▲                          │
+//!                     ▼                                           │ woken by name            │ next, advance
+//!               woken ──(window)──► take_woken ──► waiters ───────┘                          ▼
+//!                         resting                                          straight from the encodings
+//! ```
+//!
+//! A channel begins with its first message or reader and ends when it has neither: a sweep drops what has grown too
+//! old, and then channels that hold nothing. What is left of a channel that ended is one number for all of them, the
+//! hub's `floor`: above every id that any of them gave, so that a cursor into one is never taken for a position in its
+//! successor.
+//!
+//! Waking is a list of places, not a call: a channel is on it at most once (`woken`), whatever is published before the
+//! loop comes to [`Hub::take_woken`]. With a window a channel that was woken is `resting` and goes onto the list
+//! again only when the rest is over, so that a busy channel makes one write for each reader and window.
+//!
+//! The invariants: a [`Reader`]'s channel exists as long as the reader does; a place in a list names a channel that is
+//! still there, because none is forgotten while it [`is_to_wake`](Channel::is_to_wake); limits are checked before
+//! anything is made. Time is an argument: `unix_ms` for ids and ages, and a clock that never goes back for windows.
+//!
+//! The service calls it: publishing and attaching for a request, `take_woken` once a turn, `sweep` once a second. What a
+//! reader gets is in `read`; a hub that is one of several is in `replica`.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -17,28 +41,40 @@ use crate::sse;
 #[cfg(feature = "deflate")]
 use crate::ws::deflate::{Settings, WindowBits};
 
-/// Channels that a hub holds at once.
+/// Channels that a hub holds at once by default: 10,000.
 pub const MAX_CHANNELS: usize = 10_000;
-/// Readers that one channel may have at once.
+/// Readers that one channel may have at once by default: 100,000.
 pub const MAX_SUBSCRIBERS: usize = 100_000;
-/// Bytes of a channel's name, and of an event's.
+/// Bytes of a channel's name, and of an event's: at most 256.
 pub const MAX_NAME: usize = 256;
 
 /// How many channels one sweep looks at, so that a sweep takes about as long with a million of them.
 const SWEEP: u32 = 1_000;
 
 /// What a hub allows.
+///
+/// ```
+/// use barewire::channel::Limits;
+/// use std::time::Duration;
+///
+/// // A busy channel wakes its readers every 5 ms instead of for each message.
+/// let limits = Limits { window: Duration::from_millis(5), ..Limits::default() };
+/// assert_eq!((limits.channels, limits.subscribers), (10_000, 100_000)); // the defaults
+/// ```
+///
+/// Written as `Limits { window, ..Limits::default() }`: a later version may have more fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// See [`MAX_CHANNELS`].
+    /// Channels at once. Default: 10,000 ([`MAX_CHANNELS`]).
     pub channels: usize,
-    /// See [`MAX_SUBSCRIBERS`].
+    /// Readers of one channel at once. Default: 100,000 ([`MAX_SUBSCRIBERS`]).
     pub subscribers: usize,
-    /// What each channel retains.
+    /// What each channel retains. Default: 10,000 messages, 16 MiB and one hour, whichever is exceeded first.
     pub retention: Retention,
-    /// See [`BATCH_MESSAGES`].
+    /// Messages that a poll gets at once. Default: 1,000 ([`BATCH_MESSAGES`]).
     pub batch_messages: usize,
-    /// See [`BATCH_BYTES`].
+    /// Bytes that a poll's messages take at once, unless the first alone takes more. Default: 1 MiB
+    /// ([`BATCH_BYTES`]).
     pub batch_bytes: usize,
     /// How long a channel rests after it has woken its readers, in whole milliseconds: what is published meanwhile
     /// wakes them once, at the end of it. The first message after a rest goes out at once, so that a quiet channel
@@ -104,7 +140,7 @@ impl Hub {
     }
 
     /// Changes how messages are compressed from now on: level, threshold and window. Those that are kept compressed
-    /// are compressed anew. The window does not grow while somebody reads who may have agreed on the smaller one
+    /// are compressed anew. The window does not grow while a reader is attached that may have agreed on the smaller one
     /// (RFC 7692 7.1.2.1).
     #[cfg(feature = "deflate")]
     pub fn set_deflate(&mut self, mut settings: Settings) {
@@ -140,7 +176,7 @@ impl Hub {
         }
     }
 
-    /// Appends a message to the channel `name` at the time `unix_ms`, and says what id it got.
+    /// Appends a message to the channel `name` at the time `unix_ms`, in milliseconds since 1970, and returns its id.
     ///
     /// # Errors
     /// The name or the event name is refused, or there are too many channels.
@@ -273,7 +309,7 @@ impl Hub {
         }
     }
 
-    /// When somebody may wait to be named by [`Hub::take_woken`], on its clock; `u64::MAX` for never as things are.
+    /// When [`Hub::take_woken`] may have a reader to name, on its clock; `u64::MAX` if it never will as things are.
     pub fn due(&self) -> u64 {
         match (self.woken.first(), self.resting.front()) {
             (Some(_), _) => 0,
@@ -341,7 +377,7 @@ impl Hub {
         self.channels.len()
     }
 
-    /// There are no channels.
+    /// Whether there are no channels.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -386,7 +422,7 @@ impl Hub {
     }
 }
 
-/// Looks whether a channel may have this name: one to [`MAX_NAME`] bytes of any text.
+/// Checks whether a channel may have this name: one to [`MAX_NAME`] bytes of any text.
 ///
 /// # Errors
 /// [`Error::InvalidName`].

@@ -1,4 +1,9 @@
 //! Message ids: `<milliseconds>-<sequence>`, the form of Redis Streams ids.
+//!
+//! An id is a name, a time and a cursor at once. The invariant: each id of a channel is greater than all that the
+//! channel gave before, also when the clock is set back, because the next one is made from the last and not from the clock
+//! alone. The log makes them; the encodings write them, on the stack; what a client sends as its cursor is parsed
+//! here, strictly: two numbers in digits that 64 bits hold.
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;

@@ -58,6 +58,7 @@ impl Data {
 
 /// One message of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
     /// Its place in the channel.
     pub id: Id,
@@ -68,6 +69,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// A message with this id; without an event name it has the default one, `message`.
+    pub fn new(id: Id, event: Option<&str>, data: Data) -> Record {
+        let event = event.map(Into::into);
+        Record { id, event, data }
+    }
+
     /// The event name, with the default filled in.
     pub fn event(&self) -> &str {
         self.event.as_deref().unwrap_or(super::DEFAULT_EVENT)
@@ -79,22 +86,33 @@ impl Record {
     }
 }
 
-/// How much of a channel is kept for those who come later. The newest message is always kept.
+/// How much of a channel is kept for readers that come later. Whatever is exceeded first counts. Number and size never
+/// drop the newest message, age does.
+///
+/// ```
+/// use barewire::channel::Retention;
+/// use std::time::Duration;
+///
+/// let kept = Retention { age: Duration::from_secs(60), ..Retention::default() };
+/// assert_eq!((kept.messages, kept.bytes), (10_000, 16 << 20)); // the defaults
+/// ```
+///
+/// Written as `Retention { age, ..Retention::default() }`: a later version may have more fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// At most this many messages.
+    /// At most this many messages. Default: 10,000 ([`RETAINED_MESSAGES`]).
     pub messages: usize,
-    /// At most this many bytes of data and event names.
+    /// At most this many bytes of data and event names. Default: 16 MiB ([`RETAINED_BYTES`]).
     pub bytes: usize,
-    /// Nothing older than this.
+    /// Nothing older than this. Default: one hour ([`RETAINED_AGE`]).
     pub age: Duration,
 }
 
-/// Messages retained per channel.
+/// Messages retained per channel by default: 10,000.
 pub const RETAINED_MESSAGES: usize = 10_000;
-/// Bytes retained per channel.
+/// Bytes of data and event names retained per channel by default: 16 MiB.
 pub const RETAINED_BYTES: usize = 16 * 1024 * 1024;
-/// How long a message is retained.
+/// How long a message is retained by default: one hour.
 pub const RETAINED_AGE: Duration = Duration::from_secs(60 * 60);
 
 impl Default for Retention {
@@ -109,6 +127,7 @@ impl Default for Retention {
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Start {
     /// With the oldest message that is retained.
     Oldest,
@@ -120,6 +139,7 @@ pub enum Start {
 
 /// What a [`Start`] comes to in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Position {
     /// The index of the first message to read.
     pub next: u64,
@@ -149,7 +169,7 @@ impl Log {
         }
     }
 
-    /// Appends a message at the time `unix_ms` and says what id it got.
+    /// Appends a message at the time `unix_ms`, in milliseconds since 1970, and returns its id.
     pub fn append(&mut self, event: Option<Arc<str>>, data: Data, unix_ms: u64) -> Id {
         let id = self.last.next(unix_ms);
         self.push(Record { id, event, data });
@@ -165,7 +185,7 @@ impl Log {
     }
 
     /// Drops what retention no longer allows at the time `unix_ms`, but never the newest message for its number
-    /// or size: a message larger than the whole allowance still reaches those who wait for it.
+    /// or size: a message larger than the whole allowance still reaches the readers that wait for it.
     pub fn evict(&mut self, retention: &Retention, unix_ms: u64) {
         let age = u64::try_from(retention.age.as_millis()).unwrap_or(u64::MAX);
         let oldest = unix_ms.saturating_sub(age);
@@ -258,7 +278,7 @@ impl Log {
         self.records.len()
     }
 
-    /// Nothing is retained.
+    /// Whether nothing is retained.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }

@@ -61,5 +61,5 @@ pub(crate) use replica::{Draft, Entry};
 /// The event name of a message that was published without one (WHATWG HTML 9.2.6).
 pub const DEFAULT_EVENT: &str = "message";
 
-/// The event name that tells a reader that messages are missing. Nobody else may publish under it.
+/// The event name under which a reader learns that messages are missing. It can't be published under.
 pub const GAP_EVENT: &str = "gap";

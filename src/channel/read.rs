@@ -1,4 +1,12 @@
 //! Reading: what a reader gets next, and what a poll gets.
+//!
+//! A reader that waits (an event stream, a WebSocket) asks [`Hub::next`] when it was woken or its output has drained, writes
+//! what it is lent, and says with [`Hub::advance`] how much of it went out. Nothing is copied for it, and nothing is kept
+//! but its place. A poll has everything behind its cursor copied into one JSON body, within the limits of a batch.
+//!
+//! The invariant: a reader stands between two messages. A write that ended inside one leaves its rest to the
+//! connection, so that the log may forget what it likes; what it forgot in front of a reader is a gap, which the reader
+//! gets as an event before anything else.
 
 use bytes::Bytes;
 
@@ -14,7 +22,7 @@ impl Hub {
         let Some(channel) = self.channel(reader.channel) else {
             return Next::Nothing;
         };
-        if channel.misses(reader) {
+        if channel.has_gap(reader) {
             return Next::Gap;
         }
         match channel
@@ -27,9 +35,9 @@ impl Hub {
     }
 
     /// Whether messages are missing in front of what `reader` gets next: whether that is [`Next::Gap`].
-    pub fn misses(&self, reader: &Reader) -> bool {
+    pub fn has_gap(&self, reader: &Reader) -> bool {
         self.channel(reader.channel)
-            .is_some_and(|channel| channel.misses(reader))
+            .is_some_and(|channel| channel.has_gap(reader))
     }
 
     /// Moves `reader` on after `sent` of the bytes that [`Hub::next`] gave have gone out. If they end inside a
@@ -45,7 +53,7 @@ impl Hub {
     ///
     /// The event's id is the cursor in front of that message, so that a reader that is cut off now comes back
     /// without a second gap. Its data is a JSON object that says which messages come next: `{"after":"<id>"}`.
-    pub fn take_gap(&self, reader: &mut Reader, out: &mut Vec<u8>) {
+    pub fn write_gap(&self, reader: &mut Reader, out: &mut Vec<u8>) {
         reader.gap = false;
         let Some(channel) = self.channel(reader.channel) else {
             return;
@@ -64,7 +72,7 @@ impl Hub {
     }
 
     /// Appends what a poll gets that waits as `reader`.
-    pub fn batch_of(&self, reader: &Reader, out: &mut Vec<u8>) -> Option<Batch> {
+    pub fn batch_for(&self, reader: &Reader, out: &mut Vec<u8>) -> Option<Batch> {
         let position = Position {
             next: reader.next,
             gap: reader.gap,
@@ -76,12 +84,7 @@ impl Hub {
     ///
     /// # Errors
     /// As [`Hub::publish`].
-    pub fn publish_beside(
-        &mut self,
-        reader: &Reader,
-        data: Data,
-        unix_ms: u64,
-    ) -> Result<Id, Error> {
+    pub fn publish_to(&mut self, reader: &Reader, data: Data, unix_ms: u64) -> Result<Id, Error> {
         self.publish_at(reader.channel, None, data, unix_ms)
     }
 

@@ -1,12 +1,12 @@
-//! A reader: a cursor into one channel, and what it may be given.
+//! A reader: a cursor into one channel, and what it may be given. Kept by a connection, and moved on by its `Hub`.
 
 use super::Id;
 use super::encoded::Encoding;
 use crate::json;
 
-/// The most messages that a poll gets at once.
+/// Messages that a poll gets at once by default: 1,000.
 pub const BATCH_MESSAGES: usize = 1_000;
-/// The most bytes that a poll's messages take at once, unless the first alone takes more.
+/// Bytes that a poll's messages take at once by default, unless the first alone takes more: 1 MiB.
 pub const BATCH_BYTES: usize = 1024 * 1024;
 
 /// A cursor that waits at a channel. Given by [`Hub::attach`](super::Hub::attach), ended by [`Hub::detach`](super::Hub::detach).
@@ -23,12 +23,13 @@ pub struct Reader {
 
 /// What a reader gets next.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Next<'h> {
     /// It has read everything.
     Nothing,
-    /// Messages are missing: [`Hub::take_gap`](super::Hub::take_gap) says it in the reader's encoding and moves on.
+    /// Messages are missing: [`Hub::write_gap`](super::Hub::write_gap) appends the event that says so and moves on.
     Gap,
-    /// Encoded messages, as many as lie in one piece.
+    /// Encoded messages, as many as lie in one slice.
     Bytes(&'h [u8]),
 }
 
@@ -37,6 +38,7 @@ pub enum Next<'h> {
 /// The body is `{"events":[...],"last_id":".."}`, with `"more":true` if the batch was full and `"gap":true` if
 /// messages are missing in front of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Batch {
     /// How many messages it holds.
     pub messages: usize,
@@ -49,7 +51,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Nothing that would end a long poll: no message, and no gap to be told of.
+    /// Whether it holds nothing that would end a long poll: no message and no gap.
     pub fn is_empty(&self) -> bool {
         self.messages == 0 && !self.gap
     }

@@ -24,7 +24,7 @@ const MONTHS: [&[u8; 3]; 12] = [
 pub struct HttpDate([u8; 29]);
 
 impl HttpDate {
-    /// The date that is so many seconds after 1970-01-01 00:00:00 UTC, without leap
+    /// The date that is this many seconds after 1970-01-01 00:00:00 UTC, without leap
     /// seconds, as the system's clock counts. What lies behind the year 9999 is its end.
     pub fn from_unix(seconds: u64) -> HttpDate {
         let seconds = seconds.min(LAST_SECOND);

@@ -1,4 +1,8 @@
 //! What can be wrong with a message, and what to answer to it.
+//!
+//! One enum for the whole layer, requests and responses alike. The invariant: each variant is one violation, its docs name
+//! the section that forbids it, and [`Error::status`] is the one answer to it, so that no caller has to choose. The server
+//! answers with it and closes; a client, which has nobody to answer, gives up the connection.
 
 use super::Status;
 

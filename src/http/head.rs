@@ -24,16 +24,16 @@ use super::uri::is_host;
 use super::{Error, Fields, Form, Target};
 use crate::scan::position;
 
-/// Bytes in a head, its empty line included.
+/// Bytes in a head by default, its empty line included: 16 KiB.
 pub const MAX_HEAD: usize = 16 * 1024;
 
-/// Fields in a head.
+/// Fields in a head by default: 100.
 pub const MAX_FIELDS: usize = 100;
 
-/// Bytes in a request target. RFC 9112 3 asks for at least 8000.
+/// Bytes in a request target by default: 8 KiB. RFC 9112 3 asks for at least 8000.
 pub const MAX_TARGET: usize = 8 * 1024;
 
-/// RFC 9112 2.2: at least one empty line before a request line is ignored; so many are.
+/// RFC 9112 2.2: at least one empty line before a request line is ignored; this many are: 4.
 pub const MAX_EMPTY_LINES: u8 = 4;
 
 /// What [`HeadLimits::fields`] cannot exceed: the room on the stack for the fields of
@@ -41,13 +41,22 @@ pub const MAX_EMPTY_LINES: u8 = 4;
 const MAX_PARSED_FIELDS: usize = 256;
 
 /// How large a head may be.
+///
+/// ```
+/// use barewire::http::HeadLimits;
+///
+/// let limits = HeadLimits { target: 1024, ..HeadLimits::default() };
+/// assert_eq!((limits.head, limits.fields), (16 * 1024, 100)); // the defaults
+/// ```
+///
+/// Written as `HeadLimits { target, ..HeadLimits::default() }`: a later version may have more fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// Bytes in all, the empty line included.
+    /// Bytes in all, the empty line included. Default: 16 KiB ([`MAX_HEAD`]).
     pub head: usize,
-    /// Fields; more than 256 count as 256.
+    /// Fields; more than 256 count as 256. Default: 100 ([`MAX_FIELDS`]).
     pub fields: usize,
-    /// Bytes of the request target.
+    /// Bytes of the request target. Default: 8 KiB ([`MAX_TARGET`]).
     pub target: usize,
 }
 
@@ -188,7 +197,7 @@ impl<'b> RequestHead<'b> {
         Ok(expected)
     }
 
-    /// As [`RequestHead::expectation`], for who has refused other expectations already.
+    /// As [`RequestHead::expectation`], for a caller that has refused other expectations already.
     pub fn expects_continue(&self) -> bool {
         self.expectation() == Ok(true)
     }

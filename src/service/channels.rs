@@ -123,15 +123,15 @@ impl Channels {
         Ok(id)
     }
 
-    /// As [`Hub::publish_beside`].
-    pub(crate) fn publish_beside(
+    /// As [`Hub::publish_to`].
+    pub(crate) fn publish_to(
         &mut self,
         reader: &Reader,
         data: Data,
         unix_ms: u64,
     ) -> Result<Id, Error> {
         if self.replica.is_none() {
-            return self.hub.publish_beside(reader, data, unix_ms);
+            return self.hub.publish_to(reader, data, unix_ms);
         }
         self.check_room()?;
         let name: Box<str> = self.hub.name_of(reader).into();

@@ -52,11 +52,7 @@ impl Service {
                         Message::Binary(bytes) => Data::Binary(bytes.into()),
                     };
                     // The reader's channel exists, and there is no event name to refuse: only room may lack.
-                    if self
-                        .hub
-                        .publish_beside(reader, data, io.now.unix_ms)
-                        .is_err()
-                    {
+                    if self.hub.publish_to(reader, data, io.now.unix_ms).is_err() {
                         link.fail(CloseCode::TRY_AGAIN_LATER, BEHIND, io);
                     }
                 }
@@ -101,7 +97,7 @@ impl Service {
         }
         match &mut open.audience {
             Audience::Channel { reader, raw: false } => self.tell_gap(reader, io),
-            Audience::Channel { reader, raw: true } if self.hub.misses(reader) => {
+            Audience::Channel { reader, raw: true } if self.hub.has_gap(reader) => {
                 let why = "messages are missing: they are no longer retained";
                 open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
             }

@@ -135,7 +135,7 @@ impl Service {
         let mut body = Vec::new();
         if let Some(batch) = self
             .hub
-            .batch_of(reader, &mut body)
+            .batch_for(reader, &mut body)
             .filter(|batch| !batch.is_empty())
         {
             self.end_waiting(connection, |_| batch_response(&batch, body), io);
@@ -234,13 +234,13 @@ impl Service {
 
     /// Whether this subscriber has fallen behind what is retained, and is to be ended for it.
     pub(super) fn gives_up(&self, reader: &Reader) -> bool {
-        self.limits.slow_reader == SlowReader::Close && self.hub.misses(reader)
+        self.limits.slow_reader == SlowReader::Close && self.hub.has_gap(reader)
     }
 
     /// Tells a reader that messages are missing, if they are.
     pub(super) fn tell_gap(&self, reader: &mut Reader, io: &mut Io<'_>) {
-        if self.hub.misses(reader) {
-            self.hub.take_gap(reader, io.out.buffer());
+        if self.hub.has_gap(reader) {
+            self.hub.write_gap(reader, io.out.buffer());
         }
     }
 }

@@ -52,6 +52,7 @@ const _: () = assert!(size_of::<Decoder>() <= 16);
 
 /// What one call found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Decoded<'a> {
     /// How many bytes of the input were used.
     pub used: usize,
@@ -180,7 +181,7 @@ impl Decoder {
         self.kept.as_ref().map_or(0, |kept| kept.buffered())
     }
 
-    /// Takes the message out that the last call gave, if it came in pieces and lies here: for one who wants to keep it
+    /// Takes the message out that the last call gave, if it came in pieces and lies here: for a caller that keeps it
     /// without a copy.
     pub fn take_message(&mut self) -> Option<Vec<u8>> {
         let kept = self.kept.as_mut()?;

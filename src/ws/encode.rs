@@ -5,7 +5,9 @@
 //! frame (5.3, 10.3); where it comes from is not this layer's business.
 //!
 //! The invariant: what is appended is valid, whole, and nothing of it is appended when an error is
-//! returned.
+//! returned. Sessions call it for what is small or compressed or has a masking key, and write the header
+//! of a server's message themselves, so that its payload is lent and not copied; channels do once for all
+//! readers.
 
 use super::close::MAX_CLOSE_REASON;
 use super::utf8::Utf8;

@@ -4,6 +4,9 @@
 //! What the decoder gives is lent: a message lies in the buffer that was read into, or, when it came
 //! in pieces, in the decoder, until the next call. A caller who keeps it makes an [`OwnedMessage`] of
 //! it.
+//!
+//! The invariant: a text message is UTF-8, because only the decoder and `&str` make one. What is sent and
+//! what is received are the same type, so that an echo is one call.
 
 use super::{Close, Opcode};
 
@@ -14,18 +17,28 @@ pub const MAX_MESSAGE: usize = 16 << 20;
 /// one.
 pub const MAX_FRAME: usize = 16 << 20;
 
-/// How many frames a message may come in by default.
+/// How many fragments a message may come in by default: 131,072.
 pub const MAX_FRAGMENTS: u32 = 131_072;
 
 /// What a decoder takes at most. Each is checked against what a header declares, before any of the
 /// payload is taken.
+///
+/// ```
+/// use barewire::ws::Limits;
+///
+/// let limits = Limits { message: 64 * 1024, ..Limits::default() };
+/// assert_eq!((limits.frame, limits.fragments), (16 << 20, 131_072)); // the defaults
+/// ```
+///
+/// Written as `Limits { message, ..Limits::default() }`: a later version may have more fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes in one message, all its frames together. Beyond it: 1009.
+    /// Bytes in one message, all its fragments together. Beyond it: 1009. Default: 16 MiB ([`MAX_MESSAGE`]).
     pub message: usize,
-    /// Bytes in one frame of a message. Beyond it: 1009.
+    /// Bytes in one frame of a message. Beyond it: 1009. Default: 16 MiB ([`MAX_FRAME`]).
     pub frame: usize,
-    /// Frames in one message, empty ones included. Beyond it: 1008.
+    /// Fragments of one message, empty ones included. Beyond it: 1008. Default: 131,072
+    /// ([`MAX_FRAGMENTS`]).
     pub fragments: u32,
 }
 

@@ -25,7 +25,7 @@
 use super::{Error, Fields, RequestHead, ResponseHead, Version, is_tchar, is_value_byte};
 use crate::scan::decimal;
 
-/// Extension and trailer bytes of one chunked body, together.
+/// Extension and trailer bytes of one chunked body, together: at most 16 KiB.
 pub const MAX_CHUNK_EXTRA: u32 = 16 * 1024;
 
 /// Digits of a chunk size: as many as 64 bits have. More is overflow or padding.
@@ -36,7 +36,7 @@ pub const MAX_CHUNK_DIGITS: u8 = 16;
 pub enum BodyLength {
     /// There is no body.
     None,
-    /// So many bytes.
+    /// This many bytes.
     Exactly(u64),
     /// As many as the chunks hold.
     Chunked,
@@ -127,7 +127,7 @@ enum Coding {
     NotChunked,
 }
 
-/// Reads Transfer-Encoding, all its fields together; `None` when there is none.
+/// Reads Transfer-Encoding, all its fields together; `None` without such a field.
 fn transfer_coding(fields: Fields<'_>) -> Option<Coding> {
     fields.get("transfer-encoding")?;
     let (mut others, mut chunked, mut last_is_chunked) = (0u32, 0u32, false);
@@ -171,7 +171,7 @@ const _: () = assert!(size_of::<BodyDecoder>() <= 40);
 /// What the next byte is.
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// One of so many (never zero) bytes of the body.
+    /// One of this many bytes of the body, never zero.
     Exactly(u64),
     /// A byte of the body, or the peer closes.
     UntilClose,
@@ -183,7 +183,7 @@ enum State {
     Extension { size: u64 },
     /// The LF of a chunk line.
     SizeLf { size: u64 },
-    /// One of so many (never zero) bytes of a chunk.
+    /// One of this many bytes of a chunk, never zero.
     Data(u64),
     /// The CR behind a chunk's data.
     DataCr,

@@ -77,6 +77,8 @@ impl Default for WindowBits {
 /// let settings = Settings { threshold: 1_024, ..Settings::default() };
 /// assert_eq!(settings.offer().split(';').next(), Some("permessage-deflate"));
 /// ```
+///
+/// Written as `Settings { threshold, ..Settings::default() }`: a later version may have more fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How hard to try, from 1 (quick) to 9 (small); [`LEVEL`] is 6. Level 1 takes about a fifth of its time and leaves
@@ -93,7 +95,7 @@ pub struct Settings {
     /// Whether the peer's messages may refer to earlier ones: 46 KiB for each connection that has received a compressed
     /// one. Default: no.
     pub peer_takeover: bool,
-    /// How far back the peer's messages may refer, if it lets itself be told. Default: 15, 32 KiB.
+    /// How far back the peer's messages may refer, if it agrees to the limit. Default: 15, 32 KiB.
     pub peer_window_bits: WindowBits,
 }
 
@@ -112,6 +114,7 @@ impl Default for Settings {
 
 /// What was agreed on for the messages of one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Direction {
     /// They may refer to earlier messages.
     pub takeover: bool,
@@ -121,6 +124,7 @@ pub struct Direction {
 
 /// What was agreed on, as one side sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Terms {
     /// For our messages.
     pub send: Direction,
@@ -130,6 +134,7 @@ pub struct Terms {
 
 /// An offer that a server takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Accepted {
     /// What is agreed on.
     pub terms: Terms,
@@ -138,7 +143,7 @@ pub struct Accepted {
 }
 
 impl Settings {
-    /// What a server answers: the first offer that it can take is taken, and `None` is none. `offers` are the
+    /// What a server answers: the answer to the first offer that it can take, or `None` if there is no such offer. `offers` are the
     /// members of Sec-WebSocket-Extensions, in order, over all fields of this name
     /// ([`Upgrade::extension_offers`](crate::ws::handshake::Upgrade::extension_offers)); those of other extensions are
     /// passed over.
