@@ -80,6 +80,8 @@ pub enum SlowReader {
 
 /// What a server allows. See the constants of this module for the reasons.
 ///
+/// Written as `Limits { body, ..Limits::default() }`: a later version may have more fields.
+///
 /// | limit | default | what the client gets beyond it |
 /// | --- | --- | --- |
 /// | `head`, `fields` | 16 KiB, 100 | 431 |
@@ -115,51 +117,55 @@ pub enum SlowReader {
 /// ([`MAX_BEHIND`], [`MAX_BEHIND_BYTES`]; 503).
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Bytes of a request head ([`http::MAX_HEAD`]).
+    /// Bytes of a request head, its empty line included. Default: 16 KiB ([`http::MAX_HEAD`]).
     pub head: usize,
-    /// Fields of a request head ([`http::MAX_FIELDS`]).
+    /// Fields of a request head; more than 256 count as 256. Default: 100 ([`http::MAX_FIELDS`]).
     pub fields: usize,
-    /// Bytes of a request target ([`http::MAX_TARGET`]).
+    /// Bytes of a request target. Default: 8 KiB ([`http::MAX_TARGET`]).
     pub target: usize,
-    /// Bytes of a request body ([`MAX_BODY`]).
+    /// Bytes of a request body. Default: 1 MiB ([`MAX_BODY`]).
     pub body: usize,
-    /// See [`HEADER_TIMEOUT`].
+    /// From the first byte of a request head to its end. Default: 10 s ([`HEADER_TIMEOUT`]).
     pub header_timeout: Duration,
-    /// See [`HANDSHAKE_TIMEOUT`]. The header timeout begins behind it.
+    /// For the handshake of TLS; the header timeout begins behind it. Default: 10 s ([`HANDSHAKE_TIMEOUT`]).
     pub handshake_timeout: Duration,
-    /// See [`BODY_TIMEOUT`].
+    /// Without a byte of an announced body. Default: 30 s ([`BODY_TIMEOUT`]).
     pub body_timeout: Duration,
-    /// See [`KEEP_ALIVE`].
+    /// Between two requests of a connection. Default: 75 s ([`KEEP_ALIVE`]).
     pub keep_alive: Duration,
-    /// See [`MAX_WAIT`].
+    /// The longest wait of a long poll, whatever its client asks for. Default: 60 s ([`MAX_WAIT`]).
     pub wait: Duration,
-    /// Bytes of a WebSocket message ([`ws::MAX_MESSAGE`]); of a compressed one both as it comes and as it is.
+    /// Bytes of a WebSocket message; of a compressed one both as it comes and as it is. Default: 16 MiB
+    /// ([`ws::MAX_MESSAGE`]).
     pub message: usize,
-    /// Bytes of a WebSocket frame ([`ws::MAX_FRAME`]).
+    /// Bytes of a WebSocket frame. Default: 16 MiB ([`ws::MAX_FRAME`]).
     pub frame: usize,
-    /// Fragments of one WebSocket message ([`ws::MAX_FRAGMENTS`]).
+    /// Fragments of one WebSocket message. Default: 131,072 ([`ws::MAX_FRAGMENTS`]).
     pub fragments: u32,
-    /// See [`PING_INTERVAL`].
+    /// Between two pings of a silent WebSocket, which is dropped after two of them. Default: 30 s
+    /// ([`PING_INTERVAL`]).
     pub ping_interval: Duration,
-    /// See [`CLOSE_TIMEOUT`].
+    /// For the peer's answer to our close frame. Default: 5 s ([`CLOSE_TIMEOUT`]).
     pub close_timeout: Duration,
-    /// See [`HEARTBEAT`].
+    /// Between two comments in a silent event stream. Default: 15 s ([`HEARTBEAT`]).
     pub heartbeat: Duration,
-    /// See [`STALL_TIMEOUT`].
+    /// How long a peer may take none of the bytes that wait for it. Default: 60 s ([`STALL_TIMEOUT`]).
     pub stall_timeout: Duration,
-    /// See [`DRAIN_TIMEOUT`].
+    /// For what is under way when the server stops. Default: 5 s ([`DRAIN_TIMEOUT`]).
     pub drain_timeout: Duration,
-    /// See [`HIGH_WATER`].
+    /// Bytes that wait for a peer, from which on it is not read from. Default: 64 KiB ([`HIGH_WATER`]).
     pub high_water: usize,
-    /// See [`MAX_BACKLOG`].
+    /// Bytes that wait for a peer, at which it is dropped. Default: 32 MiB ([`MAX_BACKLOG`]).
     pub backlog: usize,
-    /// See [`MAX_CONNECTIONS`].
+    /// Connections at once; further ones wait to be accepted. Default: 100,000 ([`MAX_CONNECTIONS`]).
     pub connections: usize,
-    /// See [`MAX_CONNECTIONS_PER_ADDRESS`]. Of IPv6, a /64 is one address.
+    /// Connections from one address; of IPv6, a /64 is one address. Default: as many as in all
+    /// ([`MAX_CONNECTIONS_PER_ADDRESS`]).
     pub connections_per_address: usize,
-    /// What becomes of subscribers that are too slow.
+    /// What becomes of readers of channels that are too slow. Default: [`SlowReader::Gap`].
     pub slow_reader: SlowReader,
-    /// What channels keep and how many there may be.
+    /// What channels keep and how many there may be. Default: 10,000 messages, 16 MiB and one hour in each of at most
+    /// 10,000 channels; see [`channel::Limits`].
     pub channels: channel::Limits,
 }
 
