@@ -290,7 +290,11 @@ impl Wire {
             Some(Cut::Read(at, _)) => most.min(at - end.count.read),
             _ => most,
         };
-        let count = most.min(end.incoming.len());
+        // Behind a cut nothing arrives: what lies here only fills what would be the system's buffer.
+        let count = match end.deaf {
+            true => 0,
+            false => most.min(end.incoming.len()),
+        };
         if count == 0 {
             end.count.useless += 1;
             return match end.no_more {
@@ -439,6 +443,30 @@ impl Drop for End {
         wire.sides[self.side].gone = true;
         if !wire.sides[self.side].broken {
             wire.finish(self.side);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_arrives_at_an_end_that_has_vanished_however_it_is_asked_for() {
+        let line = Line::new();
+        let cut = Cut::Read(1, How::Vanishes);
+        let (mut client, mut server) = (
+            line.end(CLIENT, Faults::cut(cut)),
+            line.end(SERVER, Faults::default()),
+        );
+        server.write_all(b"ab").unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(client.read(&mut buffer).unwrap(), 1);
+        // A hole in the stream is what TCP never has.
+        server.write_all(b"c").unwrap();
+        for _ in 0..2 {
+            let error = client.read(&mut buffer).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
         }
     }
 }
