@@ -28,23 +28,33 @@
 //! - **To encode and decode** only: [`http`], [`ws`] and [`sse`], which need neither the loop nor the server
 //!   (`--no-default-features` builds them without mio).
 //!
-//! # The layers, from the top
+//! # The house, from the top
 //!
 //! ```text
-//!  server  client    routes, handlers, the four ways; subscribers. A connection is a machine without I/O
-//!        │
-//!     channel        one log, many cursors; each message encoded once per encoding
-//!        │
-//!       net          the event loop: sockets, deadlines, wakers, TLS. Knows no protocol
-//!        │
-//!  http   ws   sse   the codecs: bytes in, events out. No sockets, no clock, no randomness
+//!  server                       the face: what a program links (Server, Cores)
+//!     │
+//!  program      publisher       a server and clients on one loop
+//!     │    │
+//!  service │                    a connection as a machine without I/O: http, then perhaps frames or a stream
+//!     │  client       error     subscribers, WebSockets, their retries
+//!     │    │
+//!     ├────┴── limits           every limit, and the reason for its default
+//!     │    │
+//!     ├─ session                an open WebSocket, of either side
+//!     │  command  response      what other threads tell a loop; what a handler answers
+//!     │    │
+//!  channel │                    one log, many cursors; each message encoded once per encoding
+//!     │   net                   the event loop: sockets, deadlines, wakers, TLS. Knows no protocol
+//!     │    │
+//!  http   ws   sse   json       the codecs: bytes in, events out. No sockets, no clock, no randomness
 //! ```
 //!
-//! Imports go downwards only, and every layer is public except the insides of server and client. A WebSocket message goes
-//! `net` → `server` → [`ws::Decoder`] (unmasked where it was read) → handler → [`net::Output`] → one write. A
-//! published message goes `server` → [`channel::Log`] → once into each [`channel::Encoding`] in use → one write per
-//! reader, straight from there. With several loops ([`Cores`]) only what is published crosses from one to another: each has
-//! its own connections and a replica of every channel.
+//! Imports go down only, and a section of CI computes them anew. Every codec, the loop and the channels are public. A
+//! WebSocket message goes `net` → `program` → `service` → `session` → [`ws::Decoder`] (unmasked where it was read) → handler →
+//! [`net::Output`] → one write. A published message goes `service` → [`channel::Log`] → once into each
+//! [`channel::Encoding`] in use → one write per reader, straight from there. With several loops ([`Cores`]) only what is published
+//! crosses from one to another: each has its own connections and a replica of every channel. ARCHITECTURE.md in
+//! the repository has every room, its invariant, and four journeys through the house.
 //!
 //! `benches/` measures it beside its peers and `benches/counts/` counts the instructions of the hot paths: crates of their
 //! own, that this one does not depend on. `docs/cores.md` says what several loops cost.
@@ -53,8 +63,10 @@
 //!
 //! | feature | what it is |
 //! | --- | --- |
-//! | `net`, on by default | the event loop, the server and the clients |
-//! | `deflate` | compressed WebSocket messages (permessage-deflate, RFC 7692): `ws::deflate`. Where it is built, servers and clients agree on it with settings that keep nothing between messages, until they are told otherwise |
+//! | `server`, on by default | [`Server`] and [`Cores`] with all their handles |
+//! | `client`, on by default | [`subscribe`], [`WebSocket`] and clients on a loop |
+//! | `net`, part of both | the event loop alone, for a protocol of your own |
+//! | `deflate` | compressed WebSocket messages (permessage-deflate, RFC 7692): `ws::deflate`. Where it is built, servers and clients agree on it with settings that keep nothing between messages, unless they are set otherwise |
 //! | `tls` | https and wss: `tls`, which is `net::tls`, by rustls |
 //! | `reuseport` | on Linux, a listener for each loop of [`Cores`] |
 //!
