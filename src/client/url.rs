@@ -132,12 +132,21 @@ impl Url {
         }
     }
 
-    /// Where a `Location` leads from here (RFC 3986 5.2, for the forms that servers send).
-    pub(super) fn join(&self, location: &str) -> Result<Url, Error> {
-        // The scheme ends at the first colon; one behind a slash or a question mark is part of what is asked for.
-        let colon = location.find([':', '/', '?', '#']);
-        if colon.is_some_and(|at| location[at..].starts_with("://")) {
-            return Url::parse(location);
+    /// Where a `Location` leads from here (RFC 3986 5.2.2). Bytes that no URL may hold are percent-encoded, as browsers
+    /// do: servers send paths in plain UTF-8, and with spaces.
+    ///
+    /// # Errors
+    /// It leads to no server, or to none that this build can speak to.
+    pub(super) fn join(&self, location: &[u8]) -> Result<Url, Error> {
+        let location = &*percent_encoded(location);
+        if let Some(scheme) = scheme_of(location) {
+            if location[scheme.len()..].starts_with("://") {
+                return Url::parse(location);
+            }
+            // `mailto:x` is another resource, and `http:/x` names no server: neither is a path here.
+            return Err(Error::Url(format!(
+                "{location:?}, where the server redirects to, names no server"
+            )));
         }
         let origin = format!("{}://{}", self.scheme.name(), self.authority());
         if location.starts_with("//") {
@@ -167,6 +176,31 @@ impl Url {
             && self.port == other.port
             && secure == other.scheme.is_secure()
     }
+}
+
+/// The scheme of a reference that has one (RFC 3986 3.1): what is in front of its first colon, if that can be a scheme.
+fn scheme_of(reference: &str) -> Option<&str> {
+    let (scheme, _) = reference.split_once(':')?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme.then_some(scheme)
+}
+
+/// The reference with whatever no URL may hold percent-encoded (RFC 3986 2.1). What is encoded already stays as it is.
+fn percent_encoded(reference: &[u8]) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut encoded = String::with_capacity(reference.len());
+    for &byte in reference {
+        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+            encoded.extend(['%', char::from(high), char::from(low)]);
+        }
+    }
+    encoded
 }
 
 /// A path without its `.` and `..` (RFC 3986 5.2.4).
@@ -282,7 +316,7 @@ mod tests {
         let (plain, secure) = (Url::parse("http://a:1/"), Url::parse("https://a:1/"));
         assert!(!plain.unwrap().is_same_origin(&secure.unwrap()));
         let from = Url::parse("https://a/b").unwrap();
-        assert_eq!(from.join("//c/d").unwrap().to_string(), "https://c/d");
+        assert_eq!(from.join(b"//c/d").unwrap().to_string(), "https://c/d");
         let error = Url::parse("https://-/").unwrap_err().to_string();
         assert!(error.contains("certificate"), "{error}");
     }
@@ -307,8 +341,46 @@ mod tests {
                 "/login?back=http://x/y",
                 "http://a:9000/login?back=http://x/y",
             ),
+            ("./a:b", "http://a:9000/b/a:b"),
+            ("1:b", "http://a:9000/b/1:b"),
+        ] {
+            let joined = from.join(location.as_bytes()).unwrap();
+            assert_eq!(joined.to_string(), to);
+        }
+    }
+
+    #[test]
+    fn a_redirect_may_hold_what_has_to_be_encoded() {
+        let from = Url::parse("http://a/b/c").unwrap();
+        for (location, to) in [
+            ("/gr\u{fc}n".as_bytes(), "http://a/gr%C3%BCn"),
+            (b"/gr\xfcn", "http://a/gr%FCn"),
+            (b"/x y?z={\"a\"}", "http://a/x%20y?z=%7B%22a%22%7D"),
+            (b"http://h/x y#f g", "http://h/x%20y"),
+            (b"%20a\tb", "http://a/b/%20a%09b"),
+            (b"\\\\h\\x", "http://a/b/%5C%5Ch%5Cx"),
         ] {
             assert_eq!(from.join(location).unwrap().to_string(), to);
+        }
+    }
+
+    #[test]
+    fn a_redirect_to_no_server_is_an_error_and_no_path() {
+        let from = Url::parse("http://a/b").unwrap();
+        for (location, why) in [
+            ("mailto:x", "names no server"),
+            ("http:/x", "names no server"),
+            ("http:x", "names no server"),
+            ("about:blank", "names no server"),
+            ("data:text/event-stream,x", "names no server"),
+            ("//", "host"),
+            ("///x", "host"),
+            ("http:///x", "host"),
+            ("ftp://a/", "other than http"),
+            ("//gr\u{fc}n/", "host"),
+        ] {
+            let error = from.join(location.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(why), "{location}: {error}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::client::options::Transport;
 use crate::client::talk::PATIENCE;
 use crate::client::url::Url;
 use crate::http::{BodyDecoder, HttpDate, ResponseHead, response_body_length};
-use crate::net::Io;
+use crate::net::{Io, Now};
 use crate::session::Session;
 use crate::session::compression::Compression;
 use crate::sse;
@@ -34,7 +34,7 @@ enum Verdict {
         cursor: Option<Box<str>>,
         keep_alive: bool,
     },
-    Redirect(String),
+    Redirect(Vec<u8>),
     Refusal {
         body: BodyDecoder,
         status: u16,
@@ -46,7 +46,7 @@ enum Verdict {
 
 impl Follower {
     /// What the head of an answer comes to.
-    fn judge(&self, head: &ResponseHead<'_>, key: &[u8; 16]) -> Verdict {
+    fn judge(&self, head: &ResponseHead<'_>, key: &[u8; 16], now: Now) -> Verdict {
         let transport = self.transport();
         let cursor = || {
             head.fields()
@@ -103,7 +103,7 @@ impl Follower {
                 keep_alive,
             },
             (301 | 302 | 303 | 307 | 308, transport) if transport != Transport::WebSocket => {
-                match head.fields().get_str("Location") {
+                match head.fields().get("Location") {
                     Some(location) => Verdict::Redirect(location.to_owned()),
                     None => Verdict::Failed(Error::Status(head.status(), String::new())),
                 }
@@ -115,7 +115,7 @@ impl Follower {
             (status, _) => Verdict::Refusal {
                 body,
                 status,
-                retry_after: retry_after(head),
+                retry_after: retry_after(head, now),
             },
         }
     }
@@ -125,7 +125,7 @@ impl Follower {
         let Wire::Head { mut reader, key } = std::mem::replace(&mut self.wire, Wire::Idle) else {
             return 0;
         };
-        let (used, verdict) = match reader.read(input, |head| self.judge(head, &key)) {
+        let (used, verdict) = match reader.read(input, |head| self.judge(head, &key, io.now)) {
             Ok(Some(found)) => found,
             Ok(None) => {
                 self.wire = Wire::Head { reader, key };
@@ -195,7 +195,7 @@ impl Follower {
         used
     }
 
-    fn redirect(&mut self, location: &str, io: &mut Io<'_>) {
+    fn redirect(&mut self, location: &[u8], io: &mut Io<'_>) {
         self.redirects += 1;
         if self.redirects > MAX_REDIRECTS {
             return self.fail(Error::Redirects, io);
@@ -211,7 +211,7 @@ impl Follower {
     }
 
     /// Where a redirect leads: never from a secured connection to one that is not, which anybody could read.
-    fn led_to(&mut self, location: &str) -> Result<Url, Error> {
+    fn led_to(&mut self, location: &[u8]) -> Result<Url, Error> {
         let url = self.url.join(location)?;
         if self.url.scheme.is_secure() && !url.scheme.is_secure() {
             let why = "is where a secured connection redirects to, and is not secured";
@@ -223,13 +223,19 @@ impl Follower {
     }
 }
 
-/// `Retry-After` (RFC 9110 10.2.3): a number of seconds, or a date, which is compared with the server's own clock.
-fn retry_after(head: &ResponseHead<'_>) -> Option<Duration> {
-    let value = head.fields().get_str("Retry-After")?;
-    let seconds = match HttpDate::to_unix(value) {
-        Some(then) => then.saturating_sub(HttpDate::to_unix(head.fields().get_str("Date")?)?),
-        None if value.bytes().all(|byte| byte.is_ascii_digit()) => value.parse().ok()?,
-        None => return None,
+/// `Retry-After` (RFC 9110 10.2.3): a number of seconds, or a date, which is compared with the server's own clock, or
+/// with ours where it does not say its time. One that can't be understood still says that it is worth coming back.
+fn retry_after(head: &ResponseHead<'_>, now: Now) -> Option<Duration> {
+    let value = head.fields().get("Retry-After")?;
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let seconds = match HttpDate::to_unix(text) {
+        Some(then) => {
+            let date = head.fields().get_str("Date").and_then(HttpDate::to_unix);
+            then.saturating_sub(date.unwrap_or(now.unix_ms / 1000))
+        }
+        None if digits => text.parse().unwrap_or(u64::MAX),
+        None => 0,
     };
     Some(Duration::from_secs(seconds))
 }

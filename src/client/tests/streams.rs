@@ -151,6 +151,52 @@ fn a_date_to_come_back_at_is_compared_with_the_servers_clock() {
 }
 
 #[test]
+fn a_date_to_come_back_at_is_compared_with_our_clock_where_the_server_says_no_time() {
+    for (after, least) in [
+        // The world's clock stands at the beginning of 1970.
+        ("Thu, 01 Jan 1970 00:00:20 GMT", 20),
+        ("Wed, 31 Dec 1969 23:59:40 GMT", 0),
+        ("Thursday, 01-Jan-70 00:00:20 GMT", 0),
+        ("soon", 0),
+    ] {
+        let (mut world, told, _) = streaming();
+        world.accept();
+        world.say(format!(
+            "HTTP/1.1 503 X\r\nRetry-After: {after}\r\nContent-Length: 0\r\n\r\n"
+        ));
+        assert_eq!(lost(&told.take()).len(), 1, "{after}");
+        let rest = world.rest();
+        assert!(
+            rest >= seconds(least) && rest < seconds(least + 2),
+            "{after}: {rest:?}"
+        );
+    }
+}
+
+#[test]
+fn a_redirect_in_plain_utf8_or_with_a_space_is_followed() {
+    for (location, target) in [("/gr\u{fc}n", "/gr%C3%BCn"), ("/a b", "/a%20b")] {
+        let (mut world, ..) = streaming();
+        world.accept();
+        world.say(format!(
+            "HTTP/1.1 302 X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+        ));
+        assert!(world.accept().starts_with(&format!("GET {target} HTTP")));
+    }
+    for location in ["mailto:x", "http:/x", "about:blank"] {
+        let (mut world, told, _) = streaming();
+        world.accept();
+        world.say(format!(
+            "HTTP/1.1 302 X\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+        ));
+        let told = told.take();
+        assert!(
+            matches!(ended(&told)[..], [Some(Error::Url(why))] if why.contains("names no server"))
+        );
+    }
+}
+
+#[test]
 fn redirects_are_followed_within_a_bound() {
     for status in [301, 302, 303, 307, 308] {
         let (mut world, told, _) = streaming();
