@@ -31,6 +31,9 @@ pub enum Error {
     Status(u16, String),
     /// The server answered 200 with another media type than was asked for.
     MediaType(String),
+    /// The answer is in a content or transfer coding that nobody asked for, such as gzip, and can't be read (RFC 9110
+    /// 8.4).
+    Coding(String),
     /// The server answers a long poll at once although it has nothing new.
     NoWait,
     /// More redirects than are followed.
@@ -63,7 +66,11 @@ impl Error {
             Error::Status(code, _) => matches!(code, 408 | 425 | 429 | 500..=599),
             // A server that is in the middle of a restart, or a proxy in front of one, says anything.
             Error::Http(_) | Error::WebSocket(_) | Error::EventStream(_) | Error::Envelope => true,
-            Error::Handshake(_) | Error::MediaType(_) | Error::NoWait | Error::Redirects => false,
+            Error::Handshake(_)
+            | Error::MediaType(_)
+            | Error::Coding(_)
+            | Error::NoWait
+            | Error::Redirects => false,
             Error::Url(_) | Error::Field(_) | Error::Randomness => false,
         }
     }
@@ -90,6 +97,10 @@ impl fmt::Display for Error {
             Error::MediaType(given) => write!(
                 f,
                 "the server answered with {given}, which was not asked for"
+            ),
+            Error::Coding(coding) => write!(
+                f,
+                "the answer comes in the coding {coding}, which was not asked for and can't be read"
             ),
             Error::NoWait => f.write_str("the server does not wait when it has nothing new"),
             Error::Redirects => f.write_str("the server redirects too often"),

@@ -232,8 +232,9 @@ pub(super) fn trust_for(url: &Url, tls: &mut Option<ClientTls>) -> Result<(), Er
 }
 
 /// The fields that the client writes itself.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "accept",
+    "accept-encoding",
     "host",
     "connection",
     "upgrade",

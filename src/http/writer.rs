@@ -35,6 +35,7 @@ macro_rules! names {
 
 names! {
     ACCEPT "Accept"
+    ACCEPT_ENCODING "Accept-Encoding"
     AGE "Age"
     ALLOW "Allow"
     AUTHORIZATION "Authorization"

@@ -8,7 +8,7 @@ use crate::client::error::Error;
 use crate::client::options::Transport;
 use crate::client::talk::PATIENCE;
 use crate::client::url::Url;
-use crate::http::{BodyDecoder, HttpDate, ResponseHead, response_body_length};
+use crate::http::{self, BodyDecoder, BodyLength, HttpDate, ResponseHead, response_body_length};
 use crate::net::{Io, Now};
 use crate::session::Session;
 use crate::session::compression::Compression;
@@ -40,6 +40,8 @@ enum Verdict {
         status: u16,
         retry_after: Option<Duration>,
     },
+    /// As a refusal, with nothing more to read.
+    Refused(Error, Option<Duration>),
     Failed(Error),
     End,
 }
@@ -69,9 +71,16 @@ impl Follower {
         } else {
             u64::MAX
         };
-        let body =
-            response_body_length(head, "GET").and_then(|length| BodyDecoder::new(length, limit));
-        let body = match body {
+        let length = response_body_length(head, "GET");
+        let (length, coding) = match length {
+            Ok(length) => (length, content_coding(head)),
+            Err(http::Error::UnknownTransferCoding) => (
+                BodyLength::UntilClose,
+                Some(list(head, "Transfer-Encoding")),
+            ),
+            Err(error) => return Verdict::Failed(Error::Http(error)),
+        };
+        let body = match BodyDecoder::new(length, limit) {
             Ok(body) => body,
             Err(error) => return Verdict::Failed(Error::Http(error)),
         };
@@ -86,6 +95,9 @@ impl Follower {
         };
         let keep_alive = head.keep_alive();
         match (head.status(), transport) {
+            (200, transport) if transport != Transport::WebSocket && coding.is_some() => {
+                Verdict::Failed(Error::Coding(coding.unwrap_or_default()))
+            }
             (200, Transport::EventStream) if is(sse::MEDIA_TYPE) => Verdict::Stream(body),
             (200, Transport::LongPoll | Transport::ShortPoll) if is("application/json") => {
                 Verdict::Batch { body, keep_alive }
@@ -111,6 +123,10 @@ impl Follower {
             // It speaks HTTP there and no WebSocket; what it says may have no end.
             (status @ 200..=299, Transport::WebSocket) => {
                 Verdict::Failed(Error::Status(status, String::new()))
+            }
+            // What it says for people is not worth a way to read it.
+            (status, _) if coding.is_some() => {
+                Verdict::Refused(Error::Status(status, String::new()), retry_after(head, now))
             }
             (status, _) => Verdict::Refusal {
                 body,
@@ -186,6 +202,10 @@ impl Follower {
                 };
                 io.set_deadline(PATIENCE);
             }
+            Verdict::Refused(error, retry_after) => {
+                self.plan = Some(Plan::Failed(error, retry_after));
+                self.hang_up(io);
+            }
             Verdict::Failed(error) => self.fail(error, io),
             Verdict::End => {
                 self.plan = Some(Plan::End);
@@ -221,6 +241,21 @@ impl Follower {
         crate::client::options::trust_for(&url, &mut self.options.tls)?;
         Ok(url)
     }
+}
+
+/// The coding of the content, if it is in one. `identity` is none (RFC 9110 12.5.3), wherever it stands.
+fn content_coding(head: &ResponseHead<'_>) -> Option<String> {
+    let coded = head
+        .fields()
+        .tokens("Content-Encoding")
+        .any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+    coded.then(|| list(head, "Content-Encoding"))
+}
+
+/// The members of a list field, for people.
+fn list(head: &ResponseHead<'_>, name: &str) -> String {
+    let members = head.fields().tokens(name).map(String::from_utf8_lossy);
+    members.collect::<Vec<_>>().join(", ")
 }
 
 /// `Retry-After` (RFC 9110 10.2.3): a number of seconds, or a date, which is compared with the server's own clock, or

@@ -100,7 +100,12 @@ impl Follower {
                 FieldName::HOST,
                 FieldValue::new(&host).map_err(Error::Field)?,
             )
-            .field(FieldName::ACCEPT, accept);
+            .field(FieldName::ACCEPT, accept)
+            // Nothing is decoded here, and a coding that a box on the way adds would hold an event stream back.
+            .field(
+                FieldName::ACCEPT_ENCODING,
+                FieldValue::from_static("identity"),
+            );
         for (name, value) in fields {
             head = head.field(name, value);
         }

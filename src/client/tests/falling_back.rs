@@ -135,6 +135,61 @@ fn a_stream_that_something_on_the_way_holds_back_does_not_work() {
     assert_eq!(way(&world.accept()), Transport::LongPoll);
 }
 
+/// The beginning of a gzip stream that never says anything more.
+const GZIPPED: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n\x1f";
+
+#[test]
+fn an_answer_in_a_coding_that_nobody_asked_for_is_an_error_and_another_way_is_tried() {
+    let (mut world, told, _) = following();
+    world.accept();
+    world.say(FORBIDDEN);
+    let request = world.accept();
+    assert!(request.contains("\r\nAccept-Encoding: identity\r\n"));
+    world.say(GZIPPED);
+    let fell = Update::FellBack(Transport::EventStream, Error::Coding("gzip".into()));
+    assert!(told.take().contains(&fell));
+    assert_eq!(way(&world.accept()), Transport::LongPoll);
+    world.say(messages(1..=1).replacen("\r\n", "\r\nContent-Encoding: br\r\n", 1));
+    assert_eq!(way(&world.accept()), Transport::ShortPoll);
+    world.say(messages(1..=1).replacen("\r\n", "\r\nContent-Encoding: Identity\r\n", 1));
+    assert_eq!(data(&told.take()), ["1"]);
+}
+
+#[test]
+fn a_coding_that_cannot_be_read_ends_the_only_way_and_is_named() {
+    for (fields, coding) in [
+        ("Content-Encoding: identity, gzip\r\n", "identity, gzip"),
+        ("Content-Encoding: x-new\r\n", "x-new"),
+        ("Transfer-Encoding: gzip, chunked\r\n", "gzip, chunked"),
+        ("Transfer-Encoding: gzip\r\n", "gzip"),
+    ] {
+        for transport in &Transport::ALL[1..] {
+            let (mut world, told, _) = World::by(*transport);
+            world.accept();
+            world.say(format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{fields}\r\n",
+                match transport {
+                    Transport::EventStream => "text/event-stream",
+                    _ => "application/json",
+                }
+            ));
+            let error = Error::Coding(coding.into());
+            assert_eq!(ended(&told.take()), [Some(&error)], "{transport} {fields}");
+            assert!(error.to_string().contains(coding));
+        }
+    }
+}
+
+#[test]
+fn a_refusal_in_a_coding_is_one_all_the_same() {
+    let (mut world, told, _) = World::by(Transport::LongPoll);
+    world.accept();
+    world.say("HTTP/1.1 503 X\r\nRetry-After: 7\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\n\x1f");
+    assert_eq!(lost(&told.take()), [&Error::Status(503, String::new())]);
+    assert!(world.rest() >= seconds(7));
+}
+
 #[test]
 fn a_long_poll_that_does_not_wait_is_none() {
     let (mut world, told, _) = following();
