@@ -111,8 +111,9 @@ fn plainly(bytes: &[u8]) -> Outcome {
             "event" => value.clone_into(&mut name),
             "data" => data.extend([value, "\n"]),
             "id" if !value.contains('\0') => value.clone_into(&mut id),
-            "retry" if value.bytes().all(|byte| byte.is_ascii_digit()) => {
-                retry = value.parse().ok().or(retry);
+            "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                // What 64 bits can't hold is the longest time.
+                retry = Some(value.parse().unwrap_or(u64::MAX));
             }
             _ => {}
         }

@@ -226,19 +226,11 @@ impl Follower {
 
     /// Hands an event on, unless it is one that was handed on before.
     fn hand_on(&mut self, event: Event) {
-        // The ids of an event stream that is only that may mean anything.
-        let any = self.options.transport == Some(Transport::EventStream);
         if event.is_gap() {
             self.contiguous = false;
-        } else if !any {
-            let ids = (
-                event.id.parse::<Id>(),
-                self.cursor.as_deref().unwrap_or_default().parse::<Id>(),
-            );
-            if let (Ok(id), Ok(cursor)) = ids {
-                if self.contiguous && id <= cursor {
-                    return;
-                }
+        } else if !self.is_plain() {
+            if self.is_repeated(&event.id) {
+                return;
             }
             self.contiguous = true;
         }
@@ -246,6 +238,28 @@ impl Follower {
             self.cursor = Some(event.id.clone());
         }
         self.tell(Update::Event(event));
+    }
+
+    /// The last id of an event stream: one without an event moves the cursor too, and an empty one takes it away (WHATWG HTML 9.2.6, dispatch, step 1).
+    fn note_id(&mut self, id: &str) {
+        let moves = self.cursor.as_deref().unwrap_or_default() != id;
+        if moves && (self.is_plain() || !self.is_repeated(id)) {
+            self.cursor = Some(id).filter(|id| !id.is_empty()).map(Into::into);
+        }
+    }
+
+    /// It may be any event stream's, whose ids may mean anything.
+    fn is_plain(&self) -> bool {
+        self.options.transport == Some(Transport::EventStream)
+    }
+
+    /// Whether a channel's message with this id was handed on before.
+    fn is_repeated(&self, id: &str) -> bool {
+        let cursor = self.cursor.as_deref().unwrap_or_default();
+        match (id.parse::<Id>(), cursor.parse::<Id>()) {
+            (Ok(id), Ok(cursor)) => self.contiguous && id <= cursor,
+            _ => false,
+        }
     }
 
     fn watch_silence(&self, io: &mut Io<'_>) {
@@ -317,9 +331,8 @@ impl Follower {
     /// Whether an answer ends a plain event stream, which any other status than 200 fails (WHATWG HTML 9.2.3), even
     /// one that may pass: unless the server says when, or has streamed before, so that it is being restarted.
     fn is_final(&self, error: &Error, retry_after: Option<Duration>) -> bool {
-        let plain = self.options.transport == Some(Transport::EventStream);
         let refused = matches!(error, Error::Status(..)) && retry_after.is_none();
-        plain && refused && !self.has_worked()
+        self.is_plain() && refused && !self.has_worked()
     }
 
     /// Whether another way may do better.

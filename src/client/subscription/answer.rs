@@ -165,7 +165,8 @@ impl Follower {
             }
             Verdict::Stream(body) => {
                 self.answered(None);
-                let events = Box::new(sse::Decoder::new(sse::MAX_EVENT));
+                let last_id = self.cursor.as_deref().unwrap_or_default();
+                let events = Box::new(sse::Decoder::resume(sse::MAX_EVENT, last_id));
                 self.wire = Wire::Stream { body, events };
                 match self.options.transport {
                     Some(_) => self.watch_silence(io),

@@ -132,7 +132,6 @@ impl Follower {
     fn take_events(&mut self, events: &mut sse::Decoder, data: &[u8], io: &mut Io<'_>) {
         let mut at = 0;
         while at < data.len() {
-            let before = events.last_event_id().to_owned();
             let event = match events.decode(&data[at..]) {
                 Ok((used, event)) => {
                     at += used;
@@ -145,12 +144,7 @@ impl Follower {
             if let Some(event) = event {
                 self.hand_on(event);
             }
-            // An id without an event moves the cursor too, and an empty one takes it away (WHATWG HTML 9.2.6,
-            // dispatch, step 1).
-            let id = events.last_event_id();
-            if id != before {
-                self.cursor = (!id.is_empty()).then(|| id.into());
-            }
+            self.note_id(events.last_event_id());
         }
         if let Some(retry) = events.retry() {
             self.retry = Some(Duration::from_millis(retry));

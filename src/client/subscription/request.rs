@@ -11,6 +11,10 @@ use crate::net::Io;
 use crate::sse;
 use crate::ws::handshake;
 
+/// The longest id that is sent, in bytes: with it, a head stays within what servers take by default, of which nginx takes
+/// least (8 KiB for a line).
+const MAX_ID: usize = 4 * 1024;
+
 impl Follower {
     /// Writes the next request.
     pub(super) fn ask(&mut self, io: &mut Io<'_>, around: &mut Around<'_>) {
@@ -56,13 +60,8 @@ impl Follower {
         } else {
             Vec::new()
         };
-        if let Some(cursor) = &self.cursor {
-            // White space around a field's value is none of it (RFC 9110 5.5).
-            let cursor = cursor.trim_matches([' ', '\t']);
-            fields.push((
-                FieldName::LAST_EVENT_ID,
-                FieldValue::new(cursor).map_err(Error::Field)?,
-            ));
+        if let Some(cursor) = self.cursor.as_deref().and_then(id_field) {
+            fields.push((FieldName::LAST_EVENT_ID, cursor));
         }
         if self.transport() == Transport::WebSocket {
             let offer = self.options.deflating.offer();
@@ -112,4 +111,13 @@ impl Follower {
         head.finish();
         Ok(())
     }
+}
+
+/// An id as `Last-Event-ID` carries it: as UTF-8 (WHATWG HTML 9.2.3). `None` is one that no field can hold, or that no
+/// server would take: an event stream's may be any text, and the stream goes on without it, as from its beginning.
+fn id_field(id: &str) -> Option<FieldValue<'_>> {
+    // White space around a field's value is none of it (RFC 9110 5.5).
+    let id = id.trim_matches([' ', '\t']);
+    let is_sendable = !id.is_empty() && id.len() <= MAX_ID;
+    FieldValue::new(id).ok().filter(|_| is_sendable)
 }

@@ -350,6 +350,14 @@ fn data(updates: &[Update]) -> Vec<String> {
     updates.iter().filter_map(event).collect()
 }
 
+fn events(updates: &[Update]) -> Vec<&crate::client::Event> {
+    let events = updates.iter().filter_map(|update| match update {
+        Update::Event(event) => Some(event),
+        _ => None,
+    });
+    events.collect()
+}
+
 fn lost(updates: &[Update]) -> Vec<&Error> {
     let lost = updates.iter().filter_map(|update| match update {
         Update::Lost(error, _) => Some(error),

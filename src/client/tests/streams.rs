@@ -52,6 +52,82 @@ fn an_id_without_an_event_moves_the_cursor_and_an_empty_one_takes_it_away() {
 }
 
 #[test]
+fn an_empty_id_on_a_later_connection_takes_the_cursor_away() {
+    let (mut world, told, _) = streaming();
+    world.accept();
+    world.say(format!("{STREAM}id: 5\ndata: a\n\n"));
+    world.end();
+    world.rest();
+    assert!(world.accept().contains("\r\nLast-Event-ID: 5\r\n"));
+    world.say(format!("{STREAM}data: b\n\nid\ndata: c\n\ndata: d\n\n"));
+    let ids: Vec<String> = events(&told.take())
+        .iter()
+        .map(|event| event.id().into())
+        .collect();
+    // An event without an id has the last one, as on an unbroken stream.
+    assert_eq!(ids, ["5", "5", "", ""]);
+    world.end();
+    world.rest();
+    assert!(!world.accept().contains("Last-Event-ID"));
+    // So does a block without data.
+    world.say(format!("{STREAM}id: 6\n\n"));
+    world.end();
+    world.rest();
+    assert!(world.accept().contains("\r\nLast-Event-ID: 6\r\n"));
+    world.say(format!("{STREAM}id\n\n"));
+    world.end();
+    world.rest();
+    assert!(!world.accept().contains("Last-Event-ID"));
+}
+
+#[test]
+fn an_id_is_sent_as_utf8_and_one_that_cannot_be_sent_is_left_out() {
+    let long = "x".repeat(20_000);
+    for (id, sent) in [
+        ("\u{65e5}\u{672c}".as_bytes(), Some("\u{65e5}\u{672c}")),
+        // Not UTF-8, and so read as U+FFFD.
+        (b"\xe9", Some("\u{fffd}")),
+        ("\u{85}".as_bytes(), Some("\u{85}")),
+        (b"a\tb", Some("a\tb")),
+        (b"a\x01b", None),
+        (b"\x7f", None),
+        (b" \t ", None),
+        (long.as_bytes(), None),
+    ] {
+        let (mut world, told, _) = streaming();
+        world.accept();
+        world.say([STREAM.as_bytes(), b"id: ", id, b"\ndata: 1\n\n"].concat());
+        world.end();
+        assert_eq!(lost(&told.take()), [&Error::Ended]);
+        world.rest();
+        let request = world.accept();
+        match sent {
+            Some(id) => assert!(request.contains(&format!("\r\nLast-Event-ID: {id}\r\n"))),
+            None => assert!(!request.contains("Last-Event-ID"), "{request}"),
+        }
+        world.say(format!("{STREAM}data: 2\n\n"));
+        assert_eq!(data(&told.take()), ["2"]);
+    }
+}
+
+#[test]
+fn a_channels_stream_that_begins_anew_does_not_take_the_cursor_back() {
+    let (mut world, told, _) = World::following(Subscribe::to(URL));
+    world.accept();
+    world.say(FORBIDDEN);
+    world.accept();
+    for _ in 0..3 {
+        // It does not heed the cursor.
+        let block = |n: u64| format!("id: {n}-0\ndata: {n}\n\n");
+        world.say(format!("{STREAM}{}{}{}", block(1), block(2), block(3)));
+        world.end();
+        world.rest();
+        assert!(world.accept().contains("Last-Event-ID: 3-0"));
+    }
+    assert_eq!(data(&told.take()), ["1", "2", "3"]);
+}
+
+#[test]
 fn white_space_around_an_id_does_not_keep_it_from_being_sent() {
     let (mut world, ..) = streaming();
     world.accept();

@@ -129,6 +129,15 @@ impl Decoder {
         }
     }
 
+    /// The same for a stream that goes on behind the event with this ID, which another connection has brought: it stays
+    /// the last one until the stream gives the next, be it the empty one.
+    pub fn resume(limit: usize, last_event_id: &str) -> Self {
+        let mut decoder = Decoder::new(limit);
+        last_event_id.clone_into(&mut decoder.last_event_id);
+        last_event_id.clone_into(&mut decoder.block.id);
+        decoder
+    }
+
     /// Reads up to the end of `input` or of the next event, whichever comes first. Returns how
     /// many bytes that took, which is at least one unless `input` is empty, and the event.
     ///
@@ -332,13 +341,13 @@ fn split_field(line: &[u8]) -> (&[u8], &[u8]) {
     (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
 }
 
-/// ASCII digits only, so no sign; `None` as well for a time that 64 bits cannot hold.
+/// ASCII digits only, so no sign. A time that 64 bits can't hold is the longest that they can.
 fn reconnection_time(value: &[u8]) -> Option<u64> {
-    if !value.iter().all(u8::is_ascii_digit) {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    // No digits at all are refused here.
-    std::str::from_utf8(value).ok()?.parse().ok()
+    let digits = std::str::from_utf8(value).ok()?;
+    Some(digits.parse().unwrap_or(u64::MAX))
 }
 
 /// Appends `bytes`, read as UTF-8 with replacement, if the text fits into `room`. A malformed

@@ -263,6 +263,20 @@ fn an_id_counts_from_its_blank_line_on_even_without_data() {
 }
 
 #[test]
+fn a_stream_that_is_resumed_begins_with_the_last_id_until_it_gives_another() {
+    let mut decoder = Decoder::resume(MAX_EVENT, "5");
+    assert_eq!(decoder.last_event_id(), "5");
+    let stream = b"data: a\n\nid\ndata: b\n\ndata: c\n\n";
+    let (mut at, mut ids) = (0, Vec::new());
+    while at < stream.len() {
+        let (used, event) = decoder.decode(&stream[at..]).unwrap();
+        ids.extend(event.map(|event| event.last_event_id.to_owned()));
+        at += used;
+    }
+    assert_eq!(ids, ["5", "", ""]);
+}
+
+#[test]
 fn retry_takes_ascii_digits_and_counts_at_once() {
     let mut decoder = Decoder::new(MAX_EVENT);
     assert_eq!(decoder.retry(), None);
@@ -276,7 +290,7 @@ fn retry_takes_ascii_digits_and_counts_at_once() {
         ("retry: 1 \n", 3000),
         ("retry: 0x10\n", 3000),
         ("retry: \u{0661}\n", 3000),
-        ("retry: 18446744073709551616\n", 3000),
+        ("retry: 18446744073709551616\n", u64::MAX),
         ("retry: 18446744073709551615\n", u64::MAX),
         ("retry:0000000000000000000000012\n", 12),
         ("retry:0\n", 0),
