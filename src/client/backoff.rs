@@ -2,9 +2,14 @@
 //!
 //! The wait before try *n* is a random time between nothing and `initial` · 2ⁿ, at most `max`. The jitter is the whole
 //! wait and not a part of it: when a server comes back, those who wait for it come back spread out.
+//!
+//! What takes *n* back to nothing is the other half of it. A byte, a comment, a ping or an event does not: a server that
+//! says one and then ends would be asked without end. A [`Streak`] of failures is over when a connection has lasted, or
+//! has brought the cursor further than any of those that failed in it, so that what makes them fail lies behind.
 
 use std::time::Duration;
 
+use crate::net::millis;
 use crate::random::Random;
 
 /// The waits between the tries of a client to connect.
@@ -36,6 +41,51 @@ impl Backoff {
     }
 }
 
+/// How long a connection has to last for the failures before it to be forgotten.
+pub(super) const LASTING: Duration = Duration::from_secs(30);
+
+/// Failures in a row.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Streak {
+    failures: u32,
+    /// Since when the server is there, in milliseconds of the loop.
+    since: Option<u64>,
+    /// How often the cursor has moved since the last failure.
+    moved: u32,
+    /// The most that it moved between two failures of this row.
+    most: u32,
+}
+
+impl Streak {
+    /// The server answers as it should.
+    pub(super) fn stand(&mut self, now: u64) {
+        self.since.get_or_insert(now);
+    }
+
+    /// The cursor has moved on.
+    pub(super) fn progress(&mut self) {
+        self.moved = self.moved.saturating_add(1);
+    }
+
+    /// One more failure. Says how many there are now.
+    pub(super) fn fail(&mut self, now: u64) -> u32 {
+        let lasted = self
+            .since
+            .take()
+            .is_some_and(|since| now.saturating_sub(since) >= millis(LASTING));
+        let moved = std::mem::take(&mut self.moved);
+        if lasted {
+            self.most = 0;
+        }
+        if lasted || moved > self.most {
+            self.failures = 0;
+        }
+        self.most = self.most.max(moved);
+        self.failures = self.failures.saturating_add(1);
+        self.failures
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +114,33 @@ mod tests {
                 "{failures}: {low}-{high}"
             );
         }
+    }
+
+    /// Connections that last so many seconds and move the cursor so often, and the count after each.
+    fn counts(connections: &[(u64, u32)]) -> Vec<u32> {
+        let (mut streak, mut now) = (Streak::default(), 5);
+        let fail = |&(seconds, moves): &(u64, u32)| {
+            streak.stand(now);
+            (0..moves).for_each(|_| streak.progress());
+            now += seconds * 1_000;
+            streak.stand(now);
+            streak.fail(now)
+        };
+        connections.iter().map(fail).collect()
+    }
+
+    #[test]
+    fn failures_are_forgotten_when_a_connection_has_lasted() {
+        assert_eq!(counts(&[(0, 0), (29, 0), (30, 0), (0, 0)]), [1, 2, 1, 2]);
+        let mut streak = Streak::default();
+        // A wait is no connection.
+        assert_eq!((streak.fail(0), streak.fail(90_000)), (1, 2));
+    }
+
+    #[test]
+    fn failures_are_forgotten_when_the_cursor_has_moved_further_than_before_any_of_them() {
+        assert_eq!(counts(&[(0, 1), (0, 1), (0, 1)]), [1, 2, 3]);
+        assert_eq!(counts(&[(0, 1), (0, 2), (0, 1), (0, 2)]), [1, 1, 2, 3]);
+        assert_eq!(counts(&[(0, 9), (30, 2), (0, 3), (0, 3)]), [1, 1, 1, 2]);
     }
 }

@@ -196,7 +196,7 @@ impl Clients {
     }
 
     fn over(&mut self, id: ClientId, error: Option<Error>, now: Now) {
-        let over = |talk: &mut dyn Talk, _: &_, random: &mut _| talk.over(error, random);
+        let over = |talk: &mut dyn Talk, _: &_, random: &mut _| talk.over(error, now, random);
         let Some(next) = self.let_talk(id, over) else {
             return;
         };

@@ -14,8 +14,9 @@
 //! that passes (408, 425, 429, 5xx) is waited out where `Retry-After` says how long, or once the server has streamed;
 //! and in the other ways always.
 //!
-//! No answer makes it spin: every connection that failed costs a backoff on top of what the server asks for, and a
-//! poll that was answered at once without anything new is followed by a rest.
+//! No answer makes it spin: every connection that failed costs a backoff on top of what the server asks for, which
+//! grows whatever the connection said before it failed, unless it lasted or led further than those before. And a poll
+//! that was answered at once without anything new is followed by a rest.
 
 mod answer;
 mod body;
@@ -23,6 +24,7 @@ mod request;
 
 use std::time::Duration;
 
+use super::backoff::Streak;
 use super::error::Error;
 use super::event::Event;
 use super::options::{Options, Transport, Update};
@@ -30,7 +32,7 @@ use super::talk::{Around, HeadReader, Next, Talk};
 use super::url::Url;
 use crate::channel::Id;
 use crate::http::BodyDecoder;
-use crate::net::{Io, millis};
+use crate::net::{Io, Now, millis};
 use crate::random::Random;
 use crate::session::Session;
 use crate::sse;
@@ -40,8 +42,11 @@ use crate::ws::CloseCode;
 const WAY_FAILURES: u32 = 2;
 /// The same for a way that has worked before: a server behind a proxy may be restarted in the meantime.
 const PROVEN_FAILURES: u32 = 8;
-/// The longest wait that a server may ask for, by `retry` or by `Retry-After`.
-const MAX_ASKED: Duration = Duration::from_secs(60 * 60);
+/// The longest wait that a server may ask for, by `retry` or by `Retry-After`: nearly 25 days, the longest that a
+/// browser's timers know. Up to it a client never comes sooner than it is asked to (WHATWG HTML 9.2.3).
+const MAX_ASKED: Duration = Duration::from_millis((1 << 31) - 1);
+/// The shortest wait that a `retry` stands for: one of zero would have every client come back in a tight circle.
+const MIN_RETRY: Duration = Duration::from_millis(250);
 
 pub(super) type Handler = Box<dyn FnMut(Update) + Send>;
 
@@ -57,8 +62,8 @@ pub(super) struct Follower {
     proven: [bool; Transport::ALL.len()],
     /// Failures of this way in a row, with the server there.
     way_failures: u32,
-    /// Failures of any kind in a row.
-    failures: u32,
+    /// Failures of any kind.
+    streak: Streak,
     redirects: u8,
     cursor: Option<Box<str>>,
     /// Nothing was missing since the cursor was set, so that whatever is not behind it is a repetition.
@@ -150,7 +155,7 @@ impl Follower {
             way: chosen.unwrap_or(0),
             proven: [false; Transport::ALL.len()],
             way_failures: 0,
-            failures: 0,
+            streak: Streak::default(),
             redirects: 0,
             cursor: options.cursor.clone(),
             contiguous: true,
@@ -179,9 +184,10 @@ impl Follower {
             .unwrap_or(Transport::ShortPoll)
     }
 
-    /// The server answers as it should: what failed before is forgotten.
-    fn answered(&mut self, cursor: Option<Box<str>>) {
+    /// The server answers as it should.
+    fn answered(&mut self, cursor: Option<Box<str>>, now: Now) {
         self.redirects = 0;
+        self.streak.stand(now.ms);
         if !std::mem::replace(&mut self.stands, true) {
             self.tell(Update::Connected(self.transport()));
         }
@@ -194,7 +200,6 @@ impl Follower {
     /// open and then cut it, or hold back whatever comes.
     fn works(&mut self) {
         self.proved = true;
-        self.failures = 0;
         self.way_failures = 0;
         if let Some(proven) = self.proven.get_mut(self.way) {
             *proven = true;
@@ -235,16 +240,23 @@ impl Follower {
             self.contiguous = true;
         }
         if !event.id.is_empty() {
-            self.cursor = Some(event.id.clone());
+            self.move_to(&event.id);
         }
         self.tell(Update::Event(event));
     }
 
     /// The last id of an event stream: one without an event moves the cursor too, and an empty one takes it away (WHATWG HTML 9.2.6, dispatch, step 1).
     fn note_id(&mut self, id: &str) {
-        let moves = self.cursor.as_deref().unwrap_or_default() != id;
-        if moves && (self.is_plain() || !self.is_repeated(id)) {
+        if self.is_plain() || !self.is_repeated(id) {
+            self.move_to(id);
+        }
+    }
+
+    /// Sets the cursor. The empty id is none.
+    fn move_to(&mut self, id: &str) {
+        if self.cursor.as_deref().unwrap_or_default() != id {
             self.cursor = Some(id).filter(|id| !id.is_empty()).map(Into::into);
+            self.streak.progress();
         }
     }
 
@@ -290,7 +302,13 @@ impl Follower {
     }
 
     /// After a failure: another way, another try, or the end.
-    fn decide(&mut self, error: Error, retry_after: Option<Duration>, random: &mut Random) -> Next {
+    fn decide(
+        &mut self,
+        error: Error,
+        retry_after: Option<Duration>,
+        now: Now,
+        random: &mut Random,
+    ) -> Next {
         self.stands = false;
         if self.reached && !self.proved {
             // What swallows an upgrade, or holds a stream back, will do so again, and each try takes long.
@@ -312,13 +330,13 @@ impl Follower {
                 // None works now, and the best one may be the first that works again.
                 self.fall_back(error);
                 self.way = 0;
-                return Next::Connect(self.pause(retry_after, random));
+                return Next::Connect(self.pause(retry_after, now, random));
             }
         }
         if !passing {
             return self.end(Some(error));
         }
-        let wait = self.pause(retry_after, random);
+        let wait = self.pause(retry_after, now, random);
         self.tell(Update::Lost(error, wait));
         Next::Connect(wait)
     }
@@ -358,13 +376,14 @@ impl Follower {
 
     /// How long to wait after one more failure: what the server asks for, and the backoff on top of it, which spreads
     /// those who were told the same, and slows down for a server that asks for no wait at all.
-    fn pause(&mut self, retry_after: Option<Duration>, random: &mut Random) -> Duration {
-        self.failures = self.failures.saturating_add(1);
+    fn pause(&mut self, retry_after: Option<Duration>, now: Now, random: &mut Random) -> Duration {
+        let failures = self.streak.fail(now.ms);
         let retry = self
             .retry
-            .filter(|_| self.transport() == Transport::EventStream);
-        let asked = retry_after.or(retry).unwrap_or_default().min(MAX_ASKED);
-        asked.saturating_add(self.options.backoff.wait(self.failures, random))
+            .filter(|_| self.transport() == Transport::EventStream)
+            .map(|retry| retry.max(MIN_RETRY));
+        let asked = retry_after.max(retry).unwrap_or_default().min(MAX_ASKED);
+        asked.saturating_add(self.options.backoff.wait(failures, random))
     }
 }
 
@@ -454,7 +473,7 @@ impl Talk for Follower {
         }
     }
 
-    fn over(&mut self, error: Option<Error>, random: &mut Random) -> Next {
+    fn over(&mut self, error: Option<Error>, now: Now, random: &mut Random) -> Next {
         let wire = std::mem::replace(&mut self.wire, Wire::Idle);
         // The server closed just when it was asked once more (RFC 9112 9.3.1: a GET may be sent again).
         let crossed =
@@ -463,11 +482,11 @@ impl Talk for Follower {
         let next = match self.plan.take().or_else(|| wire.meaning()) {
             Some(Plan::End) => self.end(None),
             Some(Plan::Again(wait)) => Next::Connect(wait),
-            Some(Plan::Failed(error, retry_after)) => self.decide(error, retry_after, random),
+            Some(Plan::Failed(error, retry_after)) => self.decide(error, retry_after, now, random),
             // Reset between two polls, which is as good as closed.
             None if rested => Next::Connect(self.options.interval),
             None if crossed => Next::Connect(Duration::ZERO),
-            None => self.decide(error.unwrap_or(Error::Ended), None, random),
+            None => self.decide(error.unwrap_or(Error::Ended), None, now, random),
         };
         self.reached = false;
         next

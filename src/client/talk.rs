@@ -16,7 +16,7 @@ use super::error::Error;
 use super::url::Url;
 use crate::command::{Letter, Mailbox};
 use crate::http::{HeadFinder, HeadLimits, ResponseHead};
-use crate::net::Io;
+use crate::net::{Io, Now};
 use crate::random::Random;
 
 /// How long it may take to connect, and again to get an answer.
@@ -69,7 +69,7 @@ pub(super) trait Talk: Send {
     fn quit(&mut self, io: Option<&mut Io<'_>>);
 
     /// The connection is gone, or was never made. `error` is what the system said, if it did.
-    fn over(&mut self, error: Option<Error>, random: &mut Random) -> Next;
+    fn over(&mut self, error: Option<Error>, now: Now, random: &mut Random) -> Next;
 }
 
 /// Reads the head of an answer.

@@ -6,16 +6,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, Streak};
 use super::error::Error;
 use super::options::{check_fields, written};
 use super::talk::{Around, HeadReader, Next, PATIENCE, Talk};
 use super::url::Url;
 use crate::command::Letter;
 use crate::http::{FieldName, FieldValue, ResponseHead, is_token};
-use crate::net::Io;
 #[cfg(feature = "tls")]
 use crate::net::tls::ClientTls;
+use crate::net::{Io, Now};
 use crate::random::Random;
 use crate::session::compression::{Compression, Deflating};
 use crate::session::{Session, Socket};
@@ -129,7 +129,7 @@ impl Connect {
     }
 
     /// Connects again when the connection is lost or can't be made, or when the server closes it, after waits of this
-    /// kind; [`Connect::on_over`] tells of each. Not when the program closes it, or for a refusal that will not pass
+    /// kind, which grow until a connection has lasted for 30 seconds; [`Connect::on_over`] tells of each. Not when the program closes it, or for a refusal that will not pass
     /// ([`Error::is_passing`]). Without it, a WebSocket is opened once.
     pub fn reconnect(mut self, backoff: Backoff) -> Connect {
         self.options.backoff = Some(backoff);
@@ -204,8 +204,7 @@ pub(super) struct SocketClient {
     protocol: Option<usize>,
     peer: SocketAddr,
     error: Option<Error>,
-    /// Failures in a row.
-    failures: u32,
+    streak: Streak,
     quit: bool,
 }
 
@@ -225,7 +224,7 @@ impl SocketClient {
             protocol: None,
             peer: ([0, 0, 0, 0], 0).into(),
             error: None,
-            failures: 0,
+            streak: Streak::default(),
             quit: false,
         }
     }
@@ -269,6 +268,7 @@ impl SocketClient {
             }
             Ok(Some((used, Ok((protocol, compression))))) => {
                 self.protocol = protocol;
+                self.streak.stand(io.now.ms);
                 let mut session = Box::new(Session::client().compressed(compression));
                 io.read_in_pieces(session.is_compressed());
                 io.set_deadline(super::SESSION.ping_interval);
@@ -347,15 +347,12 @@ impl Talk for SocketClient {
             .and_then(|chosen| self.options.protocols.get(chosen))
             .map(String::as_str);
         let (peer, on_message) = (self.peer, &mut self.handlers.on_message);
-        // A server that lets everybody in and sends them away at once does not count as back.
-        let failures = &mut self.failures;
         session.receive(
             &mut input[at..],
             &self.options.limits,
             &super::SESSION,
             io,
             |link, message, io| {
-                *failures = 0;
                 on_message(
                     &mut link.socket(peer, protocol, around.mailbox, io),
                     message,
@@ -371,7 +368,6 @@ impl Talk for SocketClient {
     fn expired(&mut self, io: &mut Io<'_>, _around: &mut Around<'_>) {
         match &mut self.wire {
             Wire::Open(session) => {
-                self.failures = 0;
                 session.tick(&super::SESSION, io);
                 if io.is_closing() && !session.is_keyless() {
                     let unanswered = session.is_closed();
@@ -416,7 +412,7 @@ impl Talk for SocketClient {
         }
     }
 
-    fn over(&mut self, error: Option<Error>, random: &mut Random) -> Next {
+    fn over(&mut self, error: Option<Error>, now: Now, random: &mut Random) -> Next {
         let mut error = self.error.take().or(error);
         let (mut close, mut ours) = (None, self.quit);
         if let Wire::Open(session) = std::mem::replace(&mut self.wire, Wire::None) {
@@ -441,10 +437,7 @@ impl Talk for SocketClient {
             .options
             .backoff
             .filter(|_| passing && !ours)
-            .map(|backoff| {
-                self.failures = self.failures.saturating_add(1);
-                backoff.wait(self.failures, random)
-            });
+            .map(|backoff| backoff.wait(self.streak.fail(now.ms), random));
         (self.handlers.on_over)(Over {
             close,
             error,

@@ -157,14 +157,14 @@ impl Follower {
                 cursor,
                 compression,
             } => {
-                self.answered(cursor);
+                self.answered(cursor, io.now);
                 let session = Box::new(Session::client().compressed(compression));
                 io.read_in_pieces(session.is_compressed());
                 self.wire = Wire::Socket(session);
                 io.set_deadline(crate::client::SESSION.ping_interval);
             }
             Verdict::Stream(body) => {
-                self.answered(None);
+                self.answered(None, io.now);
                 let last_id = self.cursor.as_deref().unwrap_or_default();
                 let events = Box::new(sse::Decoder::resume(sse::MAX_EVENT, last_id));
                 self.wire = Wire::Stream { body, events };
@@ -184,7 +184,7 @@ impl Follower {
                 io.set_deadline(PATIENCE);
             }
             Verdict::NothingNew { cursor, keep_alive } => {
-                self.answered(cursor);
+                self.answered(cursor, io.now);
                 self.works();
                 let waited = self.transport() == Transport::LongPoll && !self.is_early(io);
                 self.rest(!waited, keep_alive, io);

@@ -169,7 +169,7 @@ impl Follower {
     }
 
     fn take_batch(&mut self, batch: Batch, keep_alive: bool, io: &mut Io<'_>) {
-        self.answered(None);
+        self.answered(None, io.now);
         let long = self.transport() == Transport::LongPoll;
         let empty = batch.events.is_empty() && !batch.gap;
         let sought = long && self.seeks_its_place();
@@ -185,7 +185,7 @@ impl Follower {
             self.hand_on(event);
         }
         if !batch.last_id.is_empty() {
-            self.cursor = Some(batch.last_id);
+            self.move_to(&batch.last_id);
         }
         // A server that has nothing new, whatever it says, is not asked again at once.
         let waited = long && !self.is_early(io);

@@ -7,6 +7,7 @@ mod falling_back;
 mod polls;
 mod sockets;
 mod streams;
+mod waits;
 
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
