@@ -105,6 +105,7 @@ pub enum SlowReader {
 /// | `drain_timeout` | 5 s | dropped, when the server stops |
 /// | `slow_reader` | `Gap` | an event `gap`, or the end |
 /// | `channels.retention` | 10,000 messages, 16 MiB, 1 h | a gap, for a cursor that is older |
+/// | `channels.encoded` | 16 MiB, in its largest encoding | 413, or close code 1009 |
 /// | `channels.batch_messages`, `channels.batch_bytes` | 1,000, 1 MiB | `"more":true` |
 /// | `channels.window` | none | messages together, when a busy channel has rested |
 /// | `channels.channels`, `channels.subscribers` | 10,000, 100,000 | 503 |

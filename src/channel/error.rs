@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::http::Status;
+use crate::ws::CloseCode;
 
 /// Why something could not be published or subscribed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Error {
     InvalidEvent,
     /// The event name `gap` is reserved for the event that says that messages are missing.
     ReservedEvent,
+    /// The message is larger, as it would be sent, than its readers take ([`Limits::encoded`](super::Limits::encoded)).
+    TooLarge,
     /// The hub holds as many channels as it may.
     TooManyChannels,
     /// The channel has as many subscribers as it may.
@@ -29,8 +32,22 @@ impl Error {
     pub fn status(self) -> Status {
         match self {
             Error::InvalidName | Error::InvalidEvent | Error::ReservedEvent => Status::BAD_REQUEST,
+            Error::TooLarge => Status::CONTENT_TOO_LARGE,
             Error::TooManyChannels | Error::TooManySubscribers | Error::Overloaded => {
                 Status::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    /// The code that closes a WebSocket whose message was refused so (RFC 6455 7.4.1, and 1013 of IANA's registry).
+    pub fn close_code(self) -> CloseCode {
+        match self {
+            Error::InvalidName | Error::InvalidEvent | Error::ReservedEvent => {
+                CloseCode::POLICY_VIOLATION
+            }
+            Error::TooLarge => CloseCode::MESSAGE_TOO_BIG,
+            Error::TooManyChannels | Error::TooManySubscribers | Error::Overloaded => {
+                CloseCode::TRY_AGAIN_LATER
             }
         }
     }
@@ -44,6 +61,7 @@ impl fmt::Display for Error {
             Error::ReservedEvent => {
                 "the event name \"gap\" is reserved: readers are told of missing messages by it"
             }
+            Error::TooLarge => "the message is larger, as it would be sent, than its readers take",
             Error::TooManyChannels => "this server holds as many channels as it may",
             Error::TooManySubscribers => "this channel has as many subscribers as it may",
             Error::Overloaded => "this server is too far behind with what was published",

@@ -36,6 +36,7 @@ use super::id::Id;
 use super::log::{Data, Position, Record, Retention, Start};
 use super::reader::{BATCH_BYTES, BATCH_MESSAGES, Reader};
 use super::siblings::Siblings;
+use super::size::{self, MAX_ENCODED};
 use crate::slab::Slab;
 use crate::sse;
 #[cfg(feature = "deflate")]
@@ -71,6 +72,10 @@ pub struct Limits {
     pub subscribers: usize,
     /// What each channel retains. Default: 10,000 messages, 16 MiB and one hour, whichever is exceeded first.
     pub retention: Retention,
+    /// Bytes of a message in its largest encoding: as JSON with its escapes, as base64, as lines of an event stream.
+    /// Default: 16 MiB ([`MAX_ENCODED`]). Clients of a server that allows more have to take more, too: with ours,
+    /// `Subscribe::max_message`. A poll's answer has to fit into what may wait for a peer (`Limits::backlog`).
+    pub encoded: usize,
     /// Messages that a poll gets at once. Default: 1,000 ([`BATCH_MESSAGES`]).
     pub batch_messages: usize,
     /// Bytes that a poll's messages take at once, unless the first alone takes more. Default: 1 MiB
@@ -89,6 +94,7 @@ impl Default for Limits {
             channels: MAX_CHANNELS,
             subscribers: MAX_SUBSCRIBERS,
             retention: Retention::default(),
+            encoded: MAX_ENCODED,
             batch_messages: BATCH_MESSAGES,
             batch_bytes: BATCH_BYTES,
             window: Duration::ZERO,
@@ -179,7 +185,7 @@ impl Hub {
     /// Appends a message to the channel `name` at the time `unix_ms`, in milliseconds since 1970, and returns its id.
     ///
     /// # Errors
-    /// The name or the event name is refused, or there are too many channels.
+    /// The name or the event name is refused, the message is too large for its readers, or there are too many channels.
     pub fn publish(
         &mut self,
         name: &str,
@@ -188,8 +194,20 @@ impl Hub {
         unix_ms: u64,
     ) -> Result<Id, Error> {
         let event = check_event(event)?;
+        self.check_size(event, &data)?;
         let index = self.find_or_begin(name)?;
         self.publish_at(index, event, data, unix_ms)
+    }
+
+    /// Whether readers can take this message.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn check_size(&self, event: Option<&str>, data: &Data) -> Result<(), Error> {
+        match size::fits(event, data, self.limits.encoded) {
+            true => Ok(()),
+            false => Err(Error::TooLarge),
+        }
     }
 
     pub(super) fn publish_at(

@@ -89,6 +89,9 @@ impl Record {
 /// How much of a channel is kept for readers that come later. Whatever is exceeded first counts. Number and size never
 /// drop the newest message, age does.
 ///
+/// A message that is larger than `bytes` is kept alone, and the next one pushes it out: a reader that comes back later
+/// finds a gap in its place. So `bytes` is best a few times the largest message that is published.
+///
 /// ```
 /// use barewire::channel::Retention;
 /// use std::time::Duration;

@@ -9,6 +9,7 @@
 //! | `id` | message ids and cursors, `<ms>-<seq>` |
 //! | `log` | what is retained, and where a cursor stands |
 //! | `encoded` | the log in the encodings of its readers, each message encoded once |
+//! | `size` | what a message takes in its largest encoding |
 //! | `reader` | a cursor, and what it may be given |
 //! | `channel` | one channel: its log, in the encodings of its readers |
 //! | `hub` | all channels of a server, under limits |
@@ -46,6 +47,7 @@ mod reader;
 #[cfg_attr(not(feature = "server"), allow(dead_code))]
 mod replica;
 mod siblings;
+mod size;
 
 pub use encoded::Encoding;
 pub use error::Error;
@@ -57,6 +59,7 @@ pub use log::{
 pub use reader::{BATCH_BYTES, BATCH_MESSAGES, Batch, Next, Reader};
 #[cfg(feature = "server")]
 pub(crate) use replica::{Draft, Entry};
+pub use size::MAX_ENCODED;
 
 /// The event name of a message that was published without one (WHATWG HTML 9.2.6).
 pub const DEFAULT_EVENT: &str = "message";

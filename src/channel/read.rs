@@ -85,6 +85,7 @@ impl Hub {
     /// # Errors
     /// As [`Hub::publish`].
     pub fn publish_to(&mut self, reader: &Reader, data: Data, unix_ms: u64) -> Result<Id, Error> {
+        self.check_size(None, &data)?;
         self.publish_at(reader.channel, None, data, unix_ms)
     }
 

@@ -86,7 +86,9 @@ impl Hub {
             } => {
                 if let Some(by) = handle {
                     // The same in all replicas: how many channels there are is a function of the entries.
-                    if let Err(error) = self.may_use(channel) {
+                    let event = record.event.as_deref();
+                    let may = self.check_size(event, &record.data);
+                    if let Err(error) = may.and_then(|()| self.may_use(channel)) {
                         return if self.is_at(*by) { Err(error) } else { Ok(()) };
                     }
                 }

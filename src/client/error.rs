@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::ErrorKind;
 
 use crate::ws::handshake::HandshakeError;
-use crate::{http, sse, ws};
+use crate::{http, ws};
 
 /// What can go wrong for a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +42,9 @@ pub enum Error {
     Handshake(HandshakeError),
     /// The server broke the rules of WebSocket.
     WebSocket(ws::Error),
-    /// An event was larger than is taken.
-    EventStream(sse::Error),
+    /// A message is larger than is taken ([`Subscribe::max_message`](super::Subscribe::max_message)). It will be as
+    /// large the next time.
+    TooLarge,
     /// A message of the server's was not what a channel sends.
     Envelope,
     /// Nothing came for longer than a living server is silent.
@@ -65,10 +66,11 @@ impl Error {
             Error::Tls(error) => error.is_passing(),
             Error::Status(code, _) => matches!(code, 408 | 425 | 429 | 500..=599),
             // A server that is in the middle of a restart, or a proxy in front of one, says anything.
-            Error::Http(_) | Error::WebSocket(_) | Error::EventStream(_) | Error::Envelope => true,
+            Error::Http(_) | Error::WebSocket(_) | Error::Envelope => true,
             Error::Handshake(_)
             | Error::MediaType(_)
             | Error::Coding(_)
+            | Error::TooLarge
             | Error::NoWait
             | Error::Redirects => false,
             Error::Url(_) | Error::Field(_) | Error::Randomness => false,
@@ -108,7 +110,7 @@ impl fmt::Display for Error {
             Error::WebSocket(error) => {
                 write!(f, "the server broke the rules of WebSocket: {error}")
             }
-            Error::EventStream(error) => write!(f, "the event stream can't be read: {error}"),
+            Error::TooLarge => f.write_str("a message is larger than is taken"),
             Error::Envelope => f.write_str("a message was not what a channel sends"),
             Error::Silence => f.write_str("nothing came for too long"),
             Error::Randomness => f.write_str("the system has no randomness to give"),

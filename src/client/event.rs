@@ -110,6 +110,13 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// The id of its first message, of the beginning of its text as a server of this crate writes it.
+    pub(super) fn first_id(start: &[u8]) -> Option<&str> {
+        let rest = start.strip_prefix(b"{\"events\":[{\"id\":\"")?;
+        let end = rest.iter().position(|&byte| byte == b'"')?;
+        std::str::from_utf8(&rest[..end]).ok()
+    }
+
     /// Reads `{"events":[..],"last_id":".."}`, perhaps with `"gap":true` and `"more":true`.
     pub(super) fn parse(body: &[u8]) -> Result<Batch, Error> {
         let text = std::str::from_utf8(body).map_err(|_| Error::Envelope)?;
@@ -149,6 +156,7 @@ mod tests {
             .unwrap();
         let mut body = Vec::new();
         hub.batch("a", Start::Oldest, &mut body).unwrap();
+        assert_eq!(Batch::first_id(&body[..64]), Some("2000-0"));
         let batch = Batch::parse(&body).unwrap();
         assert_eq!(
             (&*batch.last_id, batch.gap, batch.more),

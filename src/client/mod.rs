@@ -23,7 +23,7 @@ pub(crate) use clients::{Clients, Dialed};
 pub use error::Error;
 pub use event::Event;
 pub use looped::Client;
-pub use options::{POLL_INTERVAL, POLL_WAIT, SILENCE, Subscribe, Transport, Update};
+pub use options::{Oversized, POLL_INTERVAL, POLL_WAIT, SILENCE, Subscribe, Transport, Update};
 pub use websocket::{Connect, Over};
 
 pub use crate::command::ClientId;

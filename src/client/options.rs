@@ -6,6 +6,7 @@ use super::backoff::Backoff;
 use super::error::Error;
 use super::event::Event;
 use super::url::Url;
+use crate::channel::MAX_ENCODED;
 use crate::http::{FieldName, FieldValue};
 #[cfg(feature = "tls")]
 use crate::net::tls::ClientTls;
@@ -66,6 +67,18 @@ pub enum Update {
     Ended(Option<Error>),
 }
 
+/// What becomes of a subscription when a message is larger than it takes, in every way that it may be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Oversized {
+    /// It ends with [`Error::TooLarge`].
+    #[default]
+    End,
+    /// It goes on behind that message, with an event `gap` in its place. It ends all the same if the server does not say
+    /// where that is: a server of this crate does.
+    Skip,
+}
+
 /// How long short polling rests between two requests.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a long poll asks the server to wait.
@@ -105,6 +118,8 @@ pub(super) struct Options {
     pub(super) interval: Duration,
     pub(super) wait: Duration,
     pub(super) silence: Option<Duration>,
+    pub(super) max_message: usize,
+    pub(super) oversized: Oversized,
     pub(super) deflating: Deflating,
     /// Always there where the URL is a secure one.
     #[cfg(feature = "tls")]
@@ -124,6 +139,8 @@ impl Subscribe {
             interval: POLL_INTERVAL,
             wait: POLL_WAIT,
             silence: Some(SILENCE),
+            max_message: MAX_ENCODED,
+            oversized: Oversized::default(),
             deflating: Deflating::default(),
             #[cfg(feature = "tls")]
             tls: None,
@@ -187,6 +204,19 @@ impl Subscribe {
     /// How long an event stream may be silent until it is taken for lost ([`SILENCE`]); `None`: for ever.
     pub fn silence(mut self, silence: Option<Duration>) -> Subscribe {
         self.options.silence = silence;
+        self
+    }
+
+    /// The largest message that is taken, in bytes, in the form in which it is sent ([`MAX_ENCODED`], which is also the
+    /// largest that a server of this crate publishes). One that is larger in one way is tried in the next.
+    pub fn max_message(mut self, bytes: usize) -> Subscribe {
+        self.options.max_message = bytes;
+        self
+    }
+
+    /// What happens at a message that is larger than is taken in every way ([`Oversized::End`]).
+    pub fn oversized(mut self, oversized: Oversized) -> Subscribe {
+        self.options.oversized = oversized;
         self
     }
 

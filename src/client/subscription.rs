@@ -20,10 +20,12 @@
 
 mod answer;
 mod body;
+mod fallback;
 mod request;
 
 use std::time::Duration;
 
+use self::fallback::Obstacle;
 use super::backoff::Streak;
 use super::error::Error;
 use super::event::Event;
@@ -38,10 +40,6 @@ use crate::session::Session;
 use crate::sse;
 use crate::ws::CloseCode;
 
-/// How often a way may fail in a row, with the server there, until the next one is tried.
-const WAY_FAILURES: u32 = 2;
-/// The same for a way that has worked before: a server behind a proxy may be restarted in the meantime.
-const PROVEN_FAILURES: u32 = 8;
 /// The longest wait that a server may ask for, by `retry` or by `Retry-After`: nearly 25 days, the longest that a
 /// browser's timers know. Up to it a client never comes sooner than it is asked to (WHATWG HTML 9.2.3).
 const MAX_ASKED: Duration = Duration::from_millis((1 << 31) - 1);
@@ -62,6 +60,10 @@ pub(super) struct Follower {
     proven: [bool; Transport::ALL.len()],
     /// Failures of this way in a row, with the server there.
     way_failures: u32,
+    /// A message behind the cursor that is too large.
+    obstacle: Obstacle,
+    /// The way that was left for such a message, to be taken again when it lies behind.
+    detour: Option<usize>,
     /// Failures of any kind.
     streak: Streak,
     redirects: u8,
@@ -104,6 +106,8 @@ enum Wire {
     Batch {
         body: BodyDecoder,
         bytes: Vec<u8>,
+        /// The cursor behind it, as its head says.
+        last_id: Option<Box<str>>,
         keep_alive: bool,
         /// When it began, in milliseconds of the loop.
         since: u64,
@@ -155,6 +159,8 @@ impl Follower {
             way: chosen.unwrap_or(0),
             proven: [false; Transport::ALL.len()],
             way_failures: 0,
+            obstacle: Obstacle::default(),
+            detour: None,
             streak: Streak::default(),
             redirects: 0,
             cursor: options.cursor.clone(),
@@ -175,6 +181,13 @@ impl Follower {
 
     fn tell(&mut self, update: Update) {
         (self.handler)(update);
+    }
+
+    /// Goes the way with this number from the next connection on.
+    fn turn_to(&mut self, way: usize) {
+        self.way = way;
+        self.stands = false;
+        self.way_failures = 0;
     }
 
     fn transport(&self) -> Transport {
@@ -257,6 +270,14 @@ impl Follower {
         if self.cursor.as_deref().unwrap_or_default() != id {
             self.cursor = Some(id).filter(|id| !id.is_empty()).map(Into::into);
             self.streak.progress();
+            self.obstacle = Obstacle::default();
+            if matches!(
+                self.transport(),
+                Transport::WebSocket | Transport::EventStream
+            ) {
+                // As good a way as the one that was left.
+                self.detour = None;
+            }
         }
     }
 
@@ -299,79 +320,6 @@ impl Follower {
     fn end(&mut self, error: Option<Error>) -> Next {
         self.tell(Update::Ended(error));
         Next::Finished
-    }
-
-    /// After a failure: another way, another try, or the end.
-    fn decide(
-        &mut self,
-        error: Error,
-        retry_after: Option<Duration>,
-        now: Now,
-        random: &mut Random,
-    ) -> Next {
-        self.stands = false;
-        if self.reached && !self.proved {
-            // What swallows an upgrade, or holds a stream back, will do so again, and each try takes long.
-            let held = matches!(error, Error::Timeout | Error::Silence) && !self.has_worked();
-            self.way_failures += if held { WAY_FAILURES } else { 1 };
-        }
-        // A redirect that leads nowhere is forgotten.
-        self.url = self.home.clone();
-        self.redirects = 0;
-        let passing = error.is_passing() && !self.is_final(&error, retry_after);
-        let last = self.way + 1 >= Transport::ALL.len();
-        if self.options.transport.is_none() && self.is_of_the_way(&error) {
-            if !last {
-                self.fall_back(error);
-                self.way += 1;
-                return Next::Connect(Duration::ZERO);
-            }
-            if passing {
-                // None works now, and the best one may be the first that works again.
-                self.fall_back(error);
-                self.way = 0;
-                return Next::Connect(self.pause(retry_after, now, random));
-            }
-        }
-        if !passing {
-            return self.end(Some(error));
-        }
-        let wait = self.pause(retry_after, now, random);
-        self.tell(Update::Lost(error, wait));
-        Next::Connect(wait)
-    }
-
-    /// Whether this way has worked before.
-    fn has_worked(&self) -> bool {
-        self.proven.get(self.way).is_some_and(|proven| *proven)
-    }
-
-    /// Whether an answer ends a plain event stream, which any other status than 200 fails (WHATWG HTML 9.2.3), even
-    /// one that may pass: unless the server says when, or has streamed before, so that it is being restarted.
-    fn is_final(&self, error: &Error, retry_after: Option<Duration>) -> bool {
-        let refused = matches!(error, Error::Status(..)) && retry_after.is_none();
-        self.is_plain() && refused && !self.has_worked()
-    }
-
-    /// Whether another way may do better.
-    fn is_of_the_way(&self, error: &Error) -> bool {
-        let most = if self.has_worked() {
-            PROVEN_FAILURES
-        } else {
-            WAY_FAILURES
-        };
-        match error {
-            Error::Url(_) | Error::Field(_) | Error::Randomness => false,
-            // Who is not trusted one way is not trusted another.
-            #[cfg(feature = "tls")]
-            Error::Tls(error) if !error.is_passing() => false,
-            error => !error.is_passing() || self.way_failures >= most,
-        }
-    }
-
-    fn fall_back(&mut self, error: Error) {
-        self.tell(Update::FellBack(self.transport(), error));
-        self.way_failures = 0;
     }
 
     /// How long to wait after one more failure: what the server asks for, and the backoff on top of it, which spreads

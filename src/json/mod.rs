@@ -7,4 +7,4 @@ mod write;
 
 #[cfg(feature = "client")]
 pub(crate) use read::Value;
-pub(crate) use write::write_string;
+pub(crate) use write::{escaped_len, write_string};

@@ -20,6 +20,16 @@ pub(super) fn needs_escape(byte: u8) -> bool {
     byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
+/// How many bytes [`write_string`] appends.
+pub(crate) fn escaped_len(text: &str) -> usize {
+    let more = |&byte: &u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 1,
+        0..0x20 => 5,
+        _ => 0,
+    };
+    2 + text.len() + text.as_bytes().iter().map(more).sum::<usize>()
+}
+
 fn escape(out: &mut Vec<u8>, byte: u8) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     match byte {
@@ -37,11 +47,12 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
 
 #[cfg(test)]
 mod tests {
-    use super::write_string;
+    use super::{escaped_len, write_string};
 
     fn written(text: &str) -> String {
         let mut out = Vec::new();
         write_string(&mut out, text);
+        assert_eq!(out.len(), escaped_len(text));
         String::from_utf8(out).unwrap()
     }
 

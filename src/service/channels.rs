@@ -105,6 +105,7 @@ impl Channels {
             return self.hub.publish(name, event, data, unix_ms);
         }
         self.catch_up();
+        self.hub.check_size(event, &data)?;
         let draft = Draft::new(name, event, data, None)?;
         self.admit(name)?;
         let Some(replica) = &mut self.replica else {

@@ -22,9 +22,6 @@ use crate::ws::{CloseCode, Message};
 /// What a peer is told when a handler panics.
 pub(super) const FAILED: &str = "the server failed to answer";
 
-/// What a peer is told whose message was not published.
-const BEHIND: &str = "the server is too far behind with what was published";
-
 impl Service {
     /// Hands what arrived on a WebSocket to its handler or its channel.
     pub(super) fn receive_frames(
@@ -51,9 +48,9 @@ impl Service {
                         Message::Text(text) => Data::Text(text.into()),
                         Message::Binary(bytes) => Data::Binary(bytes.into()),
                     };
-                    // The reader's channel exists, and there is no event name to refuse: only room may lack.
-                    if self.hub.publish_to(reader, data, io.now.unix_ms).is_err() {
-                        link.fail(CloseCode::TRY_AGAIN_LATER, BEHIND, io);
+                    // The reader's channel exists, and there is no event name to refuse: it is too large, or room lacks.
+                    if let Err(error) = self.hub.publish_to(reader, data, io.now.unix_ms) {
+                        link.fail(error.close_code(), &error.to_string(), io);
                     }
                 }
                 Audience::Route { index, protocol } => {

@@ -165,6 +165,16 @@ pub fn write_event(out: &mut Vec<u8>, event: &Event<'_>) {
     out.push(b'\n');
 }
 
+/// How many bytes the `data` fields of this text take in a block.
+pub(crate) fn data_len(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let crs = bytes.iter().filter(|&&byte| byte == b'\r').count();
+    let lfs = bytes.iter().filter(|&&byte| byte == b'\n').count();
+    let pairs = bytes.windows(2).filter(|pair| *pair == b"\r\n").count();
+    // Each line is written with one LF, whatever ended it.
+    bytes.len() - crs - lfs + (1 + crs + lfs - pairs) * b"data: \n".len()
+}
+
 /// Appends a comment as a block of its own.
 pub fn write_comment(out: &mut Vec<u8>, comment: &Comment<'_>) {
     write_field(out, b": ", comment.as_str());

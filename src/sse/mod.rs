@@ -29,6 +29,7 @@ mod error;
 mod line;
 
 pub use decode::{Decoder, MAX_EVENT, Received};
+pub(crate) use encode::data_len;
 pub use encode::{
     Comment, Event, EventId, EventName, HEARTBEAT, MEDIA_TYPE, write_comment, write_event,
     write_retry,

@@ -441,6 +441,34 @@ fn a_thread_that_begins_too_many_channels_is_refused_by_all_loops_and_one_tells(
     assert_eq!(told.take().len(), 2);
 }
 
+#[test]
+fn a_message_that_readers_could_not_take_is_refused_by_all_loops_and_one_tells() {
+    let told = Shared::<Vec<String>>::default();
+    let cores = Cores::unbound(2, |server| {
+        let told = told.clone();
+        server.on_error(move |error| told.push(error.to_string()));
+        routes(server);
+        Ok(())
+    });
+    let cores = cores.unwrap();
+    let publisher = cores.publisher();
+    let mut cores = simulated(cores);
+    publisher.publish("a", "\u{1}".repeat(3 << 20)).unwrap();
+    let client = open(&mut cores[0], "/channels/a");
+    let got = converse(&mut cores[0], client, &frame(TEXT, "\u{1}".repeat(3 << 20)));
+    assert_eq!(closed(&got).0, 1009);
+    for core in &mut cores {
+        turn(core);
+        let seen = ask(core, &get("/channels/a"));
+        assert!(
+            seen.text().starts_with("{\"events\":[]"),
+            "{} bytes",
+            seen.body.len()
+        );
+    }
+    assert_eq!(told.take().len(), 1);
+}
+
 // Behind
 
 /// Publishes on the first loop until that is refused, while the second has no turn. Says how often.

@@ -197,3 +197,58 @@ fn a_program_publishes_from_other_threads_in_order() {
     );
     assert_eq!(errors.take().len(), 2);
 }
+
+// Larger than readers take
+
+/// Three MiB of these.
+fn large(byte: char) -> String {
+    byte.to_string().repeat(3 << 20)
+}
+
+#[test]
+fn a_message_that_its_readers_could_not_take_is_refused_to_who_publishes_it() {
+    let errors = Shared::default();
+    let (hook, mut publisher) = (errors.clone(), None);
+    let mut server = server(|server| {
+        server.limits(Limits {
+            body: 16 << 20,
+            ..Limits::default()
+        });
+        routes(server);
+        publisher = Some(server.publisher());
+        server.on_error(move |error: &barewire::Error| hook.push(error.to_string()));
+    });
+    // As JSON 18 MB, and as lines of an event stream 22 MB.
+    for byte in ['\u{1}', '\n'] {
+        let answer = ask(&mut server, &post("/channels/a", &large(byte)));
+        assert_eq!(answer.status, 413);
+        let client = open(&mut server, "/channels/a");
+        let got = converse(&mut server, client, &frame(TEXT, large(byte)));
+        assert_eq!(closed(&got).0, 1009);
+        publisher
+            .as_ref()
+            .unwrap()
+            .publish("a", large(byte))
+            .unwrap();
+        server.wait(ONE_MS);
+    }
+    // As base64 16.8 MB.
+    let client = open(&mut server, "/channels/a");
+    let got = converse(&mut server, client, &frame(BINARY, vec![0xFF; 12_600_000]));
+    assert_eq!(closed(&got).0, 1009);
+    let errors = errors.take();
+    assert!(
+        errors.len() == 2 && errors[0].contains("larger"),
+        "{errors:?}"
+    );
+    assert!(
+        ask(&mut server, &get("/channels/a"))
+            .text()
+            .starts_with("{\"events\":[]")
+    );
+    // Of other text, as much is taken.
+    assert_eq!(
+        ask(&mut server, &post("/channels/a", &large('x'))).status,
+        201
+    );
+}

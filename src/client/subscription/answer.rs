@@ -14,8 +14,9 @@ use crate::session::Session;
 use crate::session::compression::Compression;
 use crate::sse;
 
-/// How large a poll's answer may be: a batch is about 1 MiB unless one message alone is larger.
-const MAX_BATCH: u64 = 64 << 20;
+/// How much longer than one message a poll's answer may be: a batch is about 1 MiB unless its first message alone is
+/// longer.
+const BATCH: usize = 48 << 20;
 /// Redirects that are followed without an answer between them (WHATWG Fetch 4.4 has 20).
 const MAX_REDIRECTS: u8 = 20;
 
@@ -28,6 +29,7 @@ enum Verdict {
     Stream(BodyDecoder),
     Batch {
         body: BodyDecoder,
+        last_id: Option<Box<str>>,
         keep_alive: bool,
     },
     NothingNew {
@@ -40,6 +42,8 @@ enum Verdict {
         status: u16,
         retry_after: Option<Duration>,
     },
+    /// A batch that is not worth to be drawn, and the cursor behind it.
+    TooLarge(Option<Box<str>>),
     /// As a refusal, with nothing more to read.
     Refused(Error, Option<Duration>),
     Failed(Error),
@@ -66,8 +70,9 @@ impl Follower {
             };
         }
         // Of a batch everything is kept, of a refusal only its beginning, and of a stream an event at a time.
-        let limit = if head.status() == 200 && transport != Transport::EventStream {
-            MAX_BATCH
+        let whole = transport != Transport::EventStream && !self.obstacle.sounding;
+        let limit = if head.status() == 200 && whole {
+            self.options.max_message.saturating_add(BATCH) as u64
         } else {
             u64::MAX
         };
@@ -82,6 +87,7 @@ impl Follower {
         };
         let body = match BodyDecoder::new(length, limit) {
             Ok(body) => body,
+            Err(http::Error::BodyTooLarge) => return Verdict::TooLarge(cursor()),
             Err(error) => return Verdict::Failed(Error::Http(error)),
         };
         let is = |media_type: &str| {
@@ -100,7 +106,12 @@ impl Follower {
             }
             (200, Transport::EventStream) if is(sse::MEDIA_TYPE) => Verdict::Stream(body),
             (200, Transport::LongPoll | Transport::ShortPoll) if is("application/json") => {
-                Verdict::Batch { body, keep_alive }
+                let last_id = cursor();
+                Verdict::Batch {
+                    body,
+                    last_id,
+                    keep_alive,
+                }
             }
             (200, transport) if transport != Transport::WebSocket => {
                 let given = head
@@ -166,7 +177,7 @@ impl Follower {
             Verdict::Stream(body) => {
                 self.answered(None, io.now);
                 let last_id = self.cursor.as_deref().unwrap_or_default();
-                let events = Box::new(sse::Decoder::resume(sse::MAX_EVENT, last_id));
+                let events = Box::new(sse::Decoder::resume(self.options.max_message, last_id));
                 self.wire = Wire::Stream { body, events };
                 match self.options.transport {
                     Some(_) => self.watch_silence(io),
@@ -174,10 +185,15 @@ impl Follower {
                     None => io.set_deadline(PATIENCE),
                 }
             }
-            Verdict::Batch { body, keep_alive } => {
+            Verdict::Batch {
+                body,
+                last_id,
+                keep_alive,
+            } => {
                 self.wire = Wire::Batch {
                     body,
                     bytes: Vec::new(),
+                    last_id,
                     keep_alive,
                     since: io.now.ms,
                 };
@@ -202,6 +218,10 @@ impl Follower {
                     retry_after,
                 };
                 io.set_deadline(PATIENCE);
+            }
+            Verdict::TooLarge(last_id) => {
+                self.note_obstacle(last_id.as_deref());
+                self.fail(Error::TooLarge, io);
             }
             Verdict::Refused(error, retry_after) => {
                 self.plan = Some(Plan::Failed(error, retry_after));

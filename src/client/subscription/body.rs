@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Follower, Wire};
+use super::{Follower, Plan, Wire};
 use crate::client::error::Error;
 use crate::client::event::{Batch, Event};
 use crate::client::options::Transport;
 use crate::client::talk::PATIENCE;
-use crate::http::Piece;
+use crate::http::{self, Piece};
 use crate::json;
 use crate::net::{Io, millis};
 use crate::sse;
@@ -15,6 +15,8 @@ use crate::ws::{self, CloseCode, Message};
 
 /// How much of a refusal's body is kept for the error.
 const MAX_SAID: usize = 200;
+/// How much of a batch says which message is its first: an id of 41 characters, and what is in front of it.
+const SOUNDED: usize = 64;
 /// A poll that is answered sooner did not wait.
 const EARLY: Duration = Duration::from_secs(1);
 /// How many bytes of a batch have to come in a millisecond for the server to be waited for on and on.
@@ -26,11 +28,16 @@ impl Follower {
         let Wire::Socket(mut session) = std::mem::replace(&mut self.wire, Wire::Idle) else {
             return;
         };
+        let limits = ws::Limits {
+            message: self.options.max_message,
+            frame: self.options.max_message,
+            ..ws::Limits::default()
+        };
         let mut wrong = None;
         let mut came = false;
         session.receive(
             input,
-            &ws::Limits::default(),
+            &limits,
             &crate::client::SESSION,
             io,
             |link, message, io| {
@@ -61,7 +68,7 @@ impl Follower {
         if !came && session.closed.is_none() && session.violation.is_none() && wrong.is_none() {
             self.works();
         }
-        let wrong = wrong.or(session.violation.map(Error::WebSocket));
+        let wrong = wrong.or(session.violation.map(violated));
         let keyless = session.is_keyless().then_some(Error::Randomness);
         self.wire = Wire::Socket(session);
         if let Some(error) = wrong.or(keyless) {
@@ -84,6 +91,13 @@ impl Follower {
                 // It is a refusal however badly it is said.
                 self.wire = wire;
                 self.end_body(io);
+                return input.len();
+            }
+            Err(http::Error::BodyTooLarge) => {
+                if let Wire::Batch { last_id, .. } = &wire {
+                    self.note_obstacle(last_id.as_deref());
+                }
+                self.fail(Error::TooLarge, io);
                 return input.len();
             }
             Err(error) => {
@@ -116,6 +130,9 @@ impl Follower {
             }
             Wire::Batch { bytes, since, .. } => {
                 bytes.extend_from_slice(data);
+                if self.obstacle.sounding && bytes.len() >= SOUNDED {
+                    return self.end_sounding(wire, io);
+                }
                 // However large it is, it has its time; but not for a server that lets it trickle.
                 let earned = Duration::from_millis((bytes.len() / SLOWEST) as u64);
                 let spent = Duration::from_millis(io.now.ms.saturating_sub(*since));
@@ -139,7 +156,10 @@ impl Follower {
                         Event::from_stream(event.last_event_id, event.name, event.data)
                     })
                 }
-                Err(error) => return self.fail(Error::EventStream(error), io),
+                Err(_) => {
+                    self.note_obstacle(events.unfinished_id());
+                    return self.fail(Error::TooLarge, io);
+                }
             };
             if let Some(event) = event {
                 self.hand_on(event);
@@ -154,6 +174,7 @@ impl Follower {
     /// An answer is complete.
     pub(super) fn end_body(&mut self, io: &mut Io<'_>) {
         match std::mem::replace(&mut self.wire, Wire::Idle) {
+            batch @ Wire::Batch { .. } if self.obstacle.sounding => self.end_sounding(&batch, io),
             Wire::Batch {
                 bytes, keep_alive, ..
             } => match Batch::parse(&bytes) {
@@ -166,6 +187,15 @@ impl Follower {
             }
             _ => self.fail(Error::Ended, io),
         }
+    }
+
+    /// Enough of a poll's answer has come to say which message is too large: the first of the batch, which its head may
+    /// be far ahead of.
+    fn end_sounding(&mut self, wire: &Wire, io: &mut Io<'_>) {
+        if let Wire::Batch { bytes, last_id, .. } = wire {
+            self.note_obstacle(Batch::first_id(bytes).or(last_id.as_deref()));
+        }
+        self.fail(Error::TooLarge, io);
     }
 
     fn take_batch(&mut self, batch: Batch, keep_alive: bool, io: &mut Io<'_>) {
@@ -190,6 +220,10 @@ impl Follower {
         // A server that has nothing new, whatever it says, is not asked again at once.
         let waited = long && !self.is_early(io);
         let news = !empty && self.cursor != before;
+        if news && self.end_detour() {
+            self.plan.get_or_insert(Plan::Again(self.options.interval));
+            return self.hang_up(io);
+        }
         let found = sought && self.cursor.is_some();
         let at_once = news && (batch.more || long) || waited || found;
         self.rest(!at_once, keep_alive, io);
@@ -198,5 +232,15 @@ impl Follower {
     /// Whether what was asked for came too soon for a server that waits.
     pub(super) fn is_early(&self, io: &Io<'_>) -> bool {
         io.now.ms.saturating_sub(self.asked_at) < millis(EARLY)
+    }
+}
+
+/// What a violation means to a subscriber.
+fn violated(error: ws::Error) -> Error {
+    match error {
+        ws::Error::FrameTooBig | ws::Error::MessageTooBig | ws::Error::TooManyFragments => {
+            Error::TooLarge
+        }
+        error => Error::WebSocket(error),
     }
 }

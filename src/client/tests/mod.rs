@@ -4,6 +4,7 @@
 mod compression;
 mod cuts;
 mod falling_back;
+mod oversized;
 mod polls;
 mod sockets;
 mod streams;

@@ -183,8 +183,7 @@ fn a_batch_has_a_limit_that_is_checked_before_it_comes() {
     world.say(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n",
     );
-    let error = Error::Http(crate::http::Error::BodyTooLarge);
-    assert_eq!(lost(&told.take()), [&error]);
+    assert_eq!(ended(&told.take()), [Some(&Error::TooLarge)]);
 }
 
 #[test]

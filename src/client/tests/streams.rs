@@ -370,5 +370,5 @@ fn an_event_too_large_is_given_up_before_it_is_kept() {
     for _ in 0..17 {
         world.say(&piece);
     }
-    assert!(matches!(lost(&told.take())[..], [Error::EventStream(_)]));
+    assert_eq!(ended(&told.take()), [Some(&Error::TooLarge)]);
 }

@@ -157,7 +157,10 @@ impl World {
     }
 
     pub(super) fn publish(&mut self, channel: &str, text: &str) {
-        let data = Data::Text(text.into());
+        self.publish_data(channel, Data::Text(text.into()));
+    }
+
+    pub(super) fn publish_data(&mut self, channel: &str, data: Data) {
         let order = Order::Publish {
             channel: channel.into(),
             event: None,

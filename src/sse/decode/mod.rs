@@ -170,6 +170,12 @@ impl Decoder {
         &self.last_event_id
     }
 
+    /// The ID of the block that has begun and is not complete, if it has said one: that of an event above the limit, for
+    /// who wants to go on behind it.
+    pub fn unfinished_id(&self) -> Option<&str> {
+        self.block.id_is_new.then_some(&*self.block.id)
+    }
+
     /// Turns to a new connection of the same event source: the unfinished block is dropped, the
     /// last event ID and the reconnection time are kept.
     ///

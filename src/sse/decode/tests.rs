@@ -263,6 +263,18 @@ fn an_id_counts_from_its_blank_line_on_even_without_data() {
 }
 
 #[test]
+fn the_id_of_an_event_above_the_limit_is_known() {
+    let mut decoder = Decoder::new(20);
+    assert_eq!(decoder.unfinished_id(), None);
+    let (used, _) = decoder.decode(b"id: 1\ndata: a\n\n").unwrap();
+    assert_eq!((used, decoder.unfinished_id()), (15, None));
+    let large = b"id: 2\ndata: xxxxxxxxxxxxxxxxxxxxxxxxxxxx\n\n";
+    assert_eq!(decoder.decode(large), Err(Error::TooLarge));
+    assert_eq!(decoder.unfinished_id(), Some("2"));
+    assert_eq!(decoder.last_event_id(), "1");
+}
+
+#[test]
 fn a_stream_that_is_resumed_begins_with_the_last_id_until_it_gives_another() {
     let mut decoder = Decoder::resume(MAX_EVENT, "5");
     assert_eq!(decoder.last_event_id(), "5");
