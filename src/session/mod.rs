@@ -16,10 +16,13 @@ use compression::{Compression, Inflating};
 pub use sender::Sender;
 
 use crate::command::Mailbox;
-use crate::limits::HIGH_WATER;
 use crate::net::{ConnectionId, Io, Output};
 use crate::random::Random;
 use crate::ws::{self, Close, CloseCode, Event, Fragmenter, MAX_CONTROL_PAYLOAD, Message, Role};
+
+/// Pongs are made until so many bytes wait to be written, and then only for the newest ping (RFC 6455 5.5.3), however
+/// much the peer may otherwise leave unread.
+const PONGS: usize = 64 * 1024;
 
 /// One open WebSocket, as its handler sees it while it is called.
 #[derive(Debug)]
@@ -406,7 +409,7 @@ impl Session {
                     deliver(link, message, io);
                     io.out.take_offered(|| decoder.take_message());
                 }
-                Some(Event::Ping(payload)) if io.backlog == 0 && io.out.len() < HIGH_WATER => {
+                Some(Event::Ping(payload)) if io.backlog == 0 && io.out.len() < PONGS => {
                     link.pong(io.out, payload);
                 }
                 Some(Event::Ping(payload)) => Pong::put_off(pong, payload),
