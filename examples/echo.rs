@@ -1,10 +1,11 @@
-//! A WebSocket echo on every path.
+//! A WebSocket echo on every path: the whole of a server, from `bind` to `run`.
 //!
 //!     cargo run --release --example echo
 //!     websocat ws://127.0.0.1:9001
 
 mod common;
 
+use barewire::Server;
 use common::{Options, tls};
 
 const HELP: &str = "\
@@ -17,13 +18,23 @@ Usage: echo [--listen ADDR] [--compress HOW] [--tls-cert FILE --tls-key FILE]
   --tls-cert FILE   serve wss:// with this certificate (PEM, its issuers' behind it); takes --features tls
   --tls-key FILE    its private key (PEM)";
 
+const ADDRESS: &str = "127.0.0.1:9001";
+
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
-    let mut server = tls::bind(&options, "127.0.0.1:9001")?;
+    let mut server = match options.last("tls-cert").or(options.last("tls-key")) {
+        None => Server::bind(&*options.listen(ADDRESS)?)?,
+        Some(_) => tls::bind(&options, ADDRESS)?, // Server::bind_tls, with these files
+    };
     #[cfg(feature = "deflate")]
     server.deflate(deflate(options.text("compress", "alone"))?);
     server.websocket("/{*path}", |socket, message| socket.send(message));
-    common::serve_as(tls::scheme(&options), server)
+
+    // SIGINT and SIGTERM: what is under way ends, and so does `run`.
+    let stopper = server.stopper();
+    ctrlc::set_handler(move || stopper.stop())?;
+    common::say_listening(tls::scheme(&options), server.local_addr()?);
+    Ok(server.run()?)
 }
 
 #[cfg(feature = "deflate")]

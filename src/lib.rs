@@ -99,6 +99,12 @@
     allow(dead_code, unused_imports)
 )]
 
+#[cfg(all(feature = "net", target_family = "wasm"))]
+compile_error!(
+    "barewire's event loop needs the sockets of an operating system, which this target does not have: depend on barewire \
+     with `default-features = false`, which leaves the codecs (http, ws, sse) and the channel log"
+);
+
 pub mod channel;
 #[cfg(feature = "client")]
 pub mod client;
@@ -106,6 +112,8 @@ pub mod client;
 mod command;
 #[cfg(any(feature = "server", feature = "client"))]
 mod error;
+#[cfg(feature = "server")]
+pub mod guide;
 pub mod http;
 mod json;
 #[cfg(feature = "net")]

@@ -1,6 +1,6 @@
 //! The examples as programs: what they do when their output is gone, with input that is no text, and with a cursor of
 //! another life. What they do on the wire otherwise is tested by `tests/interop`, with clients that others wrote.
-#![cfg(all(unix, feature = "net"))]
+#![cfg(unix)]
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
