@@ -1,4 +1,8 @@
 //! Responses: what they carry. How they are written is for the service to say.
+//!
+//! A [`Response`] can hold only what can be sent: a field is checked when it is added, and the first that is refused (a line break in
+//! it, or one that the server writes itself) is remembered. Such a response goes out as a 500, and the program's error hook hears why,
+//! so that a mistake is neither sent nor silent.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,11 @@
 //! A server and clients on one loop.
+//!
+//! To the loop a program is one [`Protocol`]; each connection belongs to one of its halves, and every call is handed to that one. The
+//! server's half catches the panics of handlers where it calls them, because it knows what to answer then; those of clients'
+//! handlers are caught here, where the client that ran can be taken out.
+//!
+//! It costs one word to tell which half a connection belongs to, and nothing where clients are not built in: then there is
+//! no other half (`without_clients`).
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;

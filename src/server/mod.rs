@@ -1,4 +1,13 @@
 //! The server: what a program links.
+//!
+//! Nothing happens in this room: [`Server`] puts routes, hooks and limits into the [`Service`], which all its connections
+//! share, and hands the whole [`Program`] to the loop. [`Cores`] does so once for each loop and joins them by a feed.
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `mod` | one loop: addresses, routes, hooks, limits, `run` and `turn` |
+//! | `cores` | several loops, each in a thread of its own |
+//! | `clients` | clients on the server's loop |
 #[cfg(feature = "client")]
 mod clients;
 mod cores;

@@ -1,4 +1,20 @@
-//! One HTTP exchange: a head, perhaps a body, and its answer.
+//! One HTTP exchange: a head, perhaps a body, and its answer (RFC 9110, RFC 9112).
+//!
+//! ```text
+//!   take_head ──► begin ──► refuse? ── yes ──► respond
+//!                   │          │
+//!                   │          no, all there ──────────────► answer ──► a handler, a channel, a WebSocket
+//!                   └── a body follows: Body ──► take_body ────┘
+//! ```
+//!
+//! The order of the questions is the order of what they cost and of what an answer may give away: is the head whole and
+//! within its limits, who may come in at all (the authorisation hook), may this page (Origin), is there such a route. Only then
+//! is memory taken for a body, and only as it comes. A refusal before a body that will still come ends the connection, because
+//! what follows could not be told from the next request (RFC 9112 9.3).
+//!
+//! [`machine`](super::machine) calls `take_head` and `take_body` with what has arrived, in the states Head and Body, and
+//! gets back how much of it was used. A handler runs inside `call_handler`, where a panic is caught and what it had written
+//! is taken back.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

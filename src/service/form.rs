@@ -1,4 +1,9 @@
 //! How an answer is written: with a length or in chunks, in HTTP/1.1 or 1.0, with a body or, to HEAD, without one.
+//!
+//! A [`Form`] is what of the request decides that (RFC 9112 6.3, 9.3): it fits three booleans, so that a long poll or a promise
+//! keeps it instead of the request. `Date` and the field that says what becomes of the connection come first, then the program's own
+//! fields, then the length. A body in pieces is chunked in HTTP/1.1; in HTTP/1.0, where nothing but the end of the connection can say
+//! where it ends, that is how it ends.
 
 use crate::http::{self, FieldName, FieldValue, HeadWriter, HttpDate, Status};
 use crate::response::{OwnedField, Response};

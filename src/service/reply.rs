@@ -1,4 +1,12 @@
 //! How a handler answers: at once, later, or piece by piece.
+//!
+//! A [`Reply`] is the right and the duty to answer one request. At once, the answer is written straight into the connection's
+//! output, without a copy in between. Later ([`Later`]) and piece by piece ([`Stream`], [`EventStream`]) it comes from
+//! wherever the handle has been taken, as letters to the connection that carry the request's serial: one that comes too late finds
+//! another serial, or none, and is dropped.
+//!
+//! Both ends hold one [`Claim`], and the first to take it settles the answer. So a handle learns when its client has gone,
+//! and a deadline and an answer that meet never both win.
 
 use std::time::Duration;
 

@@ -1,4 +1,12 @@
 //! All routes of a server, and which of them a request is for.
+//!
+//! Routes are looked at from the most literal pattern to the least, whatever the order in which they were added, so that
+//! `/rooms/new` is found in front of `/rooms/{name}`. Where the path is there but the method is not, the answer says which
+//! methods are (405 with `Allow`, RFC 9110 15.5.6); OPTIONS says the same without being asked for more. HEAD is answered by
+//! GET's route (9.3.2).
+//!
+//! A pattern that can never be found, or that another one hides, is kept as the router's problem and becomes the error with which
+//! the server refuses to run: a route is written once and missed for ever.
 
 use super::pattern::Pattern;
 use super::reply::Reply;

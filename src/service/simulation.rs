@@ -1,4 +1,8 @@
 //! A server without sockets or a clock: for tests of a program's handlers, and of this crate.
+//!
+//! It stands where the loop stands: it calls the same [`Protocol`] in the same order (input, letters, wake-ups, deadlines,
+//! the shared bytes at the end), so that a test sees the bytes that a client would. What it leaves out is the system: nothing is
+//! ever half written unless the test says how much a client takes.
 
 use std::time::Duration;
 

@@ -1,4 +1,8 @@
 //! The opening handshake of a WebSocket (RFC 6455 4.2): with a handler's route, or with a channel.
+//!
+//! `ws::handshake` judges the request and writes the 101; here is what is agreed on (a subprotocol, RFC 7692) and what the
+//! connection becomes. Everything that can refuse comes in front of the 101, because behind it there is no status any more. Once the
+//! state is `Socket`, [`socket`](super::socket) has it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

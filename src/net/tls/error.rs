@@ -1,4 +1,7 @@
-//! What can go wrong with TLS, in words for who runs the program.
+//! What can go wrong with TLS, in words for the person who runs the program.
+//!
+//! rustls says what its code has met; here that becomes what there is to do: which file, which name, whose certificate. What may
+//! pass without anybody changing anything is told from what will not ([`Error::is_passing`]), because a client that retries asks just that.
 
 use std::fmt;
 

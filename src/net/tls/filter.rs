@@ -1,4 +1,6 @@
-//! The filter by itself, for who carries bytes in another way than over a socket of the loop's: a test, for one.
+//! The filter alone, for programs that carry the bytes in another way than over a socket of the loop's: a test, for one.
+//!
+//! It is the same [`Session`] that the loop uses, over two queues of bytes in place of a socket.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,4 +1,7 @@
-//! What a server secures its connections with.
+//! What a server secures its connections with: certificates, keys, and what it asks of clients.
+//!
+//! What new connections are secured with stands behind a lock that is held for a pointer's copy. A reload makes the whole new
+//! configuration first and then swaps it: what cannot be used changes nothing, and connections that stand keep what they began with.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,4 +1,16 @@
 //! One secured connection: records in and out, plaintext in and out, and nothing kept that the socket would take.
+//!
+//! ```text
+//!   socket ──► records ──► rustls ──► plaintext ──► the loop's read buffer
+//!   socket ◄── records ◄── rustls ◄── plaintext ◄── the connection's output
+//! ```
+//!
+//! The invariant: at most [`AHEAD`] bytes of plaintext are encrypted before the socket has taken them, so that a peer that does not
+//! read costs what it costs without TLS. A handshake goes on in steps of [`STEP`] bytes, of which the loop allows a few per turn:
+//! signing is the dearest thing that a stranger can ask for. An end without `close_notify` is told from one with it
+//! (RFC 8446 6.1): what is cut off must not pass for complete.
+//!
+//! [`wire`](crate::net::wire) calls it in place of the socket; no protocol knows of it.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
