@@ -1,4 +1,8 @@
-/** Types of barewire.js: a channel's reader and publisher for browsers, workers, and what else has fetch. */
+/**
+ * Types of barewire.js: a channel's reader and publisher for browsers, workers, and what else has fetch.
+ *
+ * Times may be as long as you like, `Infinity` included. A time or size that is negative or not a number is a RangeError.
+ */
 
 /** A way to read a channel, in the order in which `auto` tries them. */
 export type Transport = "websocket" | "sse" | "long-poll" | "short-poll";
@@ -6,8 +10,8 @@ export type Transport = "websocket" | "sse" | "long-poll" | "short-poll";
 export interface SubscribeOptions {
   /**
    * `auto` (the default) begins with a WebSocket and goes on to the next way when one does not work here; any other
-   * value is the one way to use. A page cannot see why a WebSocket was refused, so `websocket` alone never ends with an
-   * error.
+   * value is the one way to use. A page cannot see why a WebSocket was refused, so `websocket` alone then sends a GET to
+   * the same URL, and ends with its 401 or 403; any other answer to it leads to another attempt.
    */
   transport?: "auto" | Transport;
   /** Begin after the event with this id, such as the `lastEventId` of an earlier subscription. */
@@ -17,16 +21,20 @@ export interface SubscribeOptions {
   /** Closes the subscription when it aborts. */
   signal?: AbortSignal;
   /**
-   * Milliseconds. After n failures in a row it waits anything up to `initial * 2 ** n`, and never more than `max`, unless
-   * the server asks for more (Retry-After). `initial` is 500 or what an event stream said last in `retry:`; `max` is
-   * 30000.
+   * Milliseconds. After n failures in a row it waits for a random time up to `initial * 2 ** n`, and at most `max`, on top
+   * of what the server asks for (`retry:` of an event stream, Retry-After). `initial` is 500, `max` is 30000. Failures are
+   * counted anew after a connection that has lasted 30 s, or that has brought more events than those that failed before
+   * it. A server may ask for at most a day, and with `retry:` for at least 500 ms.
    */
   backoff?: { initial?: number; max?: number };
   /** Milliseconds between short polls: 2000. */
   interval?: number;
-  /** Seconds that a long poll asks the server to wait: 25. */
+  /** Whole seconds that a long poll asks the server to wait: 25. */
   wait?: number;
-  /** Milliseconds for a connection to open or an answer to come, beyond a long poll's wait: 10000. */
+  /**
+   * Milliseconds for a connection to open or an answer to begin, beyond a long poll's wait: 10000. The answer to a poll
+   * has one more millisecond for each of its bytes.
+   */
   timeout?: number;
   /**
    * Milliseconds without a byte after which an event stream counts as lost: 40000, well over two heartbeats of the
@@ -38,6 +46,12 @@ export interface SubscribeOptions {
    * taken. It may run over by one batch of a poll or one piece of a stream.
    */
   buffer?: number;
+  /**
+   * Bytes of the largest frame, event of a stream, or answer to a poll that is read: 134217728. A way that meets a larger
+   * one, or another thing that it cannot read, is left for the next way, and is not used again at this place; when every
+   * way has met it, the subscription ends with an error.
+   */
+  limit?: number;
   /** Fields for every request but a WebSocket's, which a page can't add any to. */
   headers?: HeadersInit;
   /** For every request but a WebSocket's, as fetch takes it: "same-origin". */
@@ -46,7 +60,7 @@ export interface SubscribeOptions {
   activity?: (what: Activity) => void;
   /** Another fetch, for instance one that adds a token that changes. */
   fetch?: typeof fetch;
-  /** Another WebSocket, for instance where there is none built in. */
+  /** Another WebSocket, for instance npm's `ws` where there is none built in. */
   WebSocket?: typeof WebSocket;
 }
 
@@ -81,11 +95,11 @@ export interface SubscriptionEventMap {
   gap: ChannelEvent;
   /** A way is open. */
   open: CustomEvent<{ transport: Transport }>;
-  /** A way was lost, or could not be opened; in `delay` milliseconds it goes on with `next`. */
+  /** A way was lost, or could not be opened; after `delay` milliseconds it goes on with `next`. */
   lost: CustomEvent<{ transport: Transport; reason: string; delay: number; next: Transport }>;
   /** It is over: it was closed, or the server said that there is no more. */
   end: CustomEvent<null>;
-  /** It is over: refused for good. */
+  /** It is over: refused for good (a `Refusal`), or it cannot be read in any way. */
   error: CustomEvent<Error>;
 }
 
@@ -142,13 +156,15 @@ export class Refusal extends Error {
 /** Decodes text/event-stream (WHATWG HTML 9.2.6), cut anywhere: bytes in, events out. */
 export class EventStreamDecoder {
   constructor(lastEventId?: string);
-  /** The events that these bytes complete. */
+  /** The events that these bytes complete. Throws if the stream does not begin as text, such as one that is compressed. */
   decode(bytes: Uint8Array): { id: string; event: string; data: string }[];
   /** The id that a reconnect would send: that of the last block. */
   readonly lastEventId: string;
-  /** The last `retry:`, in milliseconds. */
+  /** The last `retry:`, in milliseconds, at most `Number.MAX_SAFE_INTEGER`. */
   readonly retry: number | undefined;
+  /** Characters that have come of an event that has not ended. */
+  readonly pending: number;
 }
 
-/** Milliseconds to wait after so many failures: at random up to `initial * 2 ** failures`, and never over `max`. */
+/** Milliseconds to wait after this many failures: at random up to `initial * 2 ** failures`, and never over `max`. */
 export function backoffDelay(failures: number, limits?: { initial?: number; max?: number }, random?: () => number): number;
