@@ -296,6 +296,19 @@ describe("the hub's page", { timeout: 20 * DEADLINE }, () => {
     await allShow(page, [id]);
   });
 
+  test("a way that is refused for good says so", async () => {
+    const page = await open("forbidden");
+    page.forgiven = /status of 401/;
+    await page.route("**/channels/forbidden*", (route) => route.fulfill({ status: 401, body: "who are you?" }));
+    for (const way of ["sse", "long-poll"]) {
+      await card(page, way).locator("[data-action=cut]").click();
+      await card(page, way).locator("[data-action=resume]").click();
+      await inState(page, [way], ["refused"]);
+      assert.match(await card(page, way).locator(".state").textContent(), /who are you\?/);
+    }
+    await inState(page, ["short-poll"], ["refused"]);
+  });
+
   test("a long channel is shown by its last 200 messages, and counted whole", async () => {
     const ids = await publishAll(hub, "long", Array.from({ length: 250 }, (_, n) => `history ${n}`));
     const page = await open("long");
