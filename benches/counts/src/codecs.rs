@@ -132,6 +132,7 @@ fn decode_all(decoder: &mut ws::Decoder, input: &mut [u8]) -> usize {
             Ok(ws::Decoded {
                 used,
                 event: Some(ws::Event::Message(message)),
+                ..
             }) => {
                 black_box(message);
                 messages += 1;
