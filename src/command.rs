@@ -81,6 +81,21 @@ pub(crate) enum Order {
 
 /// Stops the server from any thread, with all of its loops: the first time politely, the second time at once. Clones
 /// are cheap.
+///
+/// ```no_run
+/// # #[cfg(feature = "server")]
+/// # fn main() -> barewire::Result<()> {
+/// let mut server = barewire::Server::bind("127.0.0.1:9000")?;
+/// let stopper = server.stopper();
+/// std::thread::spawn(move || {
+///     std::thread::sleep(std::time::Duration::from_secs(60));
+///     stopper.stop();                                                 // what is under way ends, and so does `run`
+/// });
+/// server.run()
+/// # }
+/// # #[cfg(not(feature = "server"))]
+/// # fn main() {}
+/// ```
 #[derive(Clone, Debug)]
 pub struct Stopper {
     /// Of all loops: one that has ended is none the worse for being asked.

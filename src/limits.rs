@@ -68,6 +68,12 @@ pub const MAX_BEHIND_BYTES: usize = 64 * 1024 * 1024;
 
 /// What becomes of an event stream or a WebSocket that reads a channel more slowly than the channel forgets. The
 /// others never notice it: a reader is a place in the log, and nothing is kept for it alone.
+///
+/// ```
+/// use barewire::{Limits, limits::SlowReader};
+///
+/// let limits = Limits { slow_reader: SlowReader::Close, ..Limits::default() };
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlowReader {
     /// It is told that messages are missing, and goes on with the oldest that is retained.
@@ -116,6 +122,14 @@ pub enum SlowReader {
 /// commands of other threads that may wait for the loop ([`MAX_QUEUED`]; the thread gets
 /// [`SendError::Full`](crate::net::SendError::Full)). With several loops, what may wait for one of them is fixed too
 /// ([`MAX_BEHIND`], [`MAX_BEHIND_BYTES`]; 503).
+///
+/// ```
+/// use barewire::Limits;
+/// use std::time::Duration;
+///
+/// let limits = Limits { body: 64 * 1024, wait: Duration::from_secs(25), ..Limits::default() };
+/// assert_eq!(limits.message, 16 << 20); // as it was
+/// ```
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes of a request head, its empty line included. Default: 16 KiB ([`http::MAX_HEAD`]).

@@ -8,6 +8,19 @@ use crate::error::{Error, Result};
 use crate::service::Feed;
 
 /// Publishes into the server's channels, from any thread. Clones are cheap.
+///
+/// ```no_run
+/// # fn main() -> barewire::Result<()> {
+/// let mut server = barewire::Server::bind("127.0.0.1:9000")?;
+/// server.channels("/channels/{name}");
+/// let publisher = server.publisher();
+/// std::thread::spawn(move || {
+///     publisher.publish("ticks", "42")?;                              // to /channels/ticks
+///     publisher.publish_event("ticks", "pause", "until tomorrow")
+/// });
+/// server.run()
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Publisher {
     pub(crate) mailbox: Mailbox,

@@ -104,6 +104,17 @@ impl Default for Limits {
 
 /// The channels of a server, by name. A channel begins with its first message or subscriber, and ends when it has
 /// neither.
+///
+/// ```
+/// use barewire::channel::{Data, Hub, Limits, Start};
+///
+/// let mut hub = Hub::new(Limits::default(), 1_000);
+/// hub.publish("ticks", None, Data::new(b"42"), 2_000)?;
+/// let mut body = Vec::new();
+/// let batch = hub.batch("ticks", Start::Oldest, &mut body)?; // as a poll gets it
+/// assert_eq!((batch.messages, batch.last_id.to_string()), (1, "2000-0".to_owned()));
+/// # Ok::<(), barewire::channel::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Hub {
     pub(super) limits: Limits,

@@ -22,6 +22,13 @@ use std::time::Duration;
 use super::Id;
 
 /// What a message carries. Clones share the bytes.
+///
+/// ```
+/// use barewire::channel::Data;
+///
+/// assert_eq!(Data::new(b"42"), Data::Text("42".into()));
+/// assert_eq!(Data::new(b"\xff"), Data::Binary([0xff].into()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {
     /// Text, as it was published.
@@ -151,6 +158,16 @@ pub struct Position {
 }
 
 /// The retained messages of one channel.
+///
+/// ```
+/// use barewire::channel::{Data, Id, Log, Start};
+///
+/// let mut log = Log::new(Id { ms: 1_000, seq: 0 });
+/// let first = log.append(None, Data::new(b"one"), 2_000);
+/// log.append(None, Data::new(b"two"), 2_000);
+/// assert_eq!(log.locate(Start::After(first)).next, 1);
+/// assert!(log.locate(Start::After(Id { ms: 7, seq: 0 })).gap); // from another life
+/// ```
 #[derive(Debug)]
 pub struct Log {
     records: VecDeque<Record>,

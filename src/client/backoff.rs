@@ -13,6 +13,12 @@ use crate::net::millis;
 use crate::random::Random;
 
 /// The waits between the tries of a client to connect.
+///
+/// ```
+/// use barewire::{Connect, client::Backoff};
+///
+/// let connect = Connect::to("ws://127.0.0.1:9001/").reconnect(Backoff::default());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The upper bound of the first wait.

@@ -74,6 +74,16 @@ impl Subscribe {
 }
 
 /// A subscription that is waited for: an iterator of its events, without end unless the server or an error ends it.
+///
+/// ```no_run
+/// # fn main() -> Result<(), barewire::ClientError> {
+/// for event in barewire::subscribe("http://127.0.0.1:9000/channels/ticks")? {
+///     let event = event?;
+///     println!("{} {}: {}", event.id(), event.name(), event.data());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Subscription {
     client: Client,
@@ -195,6 +205,19 @@ impl Connect {
 ///
 /// Pings are answered while the program waits in one of its methods, and not otherwise. For a program that does
 /// something else meanwhile there is [`Client`], whose senders work from every thread.
+///
+/// ```no_run
+/// # fn main() -> Result<(), barewire::ClientError> {
+/// use barewire::{WebSocket, ws::CloseCode};
+///
+/// let mut socket = WebSocket::connect("ws://127.0.0.1:9001/")?;
+/// socket.send("hello")?;
+/// if let Some(answer) = socket.receive()? {
+///     println!("{:?}", answer.as_text());
+/// }
+/// socket.close(CloseCode::NORMAL, "done")
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WebSocket {
     client: Client,

@@ -13,6 +13,14 @@ use crate::net::tls::ClientTls;
 use crate::session::compression::Deflating;
 
 /// How a channel is read.
+///
+/// ```
+/// use barewire::{Subscribe, Transport};
+///
+/// // This way and no other.
+/// let subscribe = Subscribe::to("http://127.0.0.1:9000/channels/a").transport(Transport::EventStream);
+/// assert_eq!(Transport::EventStream.name(), "sse");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// One upgrade, then a frame per message.
@@ -52,6 +60,23 @@ impl std::fmt::Display for Transport {
 }
 
 /// What happens to a subscription.
+///
+/// ```no_run
+/// # fn main() -> Result<(), barewire::ClientError> {
+/// use barewire::{Subscribe, Update};
+///
+/// let mut updates = Subscribe::to("http://127.0.0.1:9000/channels/a").open()?;
+/// while let Some(update) = updates.next_update() {
+///     match update {
+///         Update::Event(event) if event.is_gap() => println!("messages are missing"),
+///         Update::Event(event) => println!("{}", event.data()),
+///         Update::Connected(transport) => println!("by {transport}"),
+///         other => println!("{other:?}"),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Update {

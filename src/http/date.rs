@@ -20,6 +20,13 @@ const MONTHS: [&[u8; 3]; 12] = [
 ];
 
 /// A date as it is written in a field (RFC 9110 5.6.7, IMF-fixdate).
+///
+/// ```
+/// use barewire::http::HttpDate;
+///
+/// assert_eq!(HttpDate::from_unix(784_111_777).as_str(), "Sun, 06 Nov 1994 08:49:37 GMT");
+/// assert_eq!(HttpDate::to_unix("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HttpDate([u8; 29]);
 

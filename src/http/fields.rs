@@ -18,6 +18,16 @@ use super::{Error, trim_ows};
 use crate::scan::position;
 
 /// The fields of a head, in the order of the wire. A view: copying it copies no field.
+///
+/// ```
+/// use barewire::http::{HeadLimits, RequestHead};
+///
+/// let head = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html, text/plain\r\n\r\n";
+/// let head = RequestHead::parse(head, &HeadLimits::default())?;
+/// assert_eq!(head.fields().get("HOST"), Some(&b"a"[..])); // names in any case
+/// assert!(head.fields().has_token("accept", "text/plain"));
+/// # Ok::<(), barewire::http::Error>(())
+/// ```
 #[derive(Clone, Copy, Default)]
 pub struct Fields<'b> {
     /// Complete, valid field lines, each with its CRLF.

@@ -23,6 +23,16 @@ use crate::scan::position;
 const REQUEST_LINE_EXTRA: usize = 64;
 
 /// Looks for the end of a head in bytes that are still arriving.
+///
+/// ```
+/// use barewire::http::{HeadFinder, HeadLimits};
+///
+/// let (mut finder, limits) = (HeadFinder::default(), HeadLimits::default());
+/// assert_eq!(finder.find(b"GET / HTTP/1.1\r\nHost: a", &limits)?, None);
+/// let end = finder.find(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nbody", &limits)?;
+/// assert_eq!(end, Some(27)); // where the body begins
+/// # Ok::<(), barewire::http::Error>(())
+/// ```
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct HeadFinder {
     /// Everything before this has been looked at.

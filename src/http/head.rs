@@ -91,6 +91,16 @@ impl Version {
 }
 
 /// A complete and valid request head. A view: copying it copies no bytes.
+///
+/// ```
+/// use barewire::http::{HeadLimits, RequestHead};
+///
+/// let head = b"GET /ticks?from=now HTTP/1.1\r\nHost: example.com\r\n\r\n";
+/// let head = RequestHead::parse(head, &HeadLimits::default())?;
+/// assert_eq!((head.method(), head.uri().path()), ("GET", "/ticks"));
+/// assert_eq!(head.host(), Some("example.com"));
+/// # Ok::<(), barewire::http::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'b> {
     method: &'b str,
@@ -204,6 +214,15 @@ impl<'b> RequestHead<'b> {
 }
 
 /// A complete and valid response head. A view: copying it copies no bytes.
+///
+/// ```
+/// use barewire::http::{HeadLimits, ResponseHead};
+///
+/// let head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+/// let head = ResponseHead::parse(head, &HeadLimits::default())?;
+/// assert_eq!((head.status(), head.fields().get_str("content-length")), (404, Some("0")));
+/// # Ok::<(), barewire::http::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseHead<'b> {
     version: Version,

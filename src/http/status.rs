@@ -5,6 +5,13 @@
 use std::fmt;
 
 /// A status code (RFC 9110 15), 100 to 599.
+///
+/// ```
+/// use barewire::http::Status;
+///
+/// assert_eq!(Status::NOT_FOUND.to_string(), "404 Not Found");
+/// assert_eq!(Status::new(1_000), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Status(u16);
 

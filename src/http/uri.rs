@@ -32,6 +32,15 @@ pub enum Form {
 }
 
 /// A request target in its parts, encoded as they were sent.
+///
+/// ```
+/// use barewire::http::{Form, Target, percent_decode};
+///
+/// let target = Target::parse("/a%20b?from=now")?;
+/// assert_eq!((target.form(), target.query()), (Form::Origin, Some("from=now")));
+/// assert_eq!(percent_decode(target.path())?, "/a b");
+/// # Ok::<(), barewire::http::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target<'b> {
     form: Form,

@@ -18,6 +18,13 @@
 use super::{Error, HttpDate, Status, Target, is_token, is_value_byte, trim_ows};
 
 /// A field name that can be written: a token (RFC 9110 5.1).
+///
+/// ```
+/// use barewire::http::FieldName;
+///
+/// assert!(FieldName::new("X-Request-Id").is_ok());
+/// assert!(FieldName::new("X-Evil: 1\r\nSet-Cookie").is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldName<'a>(&'a str);
 

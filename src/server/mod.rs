@@ -47,6 +47,17 @@ const IN_PLAINTEXT: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     this port speaks TLS: ask with https:// or wss:// instead of http\n";
 
 /// A server: routes, channels and the loop that serves them.
+///
+/// ```no_run
+/// # fn main() -> barewire::Result<()> {
+/// let mut server = barewire::Server::bind("127.0.0.1:9000")?;
+/// server.get("/hello/{name}", |request, reply| {
+///     let name = request.param("name").unwrap_or_default();
+///     reply.text(format!("hello, {name}"));
+/// });
+/// server.run()
+/// # }
+/// ```
 pub struct Server {
     event_loop: Loop<Program>,
 }

@@ -1,6 +1,18 @@
 //! The authorisation hook's answer.
 
 /// What [`Server::authorize`](crate::Server::authorize) says of a request, before anything of it is accepted.
+///
+/// ```
+/// use barewire::Access;
+///
+/// # let mut server = barewire::Server::unbound()?;
+/// server.authorize(|request| match request.header("Authorization") {
+///     Some("Bearer 31d4d96e407aad42") => Access::Allow,
+///     Some(_) => Access::Forbid,                                      // 403
+///     None => Access::Challenge("Bearer"),                            // 401
+/// });
+/// # Ok::<(), barewire::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
     /// The request goes on to its route.

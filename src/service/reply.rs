@@ -20,6 +20,16 @@ use crate::response::{Extra, Response, refusal};
 use crate::{http, sse};
 
 /// The answer that a handler owes. Each of its methods gives it; a reply that is dropped without one becomes a 500.
+///
+/// ```
+/// # let mut server = barewire::Server::unbound()?;
+/// server.get("/", |_request, reply| reply.html("<h1>hello</h1>"));
+/// server.post("/items", |request, reply| match request.body() {
+///     b"" => reply.status(400),
+///     _ => reply.header("Location", "/items/1").status(201),
+/// });
+/// # Ok::<(), barewire::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Reply<'a> {
     pub(super) out: &'a mut Vec<u8>,
@@ -202,6 +212,18 @@ pub(super) fn broken() -> Response {
 }
 
 /// An answer that was promised ([`Reply::later`], [`Reply::later_within`]).
+///
+/// ```
+/// # let mut server = barewire::Server::unbound()?;
+/// server.get("/slow", |_request, reply| {
+///     let later = reply.later();
+///     std::thread::spawn(move || {
+///         let sum: u64 = (1..=1_000_000).sum();                       // not on the loop
+///         let _ = later.send(barewire::Response::text(sum.to_string()));
+///     });
+/// });
+/// # Ok::<(), barewire::Error>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a promise that is dropped becomes a 500"]
 pub struct Later {
@@ -252,6 +274,21 @@ impl Drop for Later {
 }
 
 /// A body that is written piece by piece ([`Reply::stream`]). Ends when it is dropped.
+///
+/// ```
+/// # let mut server = barewire::Server::unbound()?;
+/// server.get("/rows", |_request, reply| {
+///     let stream = reply.stream("text/csv");
+///     std::thread::spawn(move || {
+///         for row in 0..1_000 {
+///             if stream.write(format!("{row},{}\n", row * row)).is_err() {
+///                 return;                                             // the client has gone
+///             }
+///         }                                                           // dropping the stream ends the body
+///     });
+/// });
+/// # Ok::<(), barewire::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Stream {
     mailbox: Mailbox,
@@ -297,6 +334,22 @@ impl Drop for Stream {
 /// An event stream of a handler's own ([`Reply::events`]); for a channel's, see
 /// [`Server::channels`](crate::Server::channels). Ends when it is dropped. Comments go out while it is silent, so
 /// that proxies keep it open.
+///
+/// ```
+/// # let mut server = barewire::Server::unbound()?;
+/// server.get("/ticks", |_request, reply| {
+///     let events = reply.events();
+///     std::thread::spawn(move || {
+///         for tick in 0.. {
+///             if events.send_event("tick", &tick.to_string()).is_err() {
+///                 return;                                             // the client has gone
+///             }
+///             std::thread::sleep(std::time::Duration::from_secs(1));
+///         }
+///     });
+/// });
+/// # Ok::<(), barewire::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct EventStream {
     stream: Stream,

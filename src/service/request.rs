@@ -10,6 +10,17 @@ use crate::http::{Error, Fields, RequestHead, cookie, query_value};
 ///
 /// Text is decoded when it is asked for. What is not valid (a bad percent escape, bytes that are not UTF-8) is
 /// as if it were not there.
+///
+/// ```
+/// # let mut server = barewire::Server::unbound()?;
+/// server.get("/rooms/{room}", |request, reply| {
+///     let room = request.param("room").unwrap_or_default();           // /rooms/blue%20one: "blue one"
+///     let page = request.query("page").unwrap_or("1".into());         // ?page=2
+///     let language = request.header("Accept-Language").unwrap_or("en");
+///     reply.text(format!("{room}, page {page}, in {language}"));
+/// });
+/// # Ok::<(), barewire::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     head: RequestHead<'a>,

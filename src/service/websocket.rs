@@ -10,6 +10,16 @@ pub(super) type OnOpen = Box<dyn FnMut(&mut Socket<'_>, &Request<'_>) + Send>;
 pub(super) type OnClose = Box<dyn FnMut(ConnectionId, Option<CloseCode>) + Send>;
 
 /// A WebSocket endpoint, to be refined: what happens at the open and the close, and which subprotocols it speaks.
+///
+/// ```
+/// # let mut server = barewire::Server::unbound()?;
+/// server
+///     .websocket("/chat", |socket, message| socket.send(message))
+///     .protocols(&["chat.v2", "chat.v1"])                             // the first that the client offers too
+///     .on_open(|socket, request| socket.send(&format!("hello from {}", request.path())))
+///     .on_close(|id, code| println!("{id:?} closed with {code:?}"));
+/// # Ok::<(), barewire::Error>(())
+/// ```
 pub struct WebSocketRoute {
     pub(super) on_message: OnMessage,
     pub(super) on_open: Option<OnOpen>,

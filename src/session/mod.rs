@@ -25,6 +25,17 @@ use crate::ws::{self, Close, CloseCode, Event, Fragmenter, MAX_CONTROL_PAYLOAD, 
 const PONGS: usize = 64 * 1024;
 
 /// One open WebSocket, as its handler sees it while it is called.
+///
+/// ```
+/// use barewire::{Message, ws::CloseCode};
+///
+/// # let mut server = barewire::Server::unbound()?;
+/// server.websocket("/count", |socket, message| match message {
+///     Message::Text("bye") => socket.close(CloseCode::NORMAL, "bye"),
+///     message => socket.send(&format!("{} bytes", message.len())),
+/// });
+/// # Ok::<(), barewire::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Socket<'a> {
     pub(crate) id: ConnectionId,

@@ -5,6 +5,19 @@ use crate::net::{ConnectionId, SendError};
 use crate::ws::{CloseCode, Message};
 
 /// Sends to one WebSocket from any thread, also from the handler of another one. Clones are cheap.
+///
+/// ```
+/// # let mut server = barewire::Server::unbound()?;
+/// server.websocket("/clock", |_, _| {}).on_open(|socket, _request| {
+///     let sender = socket.sender();
+///     std::thread::spawn(move || {
+///         while sender.send("tick").is_ok() {
+///             std::thread::sleep(std::time::Duration::from_secs(1));
+///         }
+///     });
+/// });
+/// # Ok::<(), barewire::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sender {
     pub(crate) mailbox: Mailbox,

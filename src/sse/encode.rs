@@ -32,6 +32,13 @@ pub const HEARTBEAT: &[u8] = b":\n\n";
 ///
 /// A reader dispatches an event without a name, and one with the empty name, as `message`. So leave
 /// the name out for `message`: it saves the line.
+///
+/// ```
+/// use barewire::sse::EventName;
+///
+/// assert!(EventName::new("tick").is_ok());
+/// assert!(EventName::new("tick\ndata: forged").is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventName<'a>(&'a str);
 
@@ -61,6 +68,13 @@ impl<'a> EventName<'a> {
 /// CR, LF and NUL.
 ///
 /// The empty ID is allowed: it makes a client forget the last one (9.2.6, the `id` field).
+///
+/// ```
+/// use barewire::sse::EventId;
+///
+/// assert!(EventId::new("7-0").is_ok());
+/// assert!(EventId::new("7\n").is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventId<'a>(&'a str);
 

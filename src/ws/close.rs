@@ -17,6 +17,14 @@ use super::{CloseCode, Error, MAX_CONTROL_PAYLOAD};
 pub const MAX_CLOSE_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
 
 /// A code and a reason to close with.
+///
+/// ```
+/// use barewire::ws::{Close, CloseCode};
+///
+/// let close = Close::new(CloseCode::NORMAL, "done")?;
+/// assert_eq!(Close::parse(b"\x03\xe8done")?, Some(close));
+/// # Ok::<(), barewire::ws::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Close<'a> {
     /// Why, for programs.

@@ -7,6 +7,14 @@
 use std::fmt;
 
 /// Why a connection is closed: a code that may be on the wire (RFC 6455 7.4).
+///
+/// ```
+/// use barewire::ws::CloseCode;
+///
+/// assert_eq!(CloseCode::GOING_AWAY.as_u16(), 1001);
+/// assert!(CloseCode::new(4_000).is_some()); // an application's own
+/// assert!(CloseCode::new(1_006).is_none()); // names what happened, and is never sent
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);
 

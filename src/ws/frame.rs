@@ -97,6 +97,15 @@ impl fmt::Display for Opcode {
 }
 
 /// The header of one frame.
+///
+/// ```
+/// use barewire::ws::{Header, Opcode};
+///
+/// let header = Header::new(Opcode::Text, 5);
+/// assert_eq!(header.encode().as_slice(), b"\x81\x05");
+/// assert_eq!(Header::decode(b"\x81\x05Hello")?, Some((header, 2)));
+/// # Ok::<(), barewire::ws::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Whether this is the last frame of its message.

@@ -82,6 +82,13 @@ impl From<Kind> for Opcode {
 }
 
 /// A whole message.
+///
+/// ```
+/// use barewire::ws::Message;
+///
+/// assert_eq!(Message::from("Hello"), Message::Text("Hello"));
+/// assert_eq!(Message::from(b"\xff"), Message::Binary(b"\xff"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// UTF-8.

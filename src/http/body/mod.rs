@@ -157,6 +157,25 @@ pub enum Piece<'i> {
 }
 
 /// Lends a body from the bytes as they come. An error is final.
+///
+/// ```
+/// use barewire::http::{BodyDecoder, BodyLength, Piece};
+///
+/// let mut decoder = BodyDecoder::new(BodyLength::Chunked, 1024)?;
+/// let mut input = &b"5\r\nhello\r\n0\r\n\r\nGET /"[..];
+/// let mut body = Vec::new();
+/// loop {
+///     let (used, piece) = decoder.decode(input)?;
+///     input = &input[used..];
+///     match piece {
+///         Piece::Data(data) => body.extend_from_slice(data),
+///         Piece::More => unreachable!("all of it is here"),
+///         Piece::End => break,
+///     }
+/// }
+/// assert_eq!((&body[..], input), (&b"hello"[..], &b"GET /"[..])); // the next request is left
+/// # Ok::<(), barewire::http::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct BodyDecoder {
     state: State,

@@ -66,6 +66,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 /// Who is trusted: the issuers from which every certificate that is accepted has to come.
+///
+/// ```no_run
+/// use barewire::tls::{ClientTls, Roots};
+///
+/// let tls = ClientTls::trusting(&Roots::from_pem_file("ca.pem")?)?;
+/// # Ok::<(), barewire::tls::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Roots {
     pub(super) store: RootCertStore,
