@@ -76,11 +76,11 @@ pub const MAX_BEHIND_BYTES: usize = 64 * 1024 * 1024;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlowReader {
-    /// It is told that messages are missing, and goes on with the oldest that is retained.
+    /// It gets an event `gap`, and goes on with the oldest that is retained.
     #[default]
     Gap,
     /// It is ended: an event stream with the end of its body, a WebSocket with close code 1013. A client that comes
-    /// back is told of the gap then.
+    /// back gets the gap then.
     Close,
 }
 

@@ -16,7 +16,7 @@
 //!    could read differently.
 //! 2. [`RequestHead::parse`] (or [`ResponseHead::parse`]) reads the complete head
 //!    and checks what is left to check, so that a head that exists is a valid one.
-//! 3. [`request_body_length`] says how long the body is, or that nobody can say;
+//! 3. [`request_body_length`] says how long the body is, or that it can't be known;
 //!    [`BodyDecoder`] lends the body piece by piece.
 //! 4. [`HeadWriter`] writes an answer from [`Status`], [`FieldName`] and
 //!    [`FieldValue`], none of which can hold a line end.

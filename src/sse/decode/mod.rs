@@ -73,7 +73,7 @@ pub struct Received<'a> {
 /// # Ok::<(), barewire::sse::Error>(())
 /// ```
 ///
-/// Comments leave no trace here. Whoever watches that the peer is alive counts any bytes at all.
+/// Comments leave no trace here. A caller that watches whether the peer is alive counts any bytes at all.
 #[derive(Debug, Clone)]
 pub struct Decoder {
     limit: usize,

@@ -168,7 +168,7 @@ impl Inflater {
         &self.buffer
     }
 
-    /// Takes a part of a stream. Says whether the stream ended with the last byte (BFINAL).
+    /// Takes a part of a stream. Returns whether the stream ended with the last byte (BFINAL).
     fn take(&mut self, mut input: &[u8], limit: usize, ends: &mut u32) -> Result<bool, Error> {
         let buffer = &mut self.buffer;
         let decompress = self.decompress.get_or_insert_with(|| {

@@ -277,7 +277,7 @@ enum Window {
 }
 
 impl Window {
-    /// How a window is told: the largest is what holds without a word.
+    /// How a window is written: the largest is the default and is left out.
     fn told(bits: WindowBits, always: bool) -> Window {
         if always || bits < WindowBits::MAX {
             Window::Bits(bits)
@@ -369,7 +369,7 @@ impl std::fmt::Display for Parameters {
     }
 }
 
-/// What stands before the first semicolon, and what behind it, if there is one. One inside a quoted string is none.
+/// What stands before the first semicolon, and what behind it, if there is one. One inside a quoted string does not count.
 fn split_parameter(text: &[u8]) -> (&[u8], Option<&[u8]>) {
     let (mut quoted, mut escaped) = (false, false);
     for (at, &byte) in text.iter().enumerate() {
