@@ -10,6 +10,7 @@ use crate::client::talk::PATIENCE;
 use crate::client::url::Url;
 use crate::http::{self, BodyDecoder, BodyLength, HttpDate, ResponseHead, response_body_length};
 use crate::net::{Io, Now};
+use crate::scan::saturating_decimal;
 use crate::session::Session;
 use crate::session::compression::Compression;
 use crate::sse;
@@ -283,15 +284,13 @@ fn list(head: &ResponseHead<'_>, name: &str) -> String {
 /// with ours where it does not say its time. One that can't be understood still says that it is worth coming back.
 fn retry_after(head: &ResponseHead<'_>, now: Now) -> Option<Duration> {
     let value = head.fields().get("Retry-After")?;
-    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(value).unwrap_or_default();
     let seconds = match HttpDate::to_unix(text) {
         Some(then) => {
             let date = head.fields().get_str("Date").and_then(HttpDate::to_unix);
             then.saturating_sub(date.unwrap_or(now.unix_ms / 1000))
         }
-        None if digits => text.parse().unwrap_or(u64::MAX),
-        None => 0,
+        None => saturating_decimal(value).unwrap_or(0),
     };
     Some(Duration::from_secs(seconds))
 }

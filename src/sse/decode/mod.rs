@@ -24,6 +24,7 @@
 
 use super::error::Error;
 use super::line::{CR, LF, find_line_end};
+use crate::scan::saturating_decimal;
 
 /// The default limit for [`Decoder::new`]: 16 MiB for one event.
 pub const MAX_EVENT: usize = 16 << 20;
@@ -300,7 +301,7 @@ impl Block {
                 push_text(&mut self.id, value, room)?;
                 self.id_is_new = true;
             }
-            b"retry" => return Ok(reconnection_time(value)),
+            b"retry" => return Ok(saturating_decimal(value)),
             _ => {}
         }
         Ok(None)
@@ -345,15 +346,6 @@ fn split_field(line: &[u8]) -> (&[u8], &[u8]) {
     // `colon` is the index of a byte of `line`.
     let value = &line[colon + 1..];
     (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
-}
-
-/// ASCII digits only, so no sign. A time that 64 bits can't hold is the longest that they can.
-fn reconnection_time(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let digits = std::str::from_utf8(value).ok()?;
-    Some(digits.parse().unwrap_or(u64::MAX))
 }
 
 /// Appends `bytes`, read as UTF-8 with replacement, if the text fits into `room`. A malformed
