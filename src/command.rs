@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 #[cfg(feature = "server")]
-use crate::channel;
+use crate::channel::Draft;
 #[cfg(feature = "server")]
 use crate::net::ConnectionId;
 #[cfg(feature = "server")]
@@ -59,15 +59,8 @@ pub(crate) enum Letter {
 #[derive(Debug)]
 pub(crate) enum Order {
     #[cfg(feature = "server")]
-    /// Append a message to a channel.
-    Publish {
-        /// The channel's name.
-        channel: Box<str>,
-        /// The event name, if it is not the default one.
-        event: Option<Box<str>>,
-        /// What is published.
-        data: channel::Data,
-    },
+    /// Append a message to its channel.
+    Publish(Draft),
     #[cfg(feature = "server")]
     /// Apply what other loops have published.
     CatchUp,

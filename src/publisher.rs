@@ -33,9 +33,11 @@ impl Publisher {
     /// gets it; messages of one publisher keep their order.
     ///
     /// # Errors
-    /// The server has ended or is overloaded. A refusal by the channel itself (a bad name, too many channels) is
-    /// told to [`Server::on_error`](crate::Server::on_error); with several loops ([`Cores`](crate::Cores)), a name that
-    /// makes no sense is an error here.
+    /// [`Error::Channel`]: the name or the event name is invalid. [`Error::Unreachable`]: the server has ended or is
+    /// overloaded. In both cases nothing was published, with one loop as with several ([`Cores`](crate::Cores)).
+    ///
+    /// Whether there is room for one more channel shows only when the message comes to its loop: that there is none is
+    /// reported to [`Server::on_error`](crate::Server::on_error).
     pub fn publish(&self, name: &str, data: impl AsRef<[u8]>) -> Result<()> {
         self.send(name, None, data.as_ref())
     }
@@ -49,15 +51,13 @@ impl Publisher {
     }
 
     fn send(&self, name: &str, event: Option<&str>, data: &[u8]) -> Result<()> {
-        if let Some((feed, place)) = &self.feed {
-            let draft = Draft::new(name, event, channel::Data::new(data), Some(*place));
-            return Ok(feed.publish_from_thread(draft.map_err(Error::Channel)?)?);
+        let place = self.feed.as_ref().map(|&(_, place)| place);
+        let draft = Draft::new(name, event, channel::Data::new(data), place);
+        let draft = draft.map_err(Error::Channel)?;
+        match &self.feed {
+            Some((feed, _)) => feed.publish_from_thread(draft)?,
+            None => self.mailbox.order(Order::Publish(draft))?,
         }
-        let order = Order::Publish {
-            channel: name.into(),
-            event: event.map(Into::into),
-            data: channel::Data::new(data),
-        };
-        Ok(self.mailbox.order(order)?)
+        Ok(())
     }
 }

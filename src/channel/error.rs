@@ -9,7 +9,7 @@ use crate::ws::CloseCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// A channel's name is empty or longer than [`MAX_NAME`](super::MAX_NAME) bytes.
+    /// A channel's name is empty, longer than [`MAX_NAME`](super::MAX_NAME) bytes, or holds a control character.
     InvalidName,
     /// An event name holds CR, LF or NUL (it would inject lines into event streams), or is longer than
     /// [`MAX_NAME`](super::MAX_NAME) bytes.
@@ -56,7 +56,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Error::InvalidName => "a channel's name is 1 to 256 bytes",
+            Error::InvalidName => "a channel's name is 1 to 256 bytes without control characters",
             Error::InvalidEvent => "an event name is at most 256 bytes without CR, LF or NUL",
             Error::ReservedEvent => {
                 "the event name \"gap\" is reserved: readers are told of missing messages by it"

@@ -451,12 +451,13 @@ impl Hub {
     }
 }
 
-/// Checks whether a channel may have this name: one to [`MAX_NAME`] bytes of any text.
+/// Checks whether a channel may have this name: one to [`MAX_NAME`] bytes of text without control characters (Unicode's
+/// Cc: C0, DEL and C1), which logs, terminals and field values can't hold.
 ///
 /// # Errors
 /// [`Error::InvalidName`].
 pub fn check_name(name: &str) -> Result<(), Error> {
-    if name.is_empty() || name.len() > MAX_NAME {
+    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
         Err(Error::InvalidName)
     } else {
         Ok(())

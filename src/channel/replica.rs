@@ -176,6 +176,20 @@ impl Hub {
         }
     }
 
+    /// Appends what was drafted, at the time `unix_ms`: for a hub that is the only one.
+    ///
+    /// # Errors
+    /// There are too many channels.
+    pub(crate) fn publish_draft(&mut self, draft: Draft, unix_ms: u64) -> Result<Id, Error> {
+        let Draft {
+            channel,
+            event,
+            data,
+            ..
+        } = draft;
+        self.publish(&channel, event.as_deref(), data, unix_ms)
+    }
+
     /// The name of the channel that `reader` reads.
     pub(crate) fn name_of(&self, reader: &Reader) -> &str {
         self.channel(reader.channel)

@@ -108,8 +108,13 @@ impl Channels {
         self.hub.check_size(event, &data)?;
         let draft = Draft::new(name, event, data, None)?;
         self.admit(name)?;
+        self.publish_draft(draft, unix_ms)
+    }
+
+    /// As [`Hub::publish_draft`]: what came without a look into the channels.
+    pub(super) fn publish_draft(&mut self, draft: Draft, unix_ms: u64) -> Result<Id, Error> {
         let Some(replica) = &mut self.replica else {
-            return Err(Error::Overloaded);
+            return self.hub.publish_draft(draft, unix_ms);
         };
         let make = |id| draft.with_id(id);
         let Replica {

@@ -210,15 +210,8 @@ impl Protocol for Service {
     fn ordered(&mut self, order: Order, now: Now) {
         match order {
             Order::CatchUp => self.hub.catch_up(),
-            Order::Publish {
-                channel,
-                event,
-                data,
-            } => {
-                let published = self
-                    .hub
-                    .publish(&channel, event.as_deref(), data, now.unix_ms);
-                if let Err(error) = published {
+            Order::Publish(draft) => {
+                if let Err(error) = self.hub.publish_draft(draft, now.unix_ms) {
                     self.report(&Error::Channel(error));
                 }
             }

@@ -183,8 +183,6 @@ fn a_program_publishes_from_other_threads_in_order() {
     let thread = std::thread::spawn(move || {
         publisher.publish("a", "one").unwrap();
         publisher.publish_event("a", "tick", b"two").unwrap();
-        publisher.publish_event("a", "gap", "no").unwrap();
-        publisher.publish("", "no").unwrap();
     });
     thread.join().unwrap();
     server.wait(ONE_MS);
@@ -195,7 +193,73 @@ fn a_program_publishes_from_other_threads_in_order() {
         body.contains("\"event\":\"tick\",\"data\":\"two\"}],"),
         "{body}"
     );
-    assert_eq!(errors.take().len(), 2);
+    assert_eq!(errors.take().len(), 0);
+}
+
+#[test]
+fn a_publisher_is_refused_what_no_channel_takes() {
+    let errors = Shared::default();
+    let hook = errors.clone();
+    let mut publisher = None;
+    let mut server = server(|server| {
+        routes(server);
+        publisher = Some(server.publisher());
+        server.on_error(move |error| hook.push(error.to_string()));
+    });
+    let publisher = publisher.unwrap();
+    let long = "x".repeat(257);
+    for name in NO_NAMES.iter().map(|&(_, name)| name).chain(["", &long]) {
+        let refused = publisher.publish(name, "no").unwrap_err();
+        let why = "a channel's name is 1 to 256 bytes without control characters";
+        assert_eq!(refused.to_string(), why, "{name:?}");
+    }
+    for event in ["gap", "a\nb", &long] {
+        let refused = publisher.publish_event("a", event, "no");
+        assert!(refused.is_err(), "{event:?}");
+    }
+    server.wait(ONE_MS);
+    assert_eq!(errors.take(), [""; 0]);
+    let seen = ask(&mut server, &get("/channels/a"));
+    assert!(seen.text().starts_with("{\"events\":[],"));
+}
+
+/// Names with a control character, as they stand in a URL and decoded: NUL, CR, LF, TAB, DEL, and one of C1.
+const NO_NAMES: [(&str, &str); 7] = [
+    ("a%00", "a\0"),
+    ("a%0Db", "a\rb"),
+    ("%0A", "\n"),
+    ("a%09b", "a\tb"),
+    ("%7F", "\u{7f}"),
+    ("a%C2%80", "a\u{80}"),
+    ("%C2%9Fa", "\u{9f}a"),
+];
+
+#[test]
+fn a_channels_name_has_no_control_characters_in_any_way() {
+    let mut server = hub();
+    for (name, _) in NO_NAMES {
+        let path = format!("/channels/{name}");
+        for asked in [
+            post(&path, "x"),
+            get(&path),
+            get(&format!("{path}?wait=5")),
+            request(&format!("GET {path}"), "Accept: text/event-stream\r\n"),
+            upgrade(&path, ""),
+            upgrade(&path, "Sec-WebSocket-Protocol: raw\r\n"),
+        ] {
+            assert_eq!(ask(&mut server, &asked).status, 400, "{asked}");
+        }
+        let events = request(&format!("HEAD {path}"), "Accept: text/event-stream\r\n");
+        for asked in [request(&format!("HEAD {path}"), ""), events] {
+            let client = server.connect();
+            server.send(client, asked.as_bytes());
+            assert_eq!(answer(&server.take(client), true).0.status, 400, "{asked}");
+        }
+    }
+    // What looks alike and is none: space, NBSP, a line separator, an emoji.
+    for name in ["a%20b", "%C2%A0", "%E2%80%A8", "%F0%9F%8C%B1"] {
+        publish(&mut server, name, "x");
+    }
 }
 
 // Larger than readers take

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use barewire::{Error, Limits, Publisher, Server, Stopper};
+use barewire::{Error, Limits, Publisher, Server, Stopper, channel};
 use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -198,6 +198,13 @@ fn what_was_published_before_the_stop_is_delivered_in_the_turn_that_stops() {
     let (give, given) = mpsc::channel();
     let server = Running::start(move |server| {
         usual(server);
+        server.limits(Limits {
+            channels: channel::Limits {
+                channels: 1,
+                ..channel::Limits::default()
+            },
+            ..Limits::default()
+        });
         let mut handles: Option<(Publisher, Stopper)> = None;
         // Called when the turn has taken its letters, so what is published here arrives together with the stop.
         server.on_error(move |_| {
@@ -209,7 +216,7 @@ fn what_was_published_before_the_stop_is_delivered_in_the_turn_that_stops() {
     give.send((server.publisher.clone(), server.stopper.clone()))
         .unwrap();
     let mut socket = websocket(server.address, "/channels/c");
-    server.publisher.publish("", "refused").unwrap();
+    server.publisher.publish("d", "refused").unwrap();
     let message = socket.read().unwrap();
     assert!(
         message

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::Limits;
-use crate::channel::Data;
+use crate::channel::{Data, Draft};
 use crate::command::{Mailbox, Order};
 use crate::net::fault::{CLIENT, Count, End, Fault, Faults, How, Line, SERVER};
 use crate::net::{Connections, Now, Seal};
@@ -161,12 +161,8 @@ impl World {
     }
 
     pub(super) fn publish_data(&mut self, channel: &str, data: Data) {
-        let order = Order::Publish {
-            channel: channel.into(),
-            event: None,
-            data,
-        };
-        self.server_mailbox.order(order).unwrap();
+        let draft = Draft::new(channel, None, data, None).unwrap();
+        self.server_mailbox.order(Order::Publish(draft)).unwrap();
     }
 
     /// Turns until there is nothing left to do. A loop that goes on although there is nothing fails.
