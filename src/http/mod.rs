@@ -60,7 +60,7 @@ pub use head::{
 };
 pub use status::Status;
 pub(crate) use uri::is_host;
-pub use uri::{Form, QueryPairs, Target, percent_decode, query_pairs, query_value};
+pub use uri::{Form, QueryPairs, Scheme, Target, percent_decode, query_pairs, query_value};
 pub use writer::{FieldName, FieldValue, HeadWriter};
 
 /// Whether `byte` may stand in a token: a method, a field name, a list member

@@ -31,6 +31,16 @@ pub enum Form {
     Asterisk,
 }
 
+/// The schemes that a target in absolute-form may name. A request for one must not be answered over a connection of the
+/// other (RFC 9110 7.4): the two are different origins (4.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plaintext.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
 /// A request target in its parts, encoded as they were sent.
 ///
 /// ```
@@ -44,6 +54,7 @@ pub enum Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target<'b> {
     form: Form,
+    scheme: Option<Scheme>,
     authority: Option<&'b str>,
     path: &'b str,
     query: Option<&'b str>,
@@ -58,10 +69,10 @@ impl<'b> Target<'b> {
             return Err(Error::Target);
         }
         if target.starts_with('/') {
-            return Ok(Target::with_path(Form::Origin, None, target));
+            return Ok(Target::with_path(Form::Origin, target));
         }
         if target == "*" {
-            return Ok(Target::with_path(Form::Asterisk, None, target));
+            return Ok(Target::with_path(Form::Asterisk, target));
         }
         match target.split_once("://") {
             Some((scheme, rest)) => Target::absolute(scheme, rest),
@@ -70,16 +81,21 @@ impl<'b> Target<'b> {
     }
 
     fn absolute(scheme: &str, rest: &'b str) -> Result<Target<'b>, Error> {
-        let known = ["http", "https"]
-            .iter()
-            .any(|s| scheme.eq_ignore_ascii_case(s));
+        let scheme = [("http", Scheme::Http), ("https", Scheme::Https)]
+            .into_iter()
+            .find(|(name, _)| scheme.eq_ignore_ascii_case(name))
+            .map(|(_, scheme)| scheme);
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         // This refuses user information too, as RFC 9110 4.2.4 advises.
-        if !known || !is_host(authority) {
+        if scheme.is_none() || !is_host(authority) {
             return Err(Error::Target);
         }
-        Ok(Target::with_path(Form::Absolute, Some(authority), path))
+        Ok(Target {
+            scheme,
+            authority: Some(authority),
+            ..Target::with_path(Form::Absolute, path)
+        })
     }
 
     /// RFC 9112 3.2.3: the port is not optional here.
@@ -91,6 +107,7 @@ impl<'b> Target<'b> {
         match has_port && is_host(target) {
             true => Ok(Target {
                 form: Form::Authority,
+                scheme: None,
                 authority: Some(target),
                 path: "",
                 query: None,
@@ -99,7 +116,7 @@ impl<'b> Target<'b> {
         }
     }
 
-    fn with_path(form: Form, authority: Option<&'b str>, path: &'b str) -> Target<'b> {
+    fn with_path(form: Form, path: &'b str) -> Target<'b> {
         let (path, query) = match path.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (path, None),
@@ -108,7 +125,8 @@ impl<'b> Target<'b> {
         let path = if path.is_empty() { "/" } else { path };
         Target {
             form,
-            authority,
+            scheme: None,
+            authority: None,
             path,
             query,
         }
@@ -117,6 +135,11 @@ impl<'b> Target<'b> {
     /// The form of the target.
     pub fn form(&self) -> Form {
         self.form
+    }
+
+    /// The scheme, in absolute-form.
+    pub fn scheme(&self) -> Option<Scheme> {
+        self.scheme
     }
 
     /// The host, and port if there is one, when the target names them.
@@ -316,6 +339,16 @@ mod tests {
             parts("[::1]:443"),
             Some((Authority, Some("[::1]:443"), "", None))
         );
+    }
+
+    #[test]
+    fn the_absolute_form_alone_names_a_scheme_in_any_case() {
+        let scheme = |target| Target::parse(target).unwrap().scheme();
+        assert_eq!(scheme("http://a/"), Some(Scheme::Http));
+        assert_eq!(scheme("HTTPS://a"), Some(Scheme::Https));
+        for other in ["/", "/https://a", "*", "a:443"] {
+            assert_eq!(scheme(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ use super::state::{Connection, Parked, State, Upload};
 use crate::command::Promise;
 use crate::error::Error;
 use crate::http::{
-    BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Status, request_body_length,
+    BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Scheme, Status, request_body_length,
 };
 use crate::net::{Io, Protocol};
 use crate::response::{Extra, Response, refusal};
@@ -144,8 +144,8 @@ impl Service {
         }
     }
 
-    /// Why this request is refused before its body is looked at, if it is: the authorisation hook, the origin rule,
-    /// or no route.
+    /// Why this request is refused before its body is looked at, if it is: another scheme's target, the authorisation
+    /// hook, the origin rule, or no route.
     fn refuse(
         &mut self,
         connection: &Connection,
@@ -153,6 +153,12 @@ impl Service {
         found: &Found,
         secured: bool,
     ) -> Option<Response> {
+        // RFC 9110 7.4: a request for the other scheme's resource is not for this connection.
+        let other = if secured { Scheme::Http } else { Scheme::Https };
+        if head.uri().scheme() == Some(other) {
+            let why = "the target's scheme is not the one of this connection";
+            return Some(refusal(Status::MISDIRECTED_REQUEST, why));
+        }
         if matches!(found, Found::Options { channel: true, .. }) {
             if let Some(response) = cors::preflight(&self.origins, head) {
                 return Some(response);

@@ -121,6 +121,21 @@ const TARGETS: &[Case] = &[
         gets: &[Answer(200, "home"), Open],
     },
     Case {
+        name: "a target of https is misdirected to a port in plaintext",
+        section: "RFC 9110 7.4",
+        sends: &[Bytes(b"GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n")],
+        gets: &[Status(421), Open],
+    },
+    Case {
+        name: "a publish to https is misdirected to a port in plaintext",
+        section: "RFC 9110 7.4",
+        sends: &[Bytes(
+            b"POST https://a/channels/smuggled HTTP/1.1\r\nHost: a\r\n\
+            Content-Length: 5\r\n\r\nhello",
+        )],
+        gets: &[Status(421), End],
+    },
+    Case {
         name: "an absolute target does not make up for a missing Host",
         section: "RFC 9112 3.2",
         sends: &[Bytes(b"GET http://a/ HTTP/1.1\r\n\r\n")],

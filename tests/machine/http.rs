@@ -297,6 +297,39 @@ fn the_absolute_form_is_read_and_its_authority_counts() {
 }
 
 #[test]
+fn a_target_of_https_is_misdirected_to_a_port_in_plaintext_in_every_way() {
+    let asked = Shared::default();
+    let seen = asked.clone();
+    let mut server = server(|server| {
+        routes(server);
+        server.authorize(move |request| {
+            seen.push(request.path().to_owned());
+            true
+        });
+    });
+    for scheme in ["https", "HTTPS"] {
+        let at = |method: &str, path: &str| format!("{method} {scheme}://a{path}");
+        for asked in [
+            request(&at("GET", ""), ""),
+            request(&at("GET", "/nowhere"), ""),
+            request(&at("BREW", "/"), ""),
+            request(&at("OPTIONS", "/channels/a"), ""),
+            request(&at("POST", "/channels/a"), "Content-Length: 1\r\n") + "x",
+            request(&at("GET", "/channels/a"), ""),
+            request(&at("GET", "/channels/a?wait=9"), ""),
+            request(&at("GET", "/channels/a"), "Accept: text/event-stream\r\n"),
+            upgrade("/echo", "").replace("/echo", &format!("{scheme}://a/echo")),
+            format!("GET {scheme}://a/ HTTP/1.0\r\n\r\n"),
+        ] {
+            assert_eq!(ask(&mut server, &asked).status, 421, "{asked}");
+        }
+    }
+    assert_eq!(asked.take(), [""; 0]);
+    let seen = ask(&mut server, &get("/channels/a"));
+    assert!(seen.text().starts_with("{\"events\":[],"));
+}
+
+#[test]
 fn a_path_is_compared_decoded_and_split_before_that() {
     let mut server = server(|server| {
         server.get("/a b/{name}", |request, reply| {

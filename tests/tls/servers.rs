@@ -112,6 +112,22 @@ fn the_servers_own_origin_is_a_secure_one() {
     assert!(publish("http").starts_with("HTTP/1.1 403 "));
 }
 
+/// RFC 9110 7.4.
+#[test]
+fn a_target_of_http_is_misdirected_to_a_port_with_tls() {
+    let server = Running::usual();
+    let port = server.address.port();
+    let of = |scheme: &str| {
+        let request = format!(
+            "GET {scheme}://localhost:{port}/ HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+        );
+        ask(&mut peer(server.address), &request)
+    };
+    assert!(of("https").starts_with("HTTP/1.1 200 "));
+    assert!(of("http").starts_with("HTTP/1.1 421 "));
+    assert!(of("HTTP").starts_with("HTTP/1.1 421 "));
+}
+
 /// Somebody asks for far more than is taken.
 #[test]
 fn who_does_not_read_is_sent_no_more_and_delays_nobody() {
