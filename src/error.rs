@@ -13,6 +13,9 @@ pub enum Error {
     Listen(String, io::Error),
     /// A path given to the server is no pattern that it understands. Says which and why.
     Route(String),
+    /// An origin given to [`Server::allow_origin`](crate::Server::allow_origin) is one that no page can have. Says which
+    /// and why.
+    Origin(String),
     /// A field of a reply holds what no field may hold (a line break, most often). The client got a 500.
     Field(crate::http::Error),
     /// An event's name holds what no name may hold.
@@ -42,6 +45,7 @@ impl fmt::Display for Error {
             Error::Io(error) => write!(f, "{error}"),
             Error::Listen(address, error) => write!(f, "can't listen on {address}: {error}"),
             Error::Route(why) => write!(f, "invalid route: {why}"),
+            Error::Origin(why) => write!(f, "invalid origin: {why}"),
             Error::Field(error) => write!(f, "invalid field in a reply: {error}"),
             Error::EventName(error) => write!(f, "{error}"),
             Error::Channel(error) => write!(f, "{error}"),
@@ -68,7 +72,7 @@ impl std::error::Error for Error {
             #[cfg(feature = "tls")]
             Error::Tls(error) => Some(error),
             Error::Unreachable(error) => Some(error),
-            Error::Route(_) | Error::NoAnswer | Error::Panicked => None,
+            Error::Route(_) | Error::Origin(_) | Error::NoAnswer | Error::Panicked => None,
         }
     }
 }

@@ -294,7 +294,11 @@ impl Server {
 
     /// Lets pages of one more origin, such as `https://example.com`, open WebSockets, and publish to and read channels
     /// (CORS, preflights included; without cookies). Pages of the server's own origin always may; `*` lets those of
-    /// every origin.
+    /// every origin. They may read what the server refuses, too: a 401, a 404 or a 413, on every path. What handlers answer
+    /// is for the handlers to share ([`Reply::header`]).
+    ///
+    /// An origin that no page can have, such as `"example.com"`, `"https://*.example.com"` or `"null"`, is an error when the
+    /// server is to run ([`Error::Origin`]).
     pub fn allow_origin(&mut self, origin: &str) -> &mut Server {
         self.service().origins.allow(origin);
         self
@@ -373,7 +377,7 @@ impl Server {
     /// Serves until it is stopped ([`Server::stopper`]).
     ///
     /// # Errors
-    /// A route made no sense, or the system's poll fails.
+    /// A route or an allowed origin is invalid, or the system's poll fails.
     pub fn run(&mut self) -> Result<()> {
         self.check()?;
         Ok(self.event_loop.run()?)
@@ -394,11 +398,7 @@ impl Server {
     }
 
     fn check(&mut self) -> Result<()> {
-        // It stays: a server that lacks a route is not to be served by trying again.
-        match &self.service().router.problem {
-            Some(why) => Err(Error::Route(why.clone())),
-            None => Ok(()),
-        }
+        self.service().check()
     }
 
     fn service(&mut self) -> &mut Service {

@@ -68,7 +68,7 @@ impl Service {
             Ok(Some(length)) => length,
             Ok(None) => return None,
             Err(error) => {
-                self.reject(connection, io, Form::unread(input), &fault(error));
+                self.reject_unread(connection, io, input, fault(error));
                 return Some(input.len());
             }
         };
@@ -77,14 +77,16 @@ impl Service {
         let head = match RequestHead::parse(head_bytes, &limits) {
             Ok(head) => head,
             Err(error) => {
-                self.reject(connection, io, Form::unread(input), &fault(error));
+                self.reject_unread(connection, io, input, fault(error));
                 return Some(input.len());
             }
         };
         match self.begin(connection, &head, head_bytes, behind, io) {
             Ok(body) => Some(length + body),
             Err(error) => {
-                self.reject(connection, io, self.form(&head), &fault(error));
+                let mut refusal = fault(error);
+                cors::show(&self.origins, &head, &mut refusal);
+                self.reject(connection, io, self.form(&head), &refusal);
                 Some(input.len())
             }
         }
@@ -104,7 +106,10 @@ impl Service {
         let expects = head.expectation()?;
         connection.serial = connection.serial.wrapping_add(1);
         let found = self.router.find(head);
-        if let Some(response) = self.refuse(connection, head, &found, io.is_secured()) {
+        if let Some(mut response) = self.refuse(connection, head, &found, io.is_secured()) {
+            if response.status.code() >= 400 {
+                cors::show(&self.origins, head, &mut response);
+            }
             // A body that nobody wants is not waited for: the connection ends with the answer. Behind a CONNECT comes
             // what the client means for somebody else (RFC 9110 9.3.6); it must not be read as requests.
             let ends = length != BodyLength::None || head.method() == "CONNECT";
@@ -229,8 +234,7 @@ impl Service {
                     break;
                 }
                 Err(error) => {
-                    let form = upload.form;
-                    self.reject(connection, io, form, &fault(error));
+                    self.reject_upload(connection, io, fault(error));
                     return Some(input.len());
                 }
             }
@@ -244,6 +248,35 @@ impl Service {
             Err(error) => self.reject(connection, io, upload.form, &fault(error)),
         }
         Some(at)
+    }
+
+    /// Answers a request whose head could not be read, or did not come, and ends the connection.
+    pub(super) fn reject_unread(
+        &mut self,
+        connection: &mut Connection,
+        io: &mut Io<'_>,
+        input: &[u8],
+        mut refusal: Response,
+    ) {
+        cors::show_unread(&self.origins, input, &mut refusal);
+        self.reject(connection, io, Form::unread(input), &refusal);
+    }
+
+    /// Answers a request whose body could not be read, or did not come, and ends the connection.
+    pub(super) fn reject_upload(
+        &mut self,
+        connection: &mut Connection,
+        io: &mut Io<'_>,
+        mut refusal: Response,
+    ) {
+        let State::Body(upload) = connection.peek() else {
+            return;
+        };
+        if let Ok(head) = RequestHead::parse(&upload.head, &self.limits.head_limits()) {
+            cors::show(&self.origins, &head, &mut refusal);
+        }
+        let form = upload.form;
+        self.reject(connection, io, form, &refusal);
     }
 
     /// Answers a complete request.

@@ -87,19 +87,18 @@ impl Protocol for Service {
         match connection.state() {
             State::Head => match &connection.rest {
                 None => io.close(),
-                Some(rest) => {
-                    let form = Form::unread(&rest.bytes);
+                Some(_) => {
+                    let rest = connection.rest.take().unwrap_or_default();
                     let late = match Form::may_become_head(&rest.bytes) {
                         true => Response::empty().status(Status::REQUEST_TIMEOUT.code()),
                         false => refusal(Status::REQUEST_TIMEOUT, "the head did not come in time"),
                     };
-                    self.reject(connection, io, form, &late);
+                    self.reject_unread(connection, io, &rest.bytes, late);
                 }
             },
-            State::Body(upload) => {
-                let form = upload.form;
+            State::Body(_) => {
                 let late = refusal(Status::REQUEST_TIMEOUT, "the body did not come in time");
-                self.reject(connection, io, form, &late);
+                self.reject_upload(connection, io, late);
             }
             State::Waiting(_) => self.give_up_waiting(connection, io),
             State::Events { form, .. }

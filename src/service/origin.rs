@@ -7,8 +7,11 @@
 //! concerned.
 //!
 //! Origins are compared whole: scheme, host and port (RFC 6454 5). A page whose origin is opaque says `null`,
-//! which is nobody's own.
+//! which is nobody's own. What no page can send is not allowed by name: a rule that never matches looks as if it did.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::http::is_host;
 use crate::scan;
 
 /// The origins that may come in besides the server's own.
@@ -16,15 +19,43 @@ use crate::scan;
 pub(crate) struct Origins {
     allowed: Vec<Box<str>>,
     any: bool,
+    /// What was wrong with the first origin that could not be allowed, in words for the programmer who wrote it.
+    pub(crate) problem: Option<String>,
 }
 
 impl Origins {
-    /// Allows one more origin, such as `https://example.com`; `*` allows every one.
+    /// Allows one more origin, such as `https://example.com`; `*` allows every one. What no page can send is remembered as
+    /// a problem.
     pub(crate) fn allow(&mut self, origin: &str) {
         if origin == "*" {
             self.any = true;
+            return;
         }
-        self.allowed.push(origin.trim_end_matches('/').into());
+        let given = origin
+            .strip_suffix('/')
+            .filter(|given| !given.ends_with('/'));
+        let given = given.unwrap_or(origin);
+        match check(given) {
+            Ok(()) => self.allowed.push(given.into()),
+            Err(why) => {
+                self.problem.get_or_insert(format!("{origin:?}: {why}"));
+            }
+        }
+    }
+
+    /// No origin is allowed besides the server's own.
+    pub(super) fn are_none(&self) -> bool {
+        self.allowed.is_empty() && !self.any
+    }
+
+    /// What an answer may say to whatever page has asked, where that can't be known: `*`, or the only origin that is
+    /// allowed.
+    pub(super) fn only(&self) -> Option<&str> {
+        match &*self.allowed {
+            _ if self.any => Some("*"),
+            [only] => Some(only),
+            _ => None,
+        }
     }
 
     /// Whether a request with these `Origin` fields may come in to a server of this origin. A browser sends one; where there are
@@ -105,8 +136,61 @@ impl PartialEq for Origin<'_> {
     fn eq(&self, other: &Origin<'_>) -> bool {
         self.port == other.port
             && self.scheme.eq_ignore_ascii_case(other.scheme)
-            && self.host.eq_ignore_ascii_case(other.host)
+            && (self.host.eq_ignore_ascii_case(other.host)
+                || ipv6(self.host).is_some_and(|address| ipv6(other.host) == Some(address)))
     }
+}
+
+/// An address in brackets, however it is spelled (RFC 5952 1).
+fn ipv6(host: &str) -> Option<Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+}
+
+/// Looks whether an origin is one that a browser can send: `scheme "://" host [ ":" port ]` (RFC 6454 6.2), with the
+/// host as the URL Standard (3.5) writes it.
+fn check(origin: &str) -> Result<(), &'static str> {
+    if origin.eq_ignore_ascii_case("null") {
+        return Err("pages of files and in sandboxes all say null; only \"*\" lets them in");
+    }
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return Err("an origin begins with a scheme, such as https://");
+    };
+    let of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    if !scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        || !scheme.bytes().all(of_scheme)
+    {
+        return Err("this is not a scheme");
+    }
+    let is = |name| scheme.eq_ignore_ascii_case(name);
+    if is("ws") || is("wss") {
+        return Err("a page has an origin of http or https, also where it opens a WebSocket");
+    }
+    if is("file") {
+        return Err("pages of files say null; only \"*\" lets them in");
+    }
+    if authority.contains(['/', '?', '#', '@']) {
+        return Err("an origin is a scheme, a host and perhaps a port, and nothing else");
+    }
+    if authority.contains('*') {
+        return Err("an origin has one host: there are no patterns but \"*\" for every origin");
+    }
+    if !authority.is_ascii() {
+        return Err("a browser sends a host in ASCII, such as xn--bcher-kva.example");
+    }
+    let (true, false, Some(Origin { host, .. })) = (
+        is_host(authority),
+        authority.contains('%'),
+        Origin::of(scheme, authority),
+    ) else {
+        return Err("behind the scheme comes a host, and perhaps a port");
+    };
+    // RFC 6454 leaves it to the URL Standard (3.5): a host whose last label is a number is an IPv4 address.
+    let last = host.trim_end_matches('.').rsplit('.').next();
+    let is_number = last.is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
+    if (is("http") || is("https")) && is_number && host.parse::<Ipv4Addr>().is_err() {
+        return Err("a browser writes an IPv4 address as four decimal numbers");
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -184,5 +268,67 @@ mod tests {
         assert!(!admits(&origins, "null", "a.example"));
         origins.allow("*");
         assert!(admits(&origins, "null", "a.example"));
+    }
+
+    #[test]
+    fn what_a_page_can_send_can_be_allowed_and_is_admitted() {
+        for origin in [
+            "https://b.example",
+            "http://localhost:3000",
+            "http://192.168.0.1:8080",
+            "http://[::1]:3000",
+            "https://xn--bcher-kva.example",
+            "https://b_c.example",
+            "capacitor://localhost",
+            "chrome-extension://abcdefghijklmnop",
+        ] {
+            let mut origins = Origins::default();
+            origins.allow(origin);
+            assert_eq!(origins.problem, None);
+            assert!(admits(&origins, origin, "a.example"), "{origin}");
+        }
+        let mut origins = Origins::default();
+        origins.allow("http://[0:0::1]");
+        assert!(admits(&origins, "http://[::1]", "a.example"));
+    }
+
+    #[test]
+    fn what_no_page_can_send_is_a_problem_that_says_why() {
+        for (origin, why) in [
+            ("app.example", "scheme"),
+            ("localhost:3000", "scheme"),
+            ("", "scheme"),
+            ("//b.example", "scheme"),
+            ("://b.example", "not a scheme"),
+            ("1http://b.example", "not a scheme"),
+            ("blob:https://b.example", "not a scheme"),
+            ("https://*.example", "patterns"),
+            ("https://b.example:*", "patterns"),
+            ("*://b.example", "not a scheme"),
+            ("null", "null"),
+            ("file://", "null"),
+            ("wss://b.example", "WebSocket"),
+            ("https://b.example/app", "nothing else"),
+            ("https://b.example?a", "nothing else"),
+            ("https://b.example//", "nothing else"),
+            ("https://u@b.example", "nothing else"),
+            ("https://b\u{fc}cher.example", "ASCII"),
+            ("https://", "a host"),
+            ("https://:443", "a host"),
+            ("https://b.example:70000", "a host"),
+            ("https://b.example:+1", "a host"),
+            ("https://b c.example", "a host"),
+            (" https://b.example", "not a scheme"),
+            ("https://b%2eexample", "a host"),
+            ("https://[::1", "a host"),
+            ("http://127.1", "IPv4"),
+            ("http://127.0.0.01", "IPv4"),
+        ] {
+            let mut origins = Origins::default();
+            origins.allow(origin);
+            let problem = origins.problem.clone().unwrap_or_default();
+            assert!(problem.contains(why), "{origin}: {problem}");
+            assert!(origins.are_none(), "{origin}");
+        }
     }
 }

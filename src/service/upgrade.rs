@@ -6,6 +6,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::cors;
 use super::request::Request;
 use super::router::Endpoint;
 use super::shared::Service;
@@ -83,7 +84,8 @@ impl Service {
         io: &mut Io<'_>,
     ) {
         let form = self.form(request.head());
-        if let Err(response) = self.open_handler_socket(connection, index, request, io) {
+        if let Err(mut response) = self.open_handler_socket(connection, index, request, io) {
+            cors::show(&self.origins, request.head(), &mut response);
             self.respond(io, form, &response);
         }
     }

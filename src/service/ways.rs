@@ -60,8 +60,7 @@ impl Service {
         };
         match result {
             Ok(Some(mut response)) | Err(mut response) => {
-                let origin = cors::reader(&self.origins, request.head());
-                response.fields.extend(cors::fields(origin.as_deref()));
+                cors::show(&self.origins, request.head(), &mut response);
                 self.respond(io, form, &response);
             }
             // The connection has become something else, or waits.
@@ -165,7 +164,8 @@ impl Service {
         self.hub.detach(reader);
         // A reader's channel lives as long as the reader, so there is a cursor.
         let mut response = response(cursor.unwrap_or(Id { ms: 0, seq: 0 }));
-        response.fields.extend(cors::fields(origin.as_deref()));
+        let shown = cors::fields(&self.origins, origin.as_deref());
+        response.fields.extend(shown);
         self.respond(io, form, &response);
         self.process_rest(connection, io);
     }
@@ -186,7 +186,7 @@ impl Service {
             Encoding::EventChunks
         };
         let origin = cors::reader(&self.origins, request.head());
-        let origin = cors::fields(origin.as_deref());
+        let origin = cors::fields(&self.origins, origin.as_deref());
         let event_stream = FieldValue::from_static(sse::MEDIA_TYPE);
         if form.head_only {
             // Nobody will read: no channel begins, and none is encoded.
