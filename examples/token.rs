@@ -68,8 +68,8 @@ fn main() -> common::Outcome {
         match token_of(request) {
             Some(given) if is_same(given.as_bytes(), expected.as_bytes()) => Access::Allow,
             // RFC 6750 3.1: what is wrong is said to those only who have brought one.
-            Some(_) => Access::Challenge("Bearer error=\"invalid_token\""),
-            None => Access::Challenge("Bearer"),
+            Some(_) => Access::challenge("Bearer error=\"invalid_token\""),
+            None => Access::challenge("Bearer"),
         }
     });
 

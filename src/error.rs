@@ -16,8 +16,14 @@ pub enum Error {
     /// An origin given to [`Server::allow_origin`](crate::Server::allow_origin) is one that no page can have. Says which
     /// and why.
     Origin(String),
-    /// A field of a reply holds what no field may hold (a line break, most often). The client got a 500.
-    Field(crate::http::Error),
+    /// What a handler, or the authorization hook, answered can't be sent. Its client got a 500.
+    #[cfg(feature = "server")]
+    Response {
+        /// The method and the pattern of the handler's route, such as `GET /files/{*path}`, or whatever else answered.
+        route: String,
+        /// Which field or status, and which rule it breaks.
+        error: crate::response::ResponseError,
+    },
     /// An event's name holds what no name may hold.
     EventName(crate::sse::Error),
     /// A channel refused a publish that came from another thread.
@@ -46,7 +52,10 @@ impl fmt::Display for Error {
             Error::Listen(address, error) => write!(f, "can't listen on {address}: {error}"),
             Error::Route(why) => write!(f, "invalid route: {why}"),
             Error::Origin(why) => write!(f, "invalid origin: {why}"),
-            Error::Field(error) => write!(f, "invalid field in a reply: {error}"),
+            #[cfg(feature = "server")]
+            Error::Response { route, error } => {
+                write!(f, "what {route} answered can't be sent: {error}")
+            }
             Error::EventName(error) => write!(f, "{error}"),
             Error::Channel(error) => write!(f, "{error}"),
             #[cfg(feature = "client")]
@@ -62,16 +71,18 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // What is wrapped is printed already, so that its own cause comes next: who prints a chain prints each once.
         match self {
-            Error::Io(error) | Error::Listen(_, error) => Some(error),
-            Error::Field(error) => Some(error),
-            Error::EventName(error) => Some(error),
-            Error::Channel(error) => Some(error),
+            Error::Io(error) | Error::Listen(_, error) => error.source(),
+            #[cfg(feature = "server")]
+            Error::Response { error, .. } => error.source(),
+            Error::EventName(error) => error.source(),
+            Error::Channel(error) => error.source(),
             #[cfg(feature = "client")]
-            Error::Client(error) => Some(error),
+            Error::Client(error) => error.source(),
             #[cfg(feature = "tls")]
-            Error::Tls(error) => Some(error),
-            Error::Unreachable(error) => Some(error),
+            Error::Tls(error) => error.source(),
+            Error::Unreachable(error) => error.source(),
             Error::Route(_) | Error::Origin(_) | Error::NoAnswer | Error::Panicked => None,
         }
     }
@@ -100,5 +111,42 @@ impl From<crate::client::Error> for Error {
 impl From<crate::net::tls::Error> for Error {
     fn from(error: crate::net::tls::Error) -> Error {
         Error::Tls(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As programs print a chain: `a: b: c`.
+    fn chain(error: &dyn std::error::Error) -> String {
+        match error.source() {
+            Some(source) => format!("{error}: {}", chain(source)),
+            None => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_chain_says_everything_once() {
+        let taken = || io::Error::from(io::ErrorKind::AddrInUse);
+        let wrapped = io::Error::other(io::Error::other("the disk is full"));
+        for (error, printed) in [
+            (Error::Io(taken()), taken().to_string()),
+            (
+                Error::Listen("a:1".into(), taken()),
+                format!("can't listen on a:1: {}", taken()),
+            ),
+            (Error::Io(wrapped), "the disk is full".into()),
+            (
+                Error::Channel(crate::channel::Error::ReservedEvent),
+                crate::channel::Error::ReservedEvent.to_string(),
+            ),
+            (
+                Error::Route("\"x\" y".into()),
+                "invalid route: \"x\" y".into(),
+            ),
+        ] {
+            assert_eq!(chain(&error), printed);
+        }
     }
 }

@@ -155,7 +155,7 @@ pub use net::tls;
 #[cfg(feature = "server")]
 pub use publisher::Publisher;
 #[cfg(feature = "server")]
-pub use response::Response;
+pub use response::{Response, ResponseError};
 #[cfg(feature = "server")]
 pub use server::{Cores, Server};
 #[cfg(feature = "server")]

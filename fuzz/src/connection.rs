@@ -153,7 +153,7 @@ impl World {
         server.on_error({
             let panicked = Arc::clone(&panicked);
             move |error| {
-                if !matches!(error, Error::Field(_)) {
+                if !matches!(error, Error::Response { .. }) {
                     panicked.store(true, Ordering::Relaxed);
                 }
             }

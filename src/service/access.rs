@@ -1,5 +1,7 @@
 //! The authorisation hook's answer.
 
+use std::borrow::Cow;
+
 /// What [`Server::authorize`](crate::Server::authorize) says of a request, before anything of it is accepted.
 ///
 /// ```
@@ -14,13 +16,28 @@
 /// # Ok::<(), barewire::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Access {
     /// The request goes on to its route.
     Allow,
     /// 403: whoever asks may not.
     Forbid,
     /// 401 with this challenge, such as `Bearer` or `Basic realm="x"` (RFC 9110 11.6.1).
-    Challenge(&'static str),
+    Challenge(Cow<'static, str>),
+}
+
+impl Access {
+    /// 401 with this challenge, which may be made when it is needed.
+    ///
+    /// ```
+    /// use barewire::Access;
+    /// let realm = "players";
+    /// let access = Access::challenge(format!("Basic realm=\"{realm}\""));
+    /// # assert!(matches!(access, Access::Challenge(_)));
+    /// ```
+    pub fn challenge(challenge: impl Into<Cow<'static, str>>) -> Access {
+        Access::Challenge(challenge.into())
+    }
 }
 
 impl From<bool> for Access {

@@ -34,7 +34,7 @@ use crate::http::{
     BodyDecoder, BodyLength, HeadFinder, Piece, RequestHead, Scheme, Status, request_body_length,
 };
 use crate::net::{Io, Protocol};
-use crate::response::{Extra, Response, refusal};
+use crate::response::{Extra, Response, ResponseError, refusal};
 
 /// Answers "go on" to who asked before sending a body (RFC 9110 10.1.1).
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -183,7 +183,12 @@ impl Service {
                 }
                 Ok(Access::Challenge(challenge)) => {
                     let response = refusal(Status::UNAUTHORIZED, "it takes credentials to come in");
-                    return Some(response.header("WWW-Authenticate", challenge));
+                    let response = response.header("WWW-Authenticate", &challenge);
+                    if let Some(problem) = response.problem {
+                        self.report_response("the authorization hook".into(), problem);
+                        return Some(broken());
+                    }
+                    return Some(response);
                 }
                 Err(_) => {
                     self.report(&Error::Panicked);
@@ -305,15 +310,25 @@ impl Service {
         }
     }
 
-    /// Answers with a response that a program made outside a [`Reply`].
-    pub(super) fn respond_checked(&mut self, io: &mut Io<'_>, form: Form, response: Response) {
+    /// Answers with a response that the program promised on this route, and made outside a [`Reply`].
+    pub(super) fn respond_promised(
+        &mut self,
+        io: &mut Io<'_>,
+        form: Form,
+        route: usize,
+        response: Response,
+    ) {
         match response.problem {
             None => self.respond(io, form, &response),
             Some(error) => {
-                self.report(&Error::Field(error));
+                self.report_response(self.router.name(route), error);
                 self.respond(io, form, &broken());
             }
         }
+    }
+
+    fn report_response(&mut self, route: String, error: ResponseError) {
+        self.report(&Error::Response { route, error });
     }
 
     fn call_handler(
@@ -349,7 +364,7 @@ impl Service {
         if called.is_err() {
             // What it may have written is not a whole answer.
             io.out.buffer().truncate(before);
-            answer = Answer::Failed(Error::Panicked);
+            return self.fail_handler(io, form, Error::Panicked);
         }
         match answer {
             Answer::Given => self.end_answer(io, form),
@@ -360,6 +375,7 @@ impl Service {
                 }
                 connection.promise(Parked {
                     form,
+                    route: index,
                     awaited,
                     fallback,
                 });
@@ -373,11 +389,10 @@ impl Service {
                 connection.stream(form, events, awaited);
                 io.set_deadline(self.limits.heartbeat);
             }
-            Answer::Failed(error @ Error::Field(_)) => {
-                self.report(&error);
+            Answer::Broken(problem) => {
+                self.report_response(self.router.name(index), problem);
                 self.end_answer(io, form);
             }
-            Answer::Failed(error) => self.fail_handler(io, form, error),
             Answer::Owed => self.fail_handler(io, form, Error::NoAnswer),
         }
     }
@@ -395,13 +410,13 @@ impl Service {
         let Some(Fallback { make, .. }) = parked.fallback.take() else {
             return;
         };
-        let form = parked.form;
+        let (form, route) = (parked.form, parked.route);
         connection.take_promise();
         let response = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|_| {
             self.report(&Error::Panicked);
             refusal(Status::INTERNAL_SERVER_ERROR, "the server failed to answer")
         });
-        self.respond_checked(io, form, response);
+        self.respond_promised(io, form, route, response);
         self.process_rest(connection, io);
     }
 

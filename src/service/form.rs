@@ -14,6 +14,12 @@ pub(super) const NO_STORE: (FieldName<'static>, FieldValue<'static>) = (
     FieldValue::from_static("no-store"),
 );
 
+/// nginx would otherwise hold back a stream until its buffer is full.
+const NO_BUFFERING: (FieldName<'static>, FieldValue<'static>) = (
+    FieldName::from_static("X-Accel-Buffering"),
+    FieldValue::from_static("no"),
+);
+
 const WEBSOCKET: FieldValue<'static> = FieldValue::from_static("websocket");
 const UPGRADE: FieldValue<'static> = FieldValue::from_static("Upgrade");
 const CLOSE: FieldValue<'static> = FieldValue::from_static("close");
@@ -84,6 +90,17 @@ impl Form {
 
     /// Writes a whole answer.
     pub(super) fn write(self, out: &mut Vec<u8>, date: &HttpDate, response: &Response) {
+        self.write_with(out, date, response, &response.body);
+    }
+
+    /// Writes a whole answer with this body in place of its own.
+    pub(super) fn write_with(
+        self,
+        out: &mut Vec<u8>,
+        date: &HttpDate,
+        response: &Response,
+        body: &[u8],
+    ) {
         let mut head = self.start(out, response.status, date);
         if response.upgrade {
             head = head
@@ -98,14 +115,15 @@ impl Form {
             // Neither has a body, and 204 no Content-Length either (RFC 9110 8.6).
             return head.finish();
         }
-        head.number(FieldName::CONTENT_LENGTH, response.body.len() as u64)
+        head.number(FieldName::CONTENT_LENGTH, body.len() as u64)
             .finish();
         if !self.head_only {
-            out.extend_from_slice(&response.body);
+            out.extend_from_slice(body);
         }
     }
 
-    /// Writes the head of an answer whose body follows in pieces, as [`Form::piece`] writes them.
+    /// Writes the head of an answer whose body follows in pieces, as [`Form::piece`] writes them. What `fields` say of the
+    /// media type, of caches and of buffering goes before what is usual.
     pub(super) fn write_stream(
         self,
         out: &mut Vec<u8>,
@@ -113,17 +131,20 @@ impl Form {
         media_type: FieldValue<'_>,
         fields: &[OwnedField],
     ) {
-        let head = self
-            .in_pieces()
-            .start(out, Status::OK, date)
-            .field(FieldName::CONTENT_TYPE, media_type);
-        let head = write_fields(head, fields);
-        let head = head.field(NO_STORE.0, NO_STORE.1);
-        // nginx would otherwise hold back a stream until its buffer is full.
-        let head = head.field(
-            FieldName::from_static("X-Accel-Buffering"),
-            FieldValue::from_static("no"),
-        );
+        let has = |usual: FieldName<'_>| {
+            let mut names = fields.iter().map(|(name, _)| name);
+            names.any(|name| name.eq_ignore_ascii_case(usual.as_str()))
+        };
+        let mut head = self.in_pieces().start(out, Status::OK, date);
+        if !has(FieldName::CONTENT_TYPE) {
+            head = head.field(FieldName::CONTENT_TYPE, media_type);
+        }
+        head = write_fields(head, fields);
+        for (name, value) in [NO_STORE, NO_BUFFERING] {
+            if !has(name) {
+                head = head.field(name, value);
+            }
+        }
         if self.http10 {
             head.finish()
         } else {

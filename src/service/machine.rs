@@ -174,9 +174,9 @@ impl Protocol for Service {
         let now_serial = connection.serial;
         match (connection.state(), letter) {
             (State::Promised(parked), Letter::Answer(serial, response)) if serial == now_serial => {
-                let form = parked.form;
+                let (form, route) = (parked.form, parked.route);
                 connection.take_promise();
-                self.respond_checked(io, form, *response);
+                self.respond_promised(io, form, route, *response);
                 self.process_rest(connection, io);
             }
             (State::Streaming { form, .. }, Letter::Piece(serial, piece))

@@ -5,6 +5,7 @@
 //! from the left.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::http::percent_decode;
 
@@ -19,6 +20,17 @@ enum Segment {
     Literal(Box<str>),
     Parameter(Box<str>),
     Rest(Box<str>),
+}
+
+/// As the program wrote it.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.segments.iter().try_for_each(|segment| match segment {
+            Segment::Literal(text) => write!(f, "/{text}"),
+            Segment::Parameter(name) => write!(f, "/{{{name}}}"),
+            Segment::Rest(name) => write!(f, "/{{*{name}}}"),
+        })
+    }
 }
 
 impl Pattern {

@@ -8,6 +8,7 @@
 //! Both ends hold one [`Claim`], and the first to take it settles the answer. So a handle learns when its client has gone,
 //! and a deadline and an answer that meet never both win.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::claim::{Awaited, Claim};
@@ -16,8 +17,8 @@ use crate::command::{Letter, Mailbox, Promise};
 use crate::error::Error;
 use crate::http::{FieldValue, HttpDate, Status};
 use crate::net::{ConnectionId, SendError};
-use crate::response::{Extra, Response, refusal};
-use crate::{http, sse};
+use crate::response::{self, Extra, Response, ResponseError, refusal};
+use crate::sse;
 
 /// The answer that a handler owes. Each of its methods gives it; a reply that is dropped without one becomes a 500.
 ///
@@ -48,8 +49,8 @@ pub(super) enum Answer {
     Owed,
     /// It is written.
     Given,
-    /// It is written, but is not what the handler wanted.
-    Failed(Error),
+    /// What the handler wanted can't be sent, and 500 is written instead.
+    Broken(ResponseError),
     /// It comes through the mailbox.
     Promised(Awaited, Option<Fallback>),
     /// Its head is written; pieces come through the mailbox. An event stream gets comments while it is silent.
@@ -88,42 +89,53 @@ impl<'a> Reply<'a> {
     }
 
     /// Sends a response.
-    pub fn send(self, response: Response) {
+    pub fn send(self, mut response: Response) {
+        let body = std::mem::take(&mut response.body);
+        self.send_with(response, &body);
+    }
+
+    /// 200 with plain text. It is copied once, into the answer.
+    pub fn text(self, text: impl AsRef<str>) {
+        self.send_as(response::TEXT, text.as_ref());
+    }
+
+    /// 200 with an HTML page. It is copied once, into the answer.
+    pub fn html(self, html: impl AsRef<str>) {
+        self.send_as(response::HTML, html.as_ref());
+    }
+
+    /// 200 with JSON, as text. It is copied once, into the answer.
+    pub fn json(self, json: impl AsRef<str>) {
+        self.send_as(response::JSON, json.as_ref());
+    }
+
+    fn send_as(self, media_type: &'static str, body: &str) {
+        let response = Response::new(Some(media_type), Cow::Borrowed(b""));
+        self.send_with(response, body.as_bytes());
+    }
+
+    fn send_with(self, response: Response, body: &[u8]) {
         let response = response.with(self.extra);
         *self.answer = match response.problem {
             None => {
-                self.form.write(self.out, self.date, &response);
+                self.form.write_with(self.out, self.date, &response, body);
                 Answer::Given
             }
-            Some(error) => {
+            Some(problem) => {
                 self.form.write(self.out, self.date, &broken());
-                Answer::Failed(Error::Field(error))
+                Answer::Broken(problem)
             }
         };
     }
 
-    /// 200 with plain text.
-    pub fn text(self, text: impl Into<String>) {
-        self.send(Response::text(text.into()));
-    }
-
-    /// 200 with an HTML page.
-    pub fn html(self, html: impl Into<String>) {
-        self.send(Response::html(html.into()));
-    }
-
-    /// 200 with JSON, as text.
-    pub fn json(self, json: impl Into<String>) {
-        self.send(Response::json(json.into()));
-    }
-
-    /// An answer without a body but for the status in words, such as 404 or 503; 204 has none at all.
+    /// An answer without a body but for the status in words, such as 404 or 503; 204, 205 and 304 have none at all.
     pub fn status(self, code: u16) {
-        if code == Status::NO_CONTENT.code() {
-            return self.send(Response::empty());
+        match Status::new(code) {
+            Some(status) if !matches!(code, 204 | 205 | 304) => {
+                self.send(Response::text(format!("{status}\n")).status(code));
+            }
+            _ => self.send(Response::empty().status(code)),
         }
-        let status = Status::new(code).unwrap_or(Status::INTERNAL_SERVER_ERROR);
-        self.send(Response::text(format!("{status}\n")).status(code));
     }
 
     /// Promises the answer for later, from any thread. Until it comes, the connection waits, and further requests
@@ -178,15 +190,16 @@ impl<'a> Reply<'a> {
         let claim = Claim::default();
         let awaited = Awaited(claim.clone());
         let value = FieldValue::new(media_type);
+        let value = value.map_err(|_| ResponseError::Value("Content-Type".into()));
         *self.answer = match value.and_then(|value| problem.map_or(Ok(value), Err)) {
             Ok(value) => {
                 self.form.write_stream(self.out, self.date, value, &fields);
                 let events = media_type == sse::MEDIA_TYPE;
                 Answer::Streamed { awaited, events }
             }
-            Err(error) => {
+            Err(problem) => {
                 self.form.write(self.out, self.date, &broken());
-                Answer::Failed(Error::Field(error))
+                Answer::Broken(problem)
             }
         };
         Stream {
@@ -390,11 +403,5 @@ impl EventStream {
     /// The connection it goes over.
     pub fn id(&self) -> ConnectionId {
         self.stream.id()
-    }
-}
-
-impl From<http::Error> for Error {
-    fn from(error: http::Error) -> Error {
-        Error::Field(error)
     }
 }

@@ -136,6 +136,17 @@ impl Router {
         self.routes.get(index)
     }
 
+    /// What a route is called in errors: the method, and the pattern as the program wrote it.
+    pub(crate) fn name(&self, index: usize) -> String {
+        match self.routes.get(index) {
+            Some(Route { pattern, endpoint }) => match endpoint {
+                Endpoint::Handler { method, .. } => format!("{method} {pattern}"),
+                _ => pattern.to_string(),
+            },
+            None => String::new(),
+        }
+    }
+
     pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Route> {
         self.routes.get_mut(index)
     }

@@ -106,6 +106,8 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Parked {
     pub(super) form: Form,
+    /// The route of its handler.
+    pub(super) route: usize,
     pub(super) awaited: Awaited,
     /// What is answered when the deadline comes first.
     pub(super) fallback: Option<Fallback>,

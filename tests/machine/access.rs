@@ -41,7 +41,7 @@ fn what_the_hook_forbids_is_403_and_never_happens() {
 fn what_the_hook_challenges_is_401_with_the_challenge() {
     let mut server = guarded(|request| match request.header("Authorization") {
         Some("Bearer secret") => Access::Allow,
-        _ => Access::Challenge("Bearer realm=\"hub\""),
+        _ => Access::challenge("Bearer realm=\"hub\""),
     });
     for asked in everything() {
         let answer = ask(&mut server, &asked);
@@ -363,7 +363,7 @@ fn refusing(origins: &[&str]) -> Simulation {
             server.allow_origin(origin);
         }
         server.authorize(|request| match request.path() {
-            path if path.ends_with("secret") => Access::Challenge("Bearer"),
+            path if path.ends_with("secret") => Access::challenge("Bearer"),
             "/channels/hidden" => Access::Forbid,
             "/channels/panic" => panic!("on purpose"),
             _ => Access::Allow,

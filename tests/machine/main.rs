@@ -10,6 +10,7 @@ mod cores;
 mod deadlines;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod fields;
 mod handlers;
 mod http;
 mod limits;
