@@ -112,7 +112,8 @@ impl Service {
             }
             // A body that nobody wants is not waited for: the connection ends with the answer. Behind a CONNECT comes
             // what the client means for somebody else (RFC 9110 9.3.6); it must not be read as requests.
-            let ends = length != BodyLength::None || head.method() == "CONNECT";
+            let follows = !matches!(length, BodyLength::None | BodyLength::Exactly(0));
+            let ends = follows || head.method() == "CONNECT";
             let form = if ends {
                 self.form(head).last()
             } else {

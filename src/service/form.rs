@@ -22,6 +22,8 @@ const NO_BUFFERING: (FieldName<'static>, FieldValue<'static>) = (
 
 const WEBSOCKET: FieldValue<'static> = FieldValue::from_static("websocket");
 const UPGRADE: FieldValue<'static> = FieldValue::from_static("Upgrade");
+const UPGRADE_CLOSE: FieldValue<'static> = FieldValue::from_static("Upgrade, close");
+const UPGRADE_KEEP_ALIVE: FieldValue<'static> = FieldValue::from_static("Upgrade, keep-alive");
 const CLOSE: FieldValue<'static> = FieldValue::from_static("close");
 const KEEP_ALIVE: FieldValue<'static> = FieldValue::from_static("keep-alive");
 const CHUNKED: FieldValue<'static> = FieldValue::from_static("chunked");
@@ -79,12 +81,26 @@ impl Form {
         }
     }
 
-    fn start<'o>(self, out: &'o mut Vec<u8>, status: Status, date: &HttpDate) -> HeadWriter<'o> {
-        let head = HeadWriter::response(out, status).field(FieldName::DATE, date.into());
-        match (self.keep_alive, self.http10) {
-            (false, _) => head.field(FieldName::CONNECTION, CLOSE),
-            (true, true) => head.field(FieldName::CONNECTION, KEEP_ALIVE),
-            (true, false) => head,
+    /// Writes the lines that every answer begins with. Whoever sends Upgrade lists it in Connection (RFC 9110 7.8), which is
+    /// one field with all that is about this connection (7.6.1).
+    fn start<'o>(
+        self,
+        out: &'o mut Vec<u8>,
+        status: Status,
+        date: &HttpDate,
+        upgrade: bool,
+    ) -> HeadWriter<'o> {
+        let mut head = HeadWriter::response(out, status).field(FieldName::DATE, date.into());
+        if upgrade {
+            head = head.field(FieldName::UPGRADE, WEBSOCKET);
+        }
+        match (self.keep_alive, self.http10, upgrade) {
+            (false, _, false) => head.field(FieldName::CONNECTION, CLOSE),
+            (false, _, true) => head.field(FieldName::CONNECTION, UPGRADE_CLOSE),
+            (true, true, false) => head.field(FieldName::CONNECTION, KEEP_ALIVE),
+            (true, true, true) => head.field(FieldName::CONNECTION, UPGRADE_KEEP_ALIVE),
+            (true, false, true) => head.field(FieldName::CONNECTION, UPGRADE),
+            (true, false, false) => head,
         }
     }
 
@@ -101,12 +117,7 @@ impl Form {
         response: &Response,
         body: &[u8],
     ) {
-        let mut head = self.start(out, response.status, date);
-        if response.upgrade {
-            head = head
-                .field(FieldName::UPGRADE, WEBSOCKET)
-                .field(FieldName::CONNECTION, UPGRADE);
-        }
+        let mut head = self.start(out, response.status, date, response.upgrade);
         if let Some(media_type) = response.content_type {
             head = head.field(FieldName::CONTENT_TYPE, FieldValue::from_static(media_type));
         }
@@ -135,7 +146,7 @@ impl Form {
             let mut names = fields.iter().map(|(name, _)| name);
             names.any(|name| name.eq_ignore_ascii_case(usual.as_str()))
         };
-        let mut head = self.in_pieces().start(out, Status::OK, date);
+        let mut head = self.in_pieces().start(out, Status::OK, date, false);
         if !has(FieldName::CONTENT_TYPE) {
             head = head.field(FieldName::CONTENT_TYPE, media_type);
         }

@@ -199,10 +199,15 @@ fn value_of(text: &str) -> Option<FieldValue<'_>> {
 fn handshake_refusal(error: HandshakeError) -> Response {
     let mut response = refusal(error.status(), &error.to_string());
     // A version that would do (RFC 6455 4.4), or the method.
-    for (name, value) in error.fields() {
-        response
-            .fields
-            .push((name.as_str().into(), value.as_bytes().into()));
+    for &(name, value) in error.fields() {
+        match name {
+            // It is said together with whether the connection goes on.
+            FieldName::UPGRADE | FieldName::CONNECTION => response.upgrade = true,
+            _ => {
+                let field = (name.as_str().into(), value.as_bytes().into());
+                response.fields.push(field);
+            }
+        }
     }
     response
 }

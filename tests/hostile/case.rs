@@ -393,7 +393,8 @@ impl Peer {
         if !answer.starts_with(&format!("HTTP/1.1 {status} ")) {
             return Err(answer);
         }
-        let closes = field(&answer, "Connection") == Some("close");
+        let closes = field(&answer, "Connection")
+            .is_some_and(|value| value.split(", ").any(|option| option == "close"));
         if status >= 200 && closes != last {
             return Err(format!("an answer that closes: {closes}"));
         }

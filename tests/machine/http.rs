@@ -489,6 +489,69 @@ fn a_plain_get_of_a_websocket_is_told_to_upgrade() {
     assert_eq!(ask_on(&mut server, client, &get("/")).text(), "home");
 }
 
+#[test]
+fn an_answer_says_once_what_it_says_of_the_connection() {
+    let mut server = hub();
+    let key = format!("Sec-WebSocket-Key: {KEY}\r\n");
+    let old = format!("Upgrade: websocket\r\nSec-WebSocket-Version: 8\r\n{key}");
+    for (version, fields, connection) in [
+        ("1.1", "", "Upgrade"),
+        ("1.1", "Connection: close\r\n", "Upgrade, close"),
+        ("1.0", "", "Upgrade, close"),
+        ("1.0", "Connection: keep-alive\r\n", "Upgrade, keep-alive"),
+        ("1.1", &(old.clone() + "Connection: Upgrade\r\n"), "Upgrade"),
+        (
+            "1.1",
+            &(old.clone() + "Connection: Upgrade, close\r\n"),
+            "Upgrade, close",
+        ),
+    ] {
+        let asked = format!("GET /echo HTTP/{version}\r\nHost: a\r\n{fields}\r\n");
+        let answer = ask(&mut server, &asked);
+        assert_eq!(answer.status, 426, "{asked}");
+        for (name, value) in [("connection", connection), ("upgrade", "websocket")] {
+            let lines = answer.head.lines().map(str::to_lowercase);
+            let lines: Vec<String> = lines.filter(|line| line.starts_with(name)).collect();
+            assert_eq!(
+                lines,
+                [format!("{name}: {}", value.to_lowercase())],
+                "{asked}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_length_of_zero_is_no_body_that_the_connection_would_end_for() {
+    let mut server = server(|server| {
+        routes(server);
+        server.authorize(|request| request.path() != "/forbidden");
+    });
+    let client = server.connect();
+    for (line, status) in [
+        ("POST /nowhere", 404),
+        ("GET /nowhere", 404),
+        ("PUT /", 405),
+        ("DELETE /channels/a", 405),
+        ("OPTIONS /", 204),
+        ("OPTIONS *", 204),
+        ("BREW /", 501),
+        ("GET /echo", 426),
+        ("POST /forbidden", 403),
+        ("POST https://a/", 421),
+        ("GET /", 200),
+    ] {
+        let answer = ask_on(&mut server, client, &request(line, "Content-Length: 0\r\n"));
+        assert_eq!((answer.status, answer.closes()), (status, false), "{line}");
+        assert!(server.is_open(client), "{line}");
+    }
+    // A body that is there, or may be, still ends it: nobody waits for it.
+    for fields in ["Content-Length: 1\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let answer = ask(&mut server, &request("POST /nowhere", fields));
+        assert!(answer.closes(), "{fields}");
+    }
+}
+
 // RFC 9112 2.1: where the bytes are cut means nothing
 
 const CONVERSATION: &[&str] = &[
