@@ -230,8 +230,12 @@ impl Server {
     /// Answers requests of `method` for `path` with what `handler` replies.
     ///
     /// A segment `{name}` of the path stands for any one segment, and `{*name}` at its end for all that is left:
-    /// the handler asks [`Request::param`]. Literal paths win over those with parameters. A path that makes no
-    /// sense is told when the server is to run ([`Error::Route`]).
+    /// the handler asks [`Request::param`], or for the name of a file [`Request::safe_path`]. Literal paths win over those
+    /// with parameters.
+    ///
+    /// A route that can't be what was meant is an error when the server is to run ([`Error::Route`]): a parameter as other
+    /// routers write it (`/x/:id`, `/x/*`, `/x/<id>`), a method that no client sends (`"get"`), or a second route for the
+    /// same requests.
     pub fn route(
         &mut self,
         method: &str,
@@ -272,7 +276,7 @@ impl Server {
 
     /// Asks `hook` about every request when its head has come, before its body is read, its upgrade is accepted or
     /// its route is called. It sees the parameters of the route that the request is for. A `bool` is an answer too:
-    /// allow, or forbid.
+    /// allow, or forbid. There is one hook: a second one takes the place of the first.
     ///
     /// ```
     /// use barewire::Access;

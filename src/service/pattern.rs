@@ -1,7 +1,8 @@
 //! Paths to endpoints.
 //!
 //! A pattern is a path whose segments are literal, `{name}` (one segment), or, at the end, `{*name}` (all that is
-//! left). Where several patterns match a path, literal segments win over `{name}`, and `{name}` over `{*name}`,
+//! left). What other routers write in other ways (`:name`, `*`, `<name>`, `{name...}`) is refused, and so is what no
+//! client asks for: such a route would be there and never be found. Where several patterns match a path, literal segments win over `{name}`, and `{name}` over `{*name}`,
 //! from the left.
 
 use std::borrow::Cow;
@@ -43,8 +44,11 @@ impl Pattern {
         let Some(path) = pattern.strip_prefix('/') else {
             return wrong("does not begin with a slash");
         };
-        let mut segments = Vec::new();
+        let mut segments: Vec<Segment> = Vec::new();
         for segment in path.split('/') {
+            if let Some(why) = foreign(segment) {
+                return wrong(&format!("has a segment {segment:?}: {why}"));
+            }
             if matches!(segments.last(), Some(Segment::Rest(_))) {
                 return wrong("has something behind a parameter that takes the rest of the path");
             }
@@ -62,9 +66,18 @@ impl Pattern {
                 None if segment.contains(['?', '#']) => return wrong("has a query or a fragment"),
                 None => Segment::Literal(segment.into()),
             };
-            if let Segment::Parameter(name) | Segment::Rest(name) = &segment {
+            if let Some(name) = segment.name() {
                 if name.is_empty() {
                     return wrong("has a parameter without a name");
+                }
+                if !name
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || "_-".contains(c))
+                {
+                    return wrong("has a parameter whose name is not of letters, digits, _ and -");
+                }
+                if segments.iter().any(|earlier| earlier.name() == Some(name)) {
+                    return wrong(&format!("has two parameters called {name:?}"));
                 }
             }
             segments.push(segment);
@@ -105,10 +118,13 @@ impl Pattern {
     /// The value of a parameter in a path that matches, percent-decoded. `None` if there is no such parameter, or
     /// its value is not valid percent-encoded UTF-8.
     pub(super) fn parameter<'p>(&self, path: &'p str, name: &str) -> Option<Cow<'p, str>> {
-        let at = self.segments.iter().position(|segment| match segment {
-            Segment::Parameter(given) | Segment::Rest(given) => **given == *name,
-            Segment::Literal(_) => false,
-        })?;
+        percent_decode(self.encoded(path, name)?).ok()
+    }
+
+    /// The value of a parameter as it stands in the path.
+    pub(super) fn encoded<'p>(&self, path: &'p str, name: &str) -> Option<&'p str> {
+        let is_it = |segment: &Segment| segment.name() == Some(name);
+        let at = self.segments.iter().position(is_it)?;
         self.value(path, at)
     }
 
@@ -118,17 +134,16 @@ impl Pattern {
             .segments
             .iter()
             .position(|segment| !matches!(segment, Segment::Literal(_)))?;
-        self.value(path, at)
+        percent_decode(self.value(path, at)?).ok()
     }
 
-    fn value<'p>(&self, path: &'p str, at: usize) -> Option<Cow<'p, str>> {
+    fn value<'p>(&self, path: &'p str, at: usize) -> Option<&'p str> {
         let rest = path.strip_prefix('/')?;
-        let value = if matches!(self.segments.get(at), Some(Segment::Rest(_))) {
-            rest.splitn(at + 1, '/').nth(at)?
+        if matches!(self.segments.get(at), Some(Segment::Rest(_))) {
+            rest.splitn(at + 1, '/').nth(at)
         } else {
-            rest.split('/').nth(at)?
-        };
-        percent_decode(value).ok()
+            rest.split('/').nth(at)
+        }
     }
 
     pub(super) fn parameters(&self) -> usize {
@@ -136,6 +151,16 @@ impl Pattern {
             .iter()
             .filter(|segment| !matches!(segment, Segment::Literal(_)))
             .count()
+    }
+
+    /// Whether this pattern takes the same paths as another one: the names of parameters make no difference.
+    pub(super) fn takes_the_same(&self, other: &Pattern) -> bool {
+        let same = |(a, b): (&Segment, &Segment)| match (a, b) {
+            (Segment::Literal(a), Segment::Literal(b)) => a == b,
+            _ => std::mem::discriminant(a) == std::mem::discriminant(b),
+        };
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(same)
     }
 
     /// The order in which patterns are tried: the more literal one first, from the left.
@@ -146,6 +171,31 @@ impl Pattern {
             Segment::Rest(_) => 2,
         };
         self.segments.iter().map(of).collect()
+    }
+}
+
+impl Segment {
+    /// The name of a parameter.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Segment::Parameter(name) | Segment::Rest(name) => Some(name),
+            Segment::Literal(_) => None,
+        }
+    }
+}
+
+/// Why a segment is not what the programmer must have meant by it, if it looks like that.
+fn foreign(segment: &str) -> Option<&'static str> {
+    let within = |open, close| segment.starts_with(open) && segment.ends_with(close);
+    match segment {
+        "." | ".." => Some("clients take it out of a URL before they ask (RFC 3986 5.2.4)"),
+        _ if segment.starts_with(':') => Some("a parameter is written {name}"),
+        _ if within('<', '>') || within('[', ']') => Some("a parameter is written {name}"),
+        _ if segment.starts_with('*') => {
+            Some("a parameter that takes the rest of the path is written {*name}")
+        }
+        _ if segment.chars().any(char::is_control) => Some("it holds a control character"),
+        _ => None,
     }
 }
 
@@ -213,8 +263,46 @@ mod tests {
             ("/a{b}", "brace"),
             ("/{*a}/b", "behind a parameter"),
             ("/a?b", "query"),
+            ("/x/:id", "written {name}"),
+            ("/x/:id/y", "written {name}"),
+            ("/x/<id>", "written {name}"),
+            ("/x/<int:id>", "written {name}"),
+            ("/x/[id]", "written {name}"),
+            ("/x/[...id]", "written {name}"),
+            ("/x/*", "written {*name}"),
+            ("/*", "written {*name}"),
+            ("/x/**", "written {*name}"),
+            ("/x/*path", "written {*name}"),
+            ("/{**path}", "letters"),
+            ("/{path...}", "letters"),
+            ("/{id:int}", "letters"),
+            ("/{id?}", "letters"),
+            ("/{ id }", "letters"),
+            ("/{$}", "letters"),
+            ("/{a}/x/{a}", "two parameters called \"a\""),
+            ("/{a}/{*a}", "two parameters called \"a\""),
+            ("/a/../b", "out of a URL"),
+            ("/./b", "out of a URL"),
+            ("/a\nb", "control"),
         ] {
             assert!(Pattern::parse(text).unwrap_err().contains(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_strange_is_a_pattern_and_is_printed_as_it_was_written() {
+        for text in [
+            "/",
+            "/a/{id}/{*path}",
+            "/{user-id}/{\u{e9}_1}",
+            "/a:b",
+            "/a*",
+            "/@me/.well-known/...",
+            "/a b/%20",
+            "/x/",
+            "//",
+        ] {
+            assert_eq!(pattern(text).to_string(), text);
         }
     }
 

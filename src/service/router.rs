@@ -12,7 +12,7 @@ use super::pattern::Pattern;
 use super::reply::Reply;
 use super::request::Request;
 use super::websocket::WebSocketRoute;
-use crate::http::{RequestHead, Version};
+use crate::http::{FieldName, RequestHead, Version};
 use crate::ws::handshake;
 
 pub(crate) type Handler = Box<dyn FnMut(&Request<'_>, Reply<'_>) + Send>;
@@ -41,6 +41,53 @@ pub(crate) enum Endpoint {
     Channels,
 }
 
+impl Route {
+    /// Its place in the order: the more literal first, and a handler of HEAD before that of GET, which would answer HEAD
+    /// too.
+    fn rank(&self) -> (Vec<u8>, bool) {
+        let is_head =
+            matches!(&self.endpoint, Endpoint::Handler { method, .. } if **method == *"HEAD");
+        (self.pattern.rank(), !is_head)
+    }
+}
+
+impl Endpoint {
+    /// Whether one of the two would take requests of the same paths from the other: which one would be a matter of order.
+    fn rivals(&self, other: &Endpoint) -> bool {
+        match (self, other) {
+            (Endpoint::Handler { method: a, .. }, Endpoint::Handler { method: b, .. }) => a == b,
+            (Endpoint::Handler { method, .. }, Endpoint::Channels)
+            | (Endpoint::Channels, Endpoint::Handler { method, .. }) => {
+                CHANNEL_METHODS.contains(&&**method)
+            }
+            // An upgrade is for the socket, and any other GET for the page.
+            (Endpoint::Handler { .. }, Endpoint::WebSocket(_))
+            | (Endpoint::WebSocket(_), Endpoint::Handler { .. }) => false,
+            (
+                Endpoint::WebSocket(_) | Endpoint::Channels,
+                Endpoint::WebSocket(_) | Endpoint::Channels,
+            ) => true,
+        }
+    }
+}
+
+/// Looks whether requests of a method can come to a handler. Methods are case-sensitive (RFC 9110 9.1).
+fn check_method(method: &str) -> Result<(), String> {
+    let capitals = method.to_ascii_uppercase();
+    if FieldName::new(method).is_err() {
+        return Err(format!("{method:?} is not a method, which is a token"));
+    }
+    if method == "CONNECT" {
+        return Err("CONNECT asks for a proxy and has no path (RFC 9110 9.3.6)".into());
+    }
+    if method != capitals && METHODS.contains(&&*capitals) {
+        return Err(format!(
+            "{method:?} is not {capitals:?}: methods are case-sensitive"
+        ));
+    }
+    Ok(())
+}
+
 /// The routes, in the order in which they were added: their indices stay.
 #[derive(Default)]
 pub(crate) struct Router {
@@ -49,7 +96,7 @@ pub(crate) struct Router {
     order: Vec<usize>,
     sockets: Vec<WebSocketRoute>,
     /// What was wrong with the first route that was refused.
-    pub(crate) problem: Option<String>,
+    problem: Option<String>,
 }
 
 /// What a request is for. Routes are named by their index.
@@ -74,31 +121,60 @@ pub(crate) enum Found {
 }
 
 impl Router {
-    /// Adds a route. A pattern that makes no sense is remembered and told when the server is to run.
+    /// Adds a route. An invalid one is remembered, and is an error when the server is to run.
     pub(crate) fn add(&mut self, path: &str, endpoint: Endpoint) -> usize {
-        let pattern = Pattern::parse(path).and_then(|pattern| match endpoint {
-            Endpoint::Channels if pattern.parameters() != 1 => Err(format!(
-                "{path:?} has to have one parameter: the channel's name"
-            )),
-            _ => Ok(pattern),
-        });
-        let pattern = pattern.and_then(|pattern| match self.has(&pattern, &endpoint) {
-            true => Err(format!("{path:?} is there twice for the same requests")),
-            false => Ok(pattern),
-        });
-        let pattern = pattern.unwrap_or_else(|why| {
+        let pattern = self.check(path, &endpoint).unwrap_or_else(|why| {
             self.problem.get_or_insert(why);
             // Nothing matches it, but what is set up on the route has a place.
             Pattern::nowhere()
         });
         let index = self.routes.len();
-        let rank = pattern.rank();
+        let route = Route { pattern, endpoint };
+        let rank = route.rank();
         let place = self
             .order
-            .partition_point(|&index| self.routes[index].pattern.rank() <= rank);
+            .partition_point(|&index| self.routes[index].rank() <= rank);
         self.order.insert(place, index);
-        self.routes.push(Route { pattern, endpoint });
+        self.routes.push(route);
         index
+    }
+
+    /// Reads the pattern of a route, and looks whether the route can ever be found.
+    fn check(&self, path: &str, endpoint: &Endpoint) -> Result<Pattern, String> {
+        let pattern = Pattern::parse(path)?;
+        match endpoint {
+            Endpoint::Channels if pattern.parameters() != 1 => {
+                return Err(format!(
+                    "{path:?} has to have one parameter: the channel's name"
+                ));
+            }
+            Endpoint::Handler { method, .. } => {
+                check_method(method).map_err(|why| format!("{path:?}: {why}"))?;
+            }
+            _ => {}
+        }
+        let rival = self.routes.iter().position(|route| {
+            route.endpoint.rivals(endpoint) && route.pattern.takes_the_same(&pattern)
+        });
+        match rival {
+            Some(rival) => Err(format!(
+                "{path:?} takes the same requests as {:?}, which is there already",
+                self.name(rival)
+            )),
+            None => Ok(pattern),
+        }
+    }
+
+    /// The first thing that is wrong with the routes, in words for the programmer who wrote them.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let protocols = self.sockets.iter().flat_map(|socket| &socket.protocols);
+        let mut invalid = protocols.filter(|name| FieldName::new(name).is_err());
+        let invalid = || {
+            invalid.next().map(|name| {
+                format!("{name:?} can't be a subprotocol: that is a token (RFC 6455 4.1)")
+            })
+        };
+        self.problem.clone().or_else(invalid)
     }
 
     /// Adds a WebSocket route, and gives it back to be refined.
@@ -115,21 +191,6 @@ impl Router {
 
     pub(crate) fn socket_mut(&mut self, index: usize) -> Option<&mut WebSocketRoute> {
         self.sockets.get_mut(index)
-    }
-
-    /// Whether a route takes all that another one of this pattern would.
-    fn has(&self, pattern: &Pattern, endpoint: &Endpoint) -> bool {
-        self.routes.iter().any(|route| {
-            let same = match (&route.endpoint, endpoint) {
-                (Endpoint::Handler { method: a, .. }, Endpoint::Handler { method: b, .. }) => {
-                    a == b
-                }
-                (Endpoint::WebSocket(_), Endpoint::WebSocket(_)) => true,
-                (Endpoint::Channels, Endpoint::Channels) => true,
-                _ => false,
-            };
-            same && route.pattern == *pattern
-        })
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<&Route> {
@@ -335,33 +396,110 @@ mod tests {
         router.add("/channels", Endpoint::Channels);
         router.add("nonsense", Endpoint::Channels);
         router.add("/channels/{name}", Endpoint::Channels);
+        let problem = router.problem().unwrap();
+        assert!(problem.contains("\"/channels\" has to have one parameter"));
+    }
+
+    fn handle(router: &mut Router, method: &str, path: &str) -> usize {
+        let endpoint = Endpoint::Handler {
+            method: method.into(),
+            handler: Box::new(|_, reply| reply.status(204)),
+        };
+        router.add(path, endpoint)
+    }
+
+    #[test]
+    fn a_route_that_would_take_anothers_requests_is_a_problem_that_names_both() {
+        type Add = fn(&mut Router);
+        let get: Add = |router| _ = handle(router, "GET", "/a/{b}");
+        let renamed: Add = |router| _ = handle(router, "GET", "/a/{c}");
+        let head: Add = |router| _ = handle(router, "HEAD", "/a/{c}");
+        let delete: Add = |router| _ = handle(router, "DELETE", "/a/{b}");
+        let literal: Add = |router| _ = handle(router, "GET", "/a/b");
+        let rest: Add = |router| _ = handle(router, "GET", "/a/{*b}");
+        let channels: Add = |router| _ = router.add("/a/{name}", Endpoint::Channels);
+        let socket: Add = |router| {
+            router.add_socket("/a/{b}", WebSocketRoute::new(Box::new(|_, _| {})));
+        };
+        for (routes, problem) in [
+            (vec![get, head, delete, literal, rest, socket], None),
+            (vec![channels, delete, literal, rest], None),
+            (vec![get, get], Some(("\"/a/{b}\"", "\"GET /a/{b}\""))),
+            (vec![get, renamed], Some(("\"/a/{c}\"", "\"GET /a/{b}\""))),
+            (
+                vec![get, channels],
+                Some(("\"/a/{name}\"", "\"GET /a/{b}\"")),
+            ),
+            (vec![channels, head], Some(("\"/a/{c}\"", "\"/a/{name}\""))),
+            (
+                vec![channels, socket],
+                Some(("\"/a/{b}\"", "\"/a/{name}\"")),
+            ),
+            (vec![socket, socket], Some(("\"/a/{b}\"", "\"/a/{b}\""))),
+            (
+                vec![channels, channels],
+                Some(("\"/a/{name}\"", "\"/a/{name}\"")),
+            ),
+        ] {
+            let mut router = Router::default();
+            routes.into_iter().for_each(|add| add(&mut router));
+            let why = problem.map(|(new, old)| {
+                format!("{new} takes the same requests as {old}, which is there already")
+            });
+            assert_eq!(router.problem(), why);
+        }
+    }
+
+    #[test]
+    fn a_method_that_no_client_sends_is_a_problem() {
+        for (method, why) in [
+            ("get", "is not \"GET\""),
+            ("Post", "is not \"POST\""),
+            ("GET ", "token"),
+            ("", "token"),
+            ("CONNECT", "proxy"),
+        ] {
+            let mut router = Router::default();
+            handle(&mut router, method, "/x");
+            let problem = router.problem().unwrap();
+            assert!(
+                problem.starts_with("\"/x\": ") && problem.contains(why),
+                "{problem}"
+            );
+        }
+        let mut router = Router::default();
+        for method in ["GET", "PROPFIND", "brew", "M-SEARCH"] {
+            handle(&mut router, method, "/x");
+        }
+        assert_eq!(router.problem(), None);
+    }
+
+    #[test]
+    fn a_subprotocol_that_no_client_can_offer_is_a_problem() {
+        let mut router = router();
+        router
+            .add_socket("/s", WebSocketRoute::new(Box::new(|_, _| {})))
+            .protocols(&["chat", "a b"]);
         assert!(
             router
-                .problem
+                .problem()
                 .unwrap()
-                .contains("\"/channels\" has to have one parameter")
+                .contains("\"a b\" can't be a subprotocol")
         );
     }
 
     #[test]
-    fn a_route_that_is_there_twice_is_a_problem_and_another_method_is_not() {
-        let mut router = router();
-        let handler = || -> Handler { Box::new(|_, reply| reply.status(204)) };
-        router.add(
-            "/x",
-            Endpoint::Handler {
-                method: "GET".into(),
-                handler: handler(),
-            },
-        );
-        assert_eq!(router.problem, None);
-        router.add(
-            "/x",
-            Endpoint::Handler {
-                method: "GET".into(),
-                handler: handler(),
-            },
-        );
-        assert!(router.problem.unwrap().contains("twice"));
+    fn a_handler_of_head_goes_before_that_of_get_in_either_order() {
+        let head = b"HEAD /x HTTP/1.1\r\nHost: a\r\n\r\n";
+        let head = RequestHead::parse(head, &HeadLimits::default()).unwrap();
+        for methods in [["GET", "HEAD"], ["HEAD", "GET"]] {
+            let mut router = Router::default();
+            let indices = methods.map(|method| (method, handle(&mut router, method, "/x")));
+            let (_, own) = indices
+                .into_iter()
+                .find(|(method, _)| *method == "HEAD")
+                .unwrap();
+            assert_eq!(router.find(&head), Found::Handler(own));
+        }
     }
 }

@@ -60,8 +60,8 @@ impl Service {
     /// What was wrong with how the server was set up: the first route or origin that makes no sense. It stays: a server
     /// that lacks one is not to be served by trying again.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        match (&self.router.problem, &self.origins.problem) {
-            (Some(why), _) => Err(Error::Route(why.clone())),
+        match (self.router.problem(), &self.origins.problem) {
+            (Some(why), _) => Err(Error::Route(why)),
             (None, Some(why)) => Err(Error::Origin(why.clone())),
             (None, None) => Ok(()),
         }

@@ -17,6 +17,7 @@ mod limits;
 mod pipelining;
 mod polls;
 mod publishing;
+mod refusals;
 mod shutdown;
 mod sizes;
 mod socket_handlers;
