@@ -128,7 +128,7 @@ fn what_was_sent_ahead_is_answered_behind_the_other_answer() {
 }
 
 #[test]
-fn who_hangs_up_in_a_long_poll_has_gone() {
+fn who_hangs_up_in_a_long_poll_gets_no_answer_that_comes_later() {
     let (mut server, client, later) = parked();
     server.end(client);
     assert!(!server.is_open(client));

@@ -380,8 +380,8 @@ impl Service {
                     awaited,
                     fallback,
                 });
-                if self.draining {
-                    self.give_up_promise(connection, io);
+                if self.draining || connection.ended {
+                    self.answer_otherwise(connection, io);
                 }
             }
             Answer::Streamed { .. } if form.head_only => self.end_answer(io, form.in_pieces()),
@@ -401,15 +401,23 @@ impl Service {
     /// A promise that was not kept in time, or can't be waited for: its client gets the other answer, if there is
     /// one and the promised one is not on its way.
     pub(super) fn give_up_promise(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        if self.answer_otherwise(connection, io) {
+            self.process_rest(connection, io);
+        }
+    }
+
+    /// As [`Service::give_up_promise`], without a look at further requests. Returns whether it was answered.
+    fn answer_otherwise(&mut self, connection: &mut Connection, io: &mut Io<'_>) -> bool {
         let State::Promised(parked) = connection.state() else {
-            return;
+            return false;
         };
         if parked.fallback.is_some() && !parked.awaited.0.take() {
             // Should it not get into the mailbox after all, it is missed at the next look.
-            return io.set_deadline(LOOK_AGAIN);
+            io.set_deadline(LOOK_AGAIN);
+            return false;
         }
         let Some(Fallback { make, .. }) = parked.fallback.take() else {
-            return;
+            return false;
         };
         let (form, route) = (parked.form, parked.route);
         connection.take_promise();
@@ -418,7 +426,7 @@ impl Service {
             refusal(Status::INTERNAL_SERVER_ERROR, "the server failed to answer")
         });
         self.respond_promised(io, form, route, response);
-        self.process_rest(connection, io);
+        true
     }
 
     fn fail_handler(&mut self, io: &mut Io<'_>, form: Form, error: Error) {

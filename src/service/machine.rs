@@ -52,34 +52,19 @@ impl Protocol for Service {
 
     fn ended(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         connection.ended = true;
-        let owes_answers = connection.owes_answers();
-        let more = connection.rest.is_some();
+        let is_last = connection.rest.is_none();
         match connection.state() {
-            // The answer is still owed: a client may close its half as soon as it has asked. It is the last, unless
-            // there are requests behind it. But who waits in a long poll or at an event stream, and closes, has gone.
-            State::Promised(parked) if parked.fallback.is_none() => {
-                parked.form.keep_alive &= more;
+            // Nobody can say whether the client has gone or only has no more to ask (RFC 9112 9.6), so that it is told that
+            // there is nothing new: whoever has gone does not mind.
+            State::Waiting(Waiting { form, .. }) => {
+                form.keep_alive &= !is_last;
+                self.give_up_waiting(connection, io);
             }
-            State::Streaming {
-                form,
-                events: false,
-                ..
-            } => form.keep_alive &= more,
-            State::Promised(_) => {
-                io.close();
-                connection.close();
+            State::Promised(parked) if parked.fallback.is_some() => {
+                parked.form.keep_alive &= !is_last;
+                self.give_up_promise(connection, io);
             }
-            State::Streaming { form, .. } => {
-                form.end(io.out.buffer());
-                io.close();
-                connection.close();
-            }
-            State::Events { form, .. } => {
-                form.end(io.out.buffer());
-                io.close();
-            }
-            _ if owes_answers => {}
-            _ => io.close(),
+            _ => self.close_unless_owed(connection, io),
         }
     }
 
@@ -298,10 +283,37 @@ impl Service {
             }
             connection.rest = (!rest.bytes.is_empty()).then_some(rest);
         }
-        if connection.ended && !connection.owes_answers() {
-            io.close();
+        if connection.ended {
+            self.close_unless_owed(connection, io);
         }
         self.pace(connection, io);
+    }
+
+    /// Ends a connection whose client will ask for nothing more, unless answers are owed: a client may close its half as
+    /// soon as it has asked. The answer is the last, unless there are requests behind it. But an event stream has no end
+    /// of its own, and whoever reads one keeps both halves open.
+    fn close_unless_owed(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        let is_last = connection.rest.is_none();
+        let owes_answers = connection.owes_answers();
+        match connection.state() {
+            State::Promised(parked) => parked.form.keep_alive &= !is_last,
+            State::Streaming {
+                form,
+                events: false,
+                ..
+            } => form.keep_alive &= !is_last,
+            State::Streaming { form, .. } => {
+                form.end(io.out.buffer());
+                io.close();
+                connection.close();
+            }
+            State::Events { form, .. } => {
+                form.end(io.out.buffer());
+                io.close();
+            }
+            _ if owes_answers => {}
+            _ => io.close(),
+        }
     }
 
     /// Whoever sends ahead without taking answers is not read from (limits before memory).

@@ -146,7 +146,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Promises the answer for later, but not for ever: a long poll. If it has not come within `time`, or when the
-    /// server is stopped, the client gets what `otherwise` makes. Who hangs up meanwhile is taken to have gone.
+    /// server is stopped, or the client closes its half of the connection, it gets what `otherwise` makes.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -107,7 +107,7 @@ impl Service {
             return Ok(Some(batch_response(&batch, body)));
         };
         let wait = wait.min(self.limits.wait);
-        if wait.is_zero() || self.draining {
+        if wait.is_zero() || self.draining || connection.ended {
             return Ok(Some(nothing_new(batch.last_id)));
         }
         // Nothing can be published between the look and the wait: both are one step of one thread.

@@ -341,3 +341,72 @@ fn a_client_that_ends_while_it_waits_at_a_channel_frees_its_place() {
         assert!(!server.is_open(client), "{asked}");
     }
 }
+
+#[test]
+fn a_client_that_ends_its_half_while_it_waits_is_told_that_there_is_nothing_new() {
+    let waiting = Shared::default();
+    let kept = waiting.clone();
+    let mut server = server(|server| {
+        routes(server);
+        server.get("/next", move |_, reply| {
+            let none = || Response::text("nothing");
+            kept.push(reply.later_within(seconds(30), none));
+        });
+    });
+    let id = publish(&mut server, "a", "x");
+    let parked = format!("/channels/a?wait=60&last_event_id={id}");
+    // Alone: the answer is the last.
+    for (asked, status) in [(&*parked, 204), ("/next", 200)] {
+        let client = server.connect();
+        server.send(client, get(asked).as_bytes());
+        assert_eq!(server.take(client), b"");
+        server.end(client);
+        let answers = answers(&server.take(client));
+        assert_eq!((answers.len(), answers[0].status), (1, status), "{asked}");
+        assert!(answers[0].closes() && !server.is_open(client), "{asked}");
+        if status == 204 {
+            assert_eq!(answers[0].field("Last-Event-ID"), Some(id.clone()));
+        }
+    }
+    // With others behind it, which do not wait either. None is answered from further down the stack than another.
+    let client = server.connect();
+    let behind = [get(&parked), get("/"), get("/next")].concat().repeat(300);
+    let last = request("GET /channels/a?from=now", "Accept: text/event-stream\r\n");
+    server.send(client, (get(&parked) + &behind + &last).as_bytes());
+    server.end(client);
+    let answers = answers(&server.take(client));
+    let got: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    let expected: Vec<u16> = [204]
+        .into_iter()
+        .chain([204, 200, 200].repeat(300))
+        .collect();
+    assert_eq!(got, [expected, vec![200]].concat());
+    assert!(!server.is_open(client));
+    assert!(
+        waiting
+            .take()
+            .iter()
+            .all(|later: &Later| !later.is_awaited())
+    );
+}
+
+#[test]
+fn an_answer_that_is_on_its_way_reaches_a_client_that_has_ended_its_half() {
+    let waiting = Shared::default();
+    let kept = waiting.clone();
+    let mut server = server(|server| {
+        server.get("/next", move |_, reply| {
+            kept.push(reply.later_within(seconds(30), Response::empty));
+        });
+    });
+    let client = server.connect();
+    server.send(client, get("/next").as_bytes());
+    for later in waiting.take() {
+        let later: Later = later;
+        later.send(Response::text("just in time")).unwrap();
+    }
+    server.end(client);
+    server.wait(ONE_MS);
+    assert_eq!(bodies(&server.take(client)), ["just in time"]);
+    assert!(!server.is_open(client));
+}
