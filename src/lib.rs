@@ -159,7 +159,9 @@ pub use response::{Response, ResponseError};
 #[cfg(feature = "server")]
 pub use server::{Cores, Server};
 #[cfg(feature = "server")]
-pub use service::{Access, EventStream, Later, Reply, Request, Simulation, Stream, WebSocketRoute};
+pub use service::{
+    Access, Answered, EventStream, Later, Reply, Request, Simulation, Stream, WebSocketRoute,
+};
 #[cfg(any(feature = "server", feature = "client"))]
 pub use session::{Sender, Socket};
 #[cfg(all(feature = "net", feature = "deflate"))]

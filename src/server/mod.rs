@@ -32,7 +32,8 @@ use crate::program::Clients;
 use crate::program::Program;
 use crate::publisher::Publisher;
 use crate::service::{
-    Access, Channels, Endpoint, Feed, Reply, Request, Service, Simulation, WebSocketRoute,
+    Access, Answered, Channels, Endpoint, Feed, Log, Reply, Request, Service, Simulation,
+    WebSocketRoute,
 };
 use crate::session::Socket;
 use crate::ws::Message;
@@ -312,6 +313,25 @@ impl Server {
     /// a socket that can't be accepted. The library itself prints nothing.
     pub fn on_error(&mut self, hook: impl FnMut(&Error) + Send + 'static) -> &mut Server {
         self.service().on_error = Some(Box::new(hook));
+        self
+    }
+
+    /// Calls `hook` with every answer when it is written, or begun if it goes on (a stream, a WebSocket): an access log. It
+    /// sees those to what is no request, too, such as a 400 or a 408 to half a head. Not among them is the 400 to plaintext
+    /// on a port with TLS, which comes before HTTP. There is one hook: a second one takes the place of the first.
+    ///
+    /// ```
+    /// use std::io::Write;
+    /// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
+    /// let mut log = std::io::stderr();
+    /// server.on_answer(move |answered| {
+    ///     let (method, target) = (answered.method.unwrap_or("-"), answered.target.unwrap_or("-"));
+    ///     let _ = writeln!(log, "{} {method} {target} {} {}", answered.peer, answered.status, answered.bytes);
+    /// });
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    pub fn on_answer(&mut self, hook: impl FnMut(&Answered<'_>) + Send + 'static) -> &mut Server {
+        self.service().log = Some(Box::new(Log::new(Box::new(hook))));
         self
     }
 

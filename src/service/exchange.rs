@@ -102,6 +102,9 @@ impl Service {
         behind: &[u8],
         io: &mut Io<'_>,
     ) -> Result<usize, crate::http::Error> {
+        if let Some(log) = &mut self.log {
+            log.asked(io.id, connection.peer, head);
+        }
         let length = request_body_length(head)?;
         let expects = head.expectation()?;
         connection.serial = connection.serial.wrapping_add(1);
@@ -264,6 +267,9 @@ impl Service {
         input: &[u8],
         mut refusal: Response,
     ) {
+        if let Some(log) = &mut self.log {
+            log.asked_badly(io.id, connection.peer, input);
+        }
         cors::show_unread(&self.origins, input, &mut refusal);
         self.reject(connection, io, Form::unread(input), &refusal);
     }
@@ -348,7 +354,7 @@ impl Service {
         };
         let request = request.of_route(&route.pattern);
         let mut answer = Answer::Owed;
-        let before = io.out.buffer().len();
+        let (before, own) = (io.out.len(), io.out.buffer().len());
         let reply = Reply {
             promise: Promise {
                 id: io.id,
@@ -364,11 +370,14 @@ impl Service {
         let called = catch_unwind(AssertUnwindSafe(|| handler(&request, reply)));
         if called.is_err() {
             // What it may have written is not a whole answer.
-            io.out.buffer().truncate(before);
+            io.out.buffer().truncate(own);
             return self.fail_handler(io, form, Error::Panicked);
         }
         match answer {
-            Answer::Given => self.end_answer(io, form),
+            Answer::Given(status) => {
+                self.log_answer(io, status, before);
+                self.end_answer(io, form);
+            }
             Answer::Promised(awaited, fallback) => {
                 match &fallback {
                     Some(fallback) => io.set_deadline(fallback.time),
@@ -384,14 +393,19 @@ impl Service {
                     self.answer_otherwise(connection, io);
                 }
             }
-            Answer::Streamed { .. } if form.head_only => self.end_answer(io, form.in_pieces()),
+            Answer::Streamed { .. } if form.head_only => {
+                self.log_answer(io, Status::OK, before);
+                self.end_answer(io, form.in_pieces());
+            }
             Answer::Streamed { awaited, events } => {
+                self.log_answer(io, Status::OK, before);
                 let form = form.in_pieces();
                 connection.stream(form, events, awaited);
                 io.set_deadline(self.limits.heartbeat);
             }
             Answer::Broken(problem) => {
                 self.report_response(self.router.name(index), problem);
+                self.log_answer(io, Status::INTERNAL_SERVER_ERROR, before);
                 self.end_answer(io, form);
             }
             Answer::Owed => self.fail_handler(io, form, Error::NoAnswer),

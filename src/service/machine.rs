@@ -206,6 +206,9 @@ impl Protocol for Service {
     }
 
     fn closed(&mut self, id: ConnectionId, connection: Connection, _now: Now) {
+        if let Some(log) = &mut self.log {
+            log.forget(id);
+        }
         match connection.into_state() {
             State::Waiting(Waiting { reader, .. }) | State::Events { reader, .. } => {
                 self.hub.detach(reader);

@@ -47,8 +47,8 @@ pub struct Reply<'a> {
 pub(super) enum Answer {
     /// Nothing yet.
     Owed,
-    /// It is written.
-    Given,
+    /// It is written, with this status.
+    Given(Status),
     /// What the handler wanted can't be sent, and 500 is written instead.
     Broken(ResponseError),
     /// It comes through the mailbox.
@@ -119,7 +119,7 @@ impl<'a> Reply<'a> {
         *self.answer = match response.problem {
             None => {
                 self.form.write_with(self.out, self.date, &response, body);
-                Answer::Given
+                Answer::Given(response.status)
             }
             Some(problem) => {
                 self.form.write(self.out, self.date, &broken());

@@ -5,12 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::access::Access;
 use super::channels::Channels;
 use super::form::Form;
+use super::log::Log;
 use super::origin::Origins;
 use super::request::Request;
 use super::router::Router;
 use crate::command::{Letter, Mailbox, Order};
 use crate::error::Error;
-use crate::http::{DateCache, RequestHead};
+use crate::http::{DateCache, RequestHead, Status};
 use crate::limits::Limits;
 use crate::net::{Io, Now, Post};
 use crate::response::Response;
@@ -29,6 +30,7 @@ pub(crate) struct Service {
     pub(crate) authorize: Option<Authorize>,
     pub(crate) origins: Origins,
     pub(crate) on_error: Option<OnError>,
+    pub(crate) log: Option<Box<Log>>,
     pub(crate) dates: DateCache,
     pub(crate) deflating: Deflating,
     pub(crate) mailbox: Mailbox,
@@ -48,6 +50,7 @@ impl Service {
             authorize: None,
             origins: Origins::default(),
             on_error: None,
+            log: None,
             dates: DateCache::new(),
             deflating: Deflating::default(),
             mailbox,
@@ -76,8 +79,20 @@ impl Service {
             ..form
         };
         let date = self.dates.at(io.now.unix_ms / 1000);
+        let before = io.out.len();
         form.write(io.out.buffer(), date, response);
+        self.log_answer(io, response.status, before);
         self.end_answer(io, form);
+    }
+
+    /// Shows an answer to the program's access log. Before it there were so many bytes of output.
+    pub(super) fn log_answer(&mut self, io: &Io<'_>, status: Status, before: usize) {
+        let Some(log) = &mut self.log else { return };
+        let bytes = io.out.len().saturating_sub(before);
+        let logged = catch_unwind(AssertUnwindSafe(|| log.answered(io.id, status, bytes)));
+        if logged.is_err() {
+            self.report(&Error::Panicked);
+        }
     }
 
     /// What follows a whole answer: the next request, or the end.

@@ -12,7 +12,7 @@ use super::router::Endpoint;
 use super::shared::Service;
 use super::socket::FAILED;
 use super::state::{Audience, Connection, OpenSocket, State};
-use super::ways::{channel_refusal, start_of};
+use super::ways::{Outcome, channel_refusal, start_of};
 use super::websocket::WebSocketRoute;
 use crate::channel::Encoding;
 use crate::error::Error;
@@ -40,7 +40,7 @@ impl Service {
         name: &str,
         request: &Request<'_>,
         io: &mut Io<'_>,
-    ) -> Result<Option<Response>, Response> {
+    ) -> Result<Outcome, Response> {
         let start = start_of(request)?;
         let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
         let raw = upgrade.protocols().any(|protocol| protocol == RAW);
@@ -72,7 +72,7 @@ impl Service {
         if let State::Socket(socket) = connection.state() {
             self.tell_socket_gap(socket, io);
         }
-        Ok(None)
+        Ok(Outcome::Taken)
     }
 
     /// Opens a WebSocket of a handler's.
@@ -152,10 +152,12 @@ impl Service {
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
         let date = self.dates.at(io.now.unix_ms / 1000);
+        let before = io.out.len();
         let written = upgrade.write_response_with(io.out.buffer(), agreed.protocol, date, &fields);
         // The state takes the socket even if the answer failed, so that its reader is detached in the end.
         connection.upgrade(socket);
         written.map_err(handshake_refusal)?;
+        self.log_answer(io, Status::SWITCHING_PROTOCOLS, before);
         io.read_in_pieces(agreed.extensions.is_some());
         io.set_deadline(self.limits.ping_interval);
         Ok(())

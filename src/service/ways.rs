@@ -24,12 +24,20 @@ use crate::channel::{self, Batch, Data, Encoding, Id, Reader, Start};
 use crate::http::{FieldValue, Status};
 use crate::limits::SlowReader;
 use crate::net::Io;
-use crate::response::{Response, refusal};
+use crate::response::{OwnedField, Response, refusal};
 use crate::scan::saturating_decimal;
 use crate::sse;
 
 /// How long an EventSource waits before it reconnects, in milliseconds (WHATWG HTML 9.2.6, `retry`).
 const RETRY: u64 = 2_000;
+
+/// What became of a request for a channel's URL. A refusal is the `Err` beside it.
+pub(super) enum Outcome {
+    /// It is answered with this, and the next request may come.
+    Answer(Response),
+    /// Its answer is written, or comes when its connection's new state says.
+    Taken,
+}
 
 impl Service {
     /// Answers a request for a channel's URL.
@@ -59,12 +67,11 @@ impl Service {
             },
         };
         match result {
-            Ok(Some(mut response)) | Err(mut response) => {
+            Ok(Outcome::Answer(mut response)) | Err(mut response) => {
                 cors::show(&self.origins, request.head(), &mut response);
                 self.respond(io, form, &response);
             }
-            // The connection has become something else, or waits.
-            Ok(None) => {}
+            Ok(Outcome::Taken) => {}
         }
     }
 
@@ -73,7 +80,7 @@ impl Service {
         name: &str,
         request: &Request<'_>,
         io: &Io<'_>,
-    ) -> Result<Option<Response>, Response> {
+    ) -> Result<Outcome, Response> {
         let event = query(request, "event")?;
         self.hub.check_room().map_err(channel_refusal)?;
         let data = Data::new(request.body());
@@ -81,7 +88,7 @@ impl Service {
             .hub
             .publish(name, event.as_deref(), data, io.now.unix_ms)
         {
-            Ok(id) => Ok(Some(
+            Ok(id) => Ok(Outcome::Answer(
                 Response::json(format!("{{\"id\":\"{id}\"}}")).status(201),
             )),
             Err(error) => Err(refusal(error.status(), &error.to_string())),
@@ -96,7 +103,7 @@ impl Service {
         wait: Option<Duration>,
         form: Form,
         io: &mut Io<'_>,
-    ) -> Result<Option<Response>, Response> {
+    ) -> Result<Outcome, Response> {
         let start = start_of(request)?;
         let mut body = Vec::new();
         let batch = self
@@ -104,11 +111,11 @@ impl Service {
             .batch(name, start, &mut body)
             .map_err(channel_refusal)?;
         let Some(wait) = wait.filter(|_| batch.is_empty()) else {
-            return Ok(Some(batch_response(&batch, body)));
+            return Ok(Outcome::Answer(batch_response(&batch, body)));
         };
         let wait = wait.min(self.limits.wait);
         if wait.is_zero() || self.draining || connection.ended {
-            return Ok(Some(nothing_new(batch.last_id)));
+            return Ok(Outcome::Answer(nothing_new(batch.last_id)));
         }
         // Nothing can be published between the look and the wait: both are one step of one thread.
         let start = Start::After(batch.last_id);
@@ -123,7 +130,7 @@ impl Service {
             origin,
         });
         io.set_deadline(wait);
-        Ok(None)
+        Ok(Outcome::Taken)
     }
 
     /// Answers a long poll if there is something for it.
@@ -177,7 +184,7 @@ impl Service {
         request: &Request<'_>,
         form: Form,
         io: &mut Io<'_>,
-    ) -> Result<Option<Response>, Response> {
+    ) -> Result<Outcome, Response> {
         let start = start_of(request)?;
         let form = form.in_pieces();
         let encoding = if form.http10 {
@@ -187,28 +194,34 @@ impl Service {
         };
         let origin = cors::reader(&self.origins, request.head());
         let origin = cors::fields(&self.origins, origin.as_deref());
-        let event_stream = FieldValue::from_static(sse::MEDIA_TYPE);
         if form.head_only {
             // Nobody will read: no channel begins, and none is encoded.
             channel::check_name(name).map_err(channel_refusal)?;
-            let date = self.dates.at(io.now.unix_ms / 1000);
-            form.write_stream(io.out.buffer(), date, event_stream, &origin);
+            self.begin_events(form, &origin, io);
             self.end_answer(io, form);
-            return Ok(None);
+            return Ok(Outcome::Taken);
         }
         let mut reader = self
             .hub
             .attach(name, encoding, start, io.id.to_u64())
             .map_err(channel_refusal)?;
-        let date = self.dates.at(io.now.unix_ms / 1000);
-        form.write_stream(io.out.buffer(), date, event_stream, &origin);
+        self.begin_events(form, &origin, io);
         let mut first = Vec::new();
         self.write_preamble(&reader, start, &mut first);
         form.piece(io.out.buffer(), &first);
         self.tell_gap(&mut reader, io);
         connection.follow(reader, form);
         io.set_deadline(self.limits.heartbeat);
-        Ok(None)
+        Ok(Outcome::Taken)
+    }
+
+    /// Writes the head of an event stream.
+    fn begin_events(&mut self, form: Form, fields: &[OwnedField], io: &mut Io<'_>) {
+        let before = io.out.len();
+        let date = self.dates.at(io.now.unix_ms / 1000);
+        let media_type = FieldValue::from_static(sse::MEDIA_TYPE);
+        form.write_stream(io.out.buffer(), date, media_type, fields);
+        self.log_answer(io, Status::OK, before);
     }
 
     /// The beginning of an event stream. Who begins at the tail is told its place, so that it loses nothing even if

@@ -4,6 +4,7 @@
 //! the behaviour, or by the part of the design, and the bytes are written out.
 
 mod access;
+mod access_log;
 mod channel_sockets;
 mod conversations;
 mod cores;
