@@ -145,7 +145,7 @@ impl World {
             }
             17 | 18 => self.now += u64::from(choices.number()),
             19 => self.now = self.now.saturating_sub(u64::from(choices.byte())),
-            20 | 21 => self.hub.sweep(self.now),
+            20 | 21 => self.hub.sweep(self.now, self.now),
             22 | 23 => self.wake(),
             24..=26 => self.poll(channel, choices),
             27 => self.with(choices, |world, subscriber, _| world.poll_again(subscriber)),

@@ -19,7 +19,7 @@
 //!
 //! The invariants: a [`Reader`]'s channel exists as long as the reader does; a place in a list names a channel that is
 //! still there, because none is forgotten while it [`is_to_wake`](Channel::is_to_wake); limits are checked before
-//! anything is made. Time is an argument: `unix_ms` for ids and ages, and a clock that never goes back for windows.
+//! anything is made. Time is an argument: `unix_ms` for ids, and a clock that never jumps for ages and windows.
 //!
 //! The service calls it: publishing and attaching for a request, `take_woken` once a turn, `sweep` once a second. What a
 //! reader gets is in `read`; a hub that is one of several is in `replica`.
@@ -27,6 +27,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use super::aging::Aging;
 use super::channel::Channel;
 #[cfg(feature = "deflate")]
 use super::encoded::Deflating;
@@ -129,6 +130,7 @@ pub struct Hub {
     /// Channels that rest, and until when, in that order.
     resting: VecDeque<(u64, u32)>,
     swept: u32,
+    aging: Aging,
 }
 
 impl Hub {
@@ -148,6 +150,7 @@ impl Hub {
             woken: Vec::new(),
             resting: VecDeque::new(),
             swept: 0,
+            aging: Aging::default(),
         }
     }
 
@@ -234,13 +237,14 @@ impl Hub {
         };
         let id = channel.log.last().next(unix_ms);
         let event = event.map(Into::into);
-        self.append(index, Record { id, event, data }, unix_ms);
+        self.append(index, Record { id, event, data });
         Ok(id)
     }
 
-    pub(super) fn append(&mut self, index: u32, record: Record, unix_ms: u64) {
+    pub(super) fn append(&mut self, index: u32, record: Record) {
         if let Some(channel) = self.channels.get_mut(index) {
             let retention = &self.limits.retention;
+            let unix_ms = self.aging.unix_ms(retention.age_ms());
             channel.append(record, unix_ms, retention, &mut self.encoder);
             if !channel.woken && channel.readers.len() > 0 {
                 channel.woken = true;
@@ -349,7 +353,13 @@ impl Hub {
 
     /// Drops what has grown too old, and channels that nobody reads and that hold nothing. To be called about once
     /// a second; one call looks at a bounded number of channels.
-    pub fn sweep(&mut self, unix_ms: u64) {
+    ///
+    /// Ages are told by `ms`, a clock that may begin anywhere and never jumps; `unix_ms` is the wall clock, which ids have
+    /// and which may.
+    pub fn sweep(&mut self, ms: u64, unix_ms: u64) {
+        let age = self.limits.retention.age_ms();
+        self.aging.look(ms, unix_ms, age);
+        let unix_ms = self.aging.unix_ms(age);
         for _ in 0..SWEEP.min(self.channels.end()) {
             let index = self.next_to_sweep();
             if let Some(channel) = self.channels.get_mut(index) {

@@ -125,6 +125,13 @@ pub const RETAINED_BYTES: usize = 16 * 1024 * 1024;
 /// How long a message is retained by default: one hour.
 pub const RETAINED_AGE: Duration = Duration::from_secs(60 * 60);
 
+impl Retention {
+    /// The age in whole milliseconds, as ids count them.
+    pub(super) fn age_ms(&self) -> u64 {
+        u64::try_from(self.age.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 impl Default for Retention {
     fn default() -> Retention {
         Retention {
@@ -207,8 +214,7 @@ impl Log {
     /// Drops what retention no longer allows at the time `unix_ms`, but never the newest message for its number
     /// or size: a message larger than the whole allowance still reaches the readers that wait for it.
     pub fn evict(&mut self, retention: &Retention, unix_ms: u64) {
-        let age = u64::try_from(retention.age.as_millis()).unwrap_or(u64::MAX);
-        let oldest = unix_ms.saturating_sub(age);
+        let oldest = unix_ms.saturating_sub(retention.age_ms());
         while let Some(front) = self.records.front() {
             let crowded = self.records.len() > retention.messages || self.bytes > retention.bytes;
             if front.id.ms >= oldest && !(crowded && self.records.len() > 1) {

@@ -35,6 +35,7 @@
 
 // It is about one of them, and there is no better word.
 #[allow(clippy::module_inception)]
+mod aging;
 mod channel;
 mod encoded;
 mod error;

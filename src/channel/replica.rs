@@ -93,8 +93,7 @@ impl Hub {
                     }
                 }
                 let index = self.used(channel);
-                // The time of a publish is the id's, but for a clock that was set back: the same in all replicas.
-                self.append(index, record.clone(), record.id.ms);
+                self.append(index, record.clone());
             }
             Entry::Unused { channel, last, by } => self.unused(channel, *last, *by),
         }
@@ -309,7 +308,7 @@ mod tests {
 
         /// Looks for what is not used, with what the hub knows at this moment, before it hears of anything else.
         fn sweep(&mut self, place: usize) {
-            self.hubs[place].0.sweep(self.time);
+            self.hubs[place].0.sweep(self.time, self.time);
             let unused = self.hubs[place].0.take_unused();
             self.entries.extend(unused);
             self.catch_up(place);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::feed::{Feed, Woken};
 use crate::channel::{Batch, Data, Draft, Encoding, Entry, Error, Hub, Id, Limits, Reader, Start};
 use crate::command::Mailbox;
+use crate::net::Now;
 
 #[derive(Debug)]
 pub(crate) struct Channels {
@@ -208,9 +209,9 @@ impl Channels {
     }
 
     /// As [`Hub::sweep`].
-    pub(crate) fn sweep(&mut self, unix_ms: u64) {
+    pub(crate) fn sweep(&mut self, now: Now) {
         self.catch_up();
-        self.hub.sweep(unix_ms);
+        self.hub.sweep(now.ms, now.unix_ms);
         self.tell_unused();
     }
 

@@ -115,7 +115,7 @@ impl Service {
     pub(crate) fn sweep(&mut self, now: Now) {
         if now.ms >= self.swept.saturating_add(SWEEP_EVERY) {
             self.swept = now.ms;
-            self.hub.sweep(now.unix_ms);
+            self.hub.sweep(now);
         }
     }
 

@@ -191,6 +191,12 @@ impl Simulation {
         }
     }
 
+    /// The wall clock is set: it shows this time since 1970 from now on, and goes on from there. Deadlines, waits and ages
+    /// go by another clock and know nothing of it.
+    pub fn set_unix_time(&mut self, since_1970: Duration) {
+        self.now.unix_ms = millis(since_1970);
+    }
+
     /// The server is told to shut down.
     pub fn stop(&mut self) {
         self.service.draining(self.now);

@@ -19,6 +19,7 @@ mod pipelining;
 mod polls;
 mod publishing;
 mod refusals;
+mod retention;
 mod shutdown;
 mod sizes;
 mod socket_handlers;
