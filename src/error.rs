@@ -34,8 +34,12 @@ pub enum Error {
     /// Certificates or keys can't be used.
     #[cfg(feature = "tls")]
     Tls(crate::net::tls::Error),
-    /// The server has ended, or has too many commands to do.
+    /// Something could not be sent: the server has ended, or as much waits as may.
     Unreachable(crate::net::SendError),
+    /// The client at this address was cut off because it did not take what was sent to it: at
+    /// [`Limits::backlog`](crate::Limits::backlog), or in the middle of a streamed answer after
+    /// [`Limits::stall_timeout`](crate::Limits::stall_timeout).
+    CutOff(std::net::SocketAddr),
     /// A handler returned without an answer. The client got a 500.
     NoAnswer,
     /// A handler panicked. Its connection was ended with 500 or 1011; the server goes on.
@@ -63,6 +67,9 @@ impl fmt::Display for Error {
             #[cfg(feature = "tls")]
             Error::Tls(error) => write!(f, "{error}"),
             Error::Unreachable(error) => write!(f, "{error}"),
+            Error::CutOff(peer) => {
+                write!(f, "{peer} was cut off: it did not take what was sent to it")
+            }
             Error::NoAnswer => f.write_str("a handler returned without an answer"),
             Error::Panicked => f.write_str("a handler panicked"),
         }
@@ -83,7 +90,11 @@ impl std::error::Error for Error {
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.source(),
             Error::Unreachable(error) => error.source(),
-            Error::Route(_) | Error::Origin(_) | Error::NoAnswer | Error::Panicked => None,
+            Error::Route(_)
+            | Error::Origin(_)
+            | Error::CutOff(_)
+            | Error::NoAnswer
+            | Error::Panicked => None,
         }
     }
 }

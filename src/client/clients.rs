@@ -24,6 +24,8 @@ pub(crate) struct Clients {
     /// What its connections compress with.
     pub(super) compressors: Compressors,
     dials: Vec<Dial<Dialed>>,
+    /// Connections that put off input because their handlers send so much to others: they go on behind that.
+    crowded: Vec<u64>,
     generation: u32,
     draining: bool,
     /// Whose handlers may be running: if one of them panics, it is this client's.
@@ -67,6 +69,7 @@ impl Clients {
             random: Random::new(),
             compressors: Compressors::default(),
             dials: Vec::new(),
+            crowded: Vec::new(),
             generation: 0,
             draining: false,
             calling: None,
@@ -270,6 +273,9 @@ impl Protocol for Clients {
 
     fn received(&mut self, connection: &mut Dialed, input: &mut [u8], io: &mut Io<'_>) {
         self.call(connection, |talk, around| talk.received(input, io, around));
+        if io.is_paused() {
+            self.crowded.push(io.id.to_u64());
+        }
     }
 
     fn ended(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
@@ -282,6 +288,9 @@ impl Protocol for Clients {
 
     fn resumed(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
         self.call(connection, |talk, _| talk.resumed(io));
+        if io.is_paused() {
+            self.received(connection, &mut [], io);
+        }
     }
 
     fn draining(&mut self, now: Now) {
@@ -343,7 +352,9 @@ impl Protocol for Clients {
         None
     }
 
-    fn take_woken(&mut self, _now: Now, _woken: &mut Vec<u64>) {}
+    fn take_woken(&mut self, _now: Now, woken: &mut Vec<u64>) {
+        woken.append(&mut self.crowded);
+    }
 
     fn take_dials(&mut self, dials: &mut Vec<Dial<Dialed>>) {
         dials.append(&mut self.dials);
@@ -354,7 +365,7 @@ impl Protocol for Clients {
             Phase::Waiting(until) | Phase::LookingUp(until) => until,
             _ => u64::MAX,
         });
-        if self.dials.is_empty() {
+        if self.dials.is_empty() && self.crowded.is_empty() {
             waits.min().unwrap_or(u64::MAX)
         } else {
             0

@@ -4,6 +4,7 @@
 //! every frame is masked with a key of its own from the system's randomness.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::backoff::{Backoff, Streak};
@@ -339,7 +340,7 @@ impl Talk for SocketClient {
         let Wire::Open(session) = &mut self.wire else {
             return;
         };
-        if at == input.len() || io.is_closing() {
+        if (at == input.len() && !session.puts_off()) || io.is_closing() {
             return;
         }
         let protocol = self
@@ -357,6 +358,10 @@ impl Talk for SocketClient {
                     &mut link.socket(peer, protocol, around.mailbox, io),
                     message,
                 );
+                match around.mailbox.is_crowded() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
             },
         );
     }

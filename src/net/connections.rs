@@ -174,8 +174,9 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         self.with(id.index, now, |slot, visit| slot.begin(visit));
     }
 
-    /// What a turn does: letters, the stops that were asked for by now, deadlines, then everybody who is ready.
+    /// What a turn does: posts, the stops that were asked for by now, deadlines, then everybody who is ready.
     pub(crate) fn turn(&mut self, now: Now, stops: u8) {
+        let _turning = self.mailbox.enter();
         self.deliver(now);
         self.stop(now, stops);
         self.expire(now);
@@ -223,20 +224,35 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         }
     }
 
+    /// Delivers what waits in the mailbox: orders first, so that what was ordered is done before anybody is told that
+    /// it is, then all letters of one connection after another, so that they go out in one write.
     fn deliver(&mut self, now: Now) {
         let mut posts = std::mem::take(&mut self.posts);
         self.mailbox.take(&mut posts);
-        for post in posts.drain(..) {
-            match post {
-                Post::Order(order) => self.protocol.ordered(order, now),
-                Post::Letter(to, letter) => self.with_id(to, now, |slot, visit| {
-                    slot.call(visit, |protocol, connection, io| {
-                        protocol.told(connection, letter, io)
-                    });
-                    slot.visit(visit);
-                }),
-            }
+        // The sort is stable: for each receiver the order stays.
+        posts.sort_by_key(Post::receiver);
+        let mut left = posts.drain(..).peekable();
+        while let Some(post) = left.next() {
+            let (to, letter) = match post {
+                Post::Order(order) => {
+                    self.protocol.ordered(order, now);
+                    continue;
+                }
+                Post::Letter(to, letter) => (to, letter),
+            };
+            let mut first = Some(letter);
+            let mut next = || match first.take() {
+                None => match left.next_if(|post| post.receiver() == Some(to.to_u64()))? {
+                    Post::Letter(_, letter) => Some(letter),
+                    Post::Order(_) => None,
+                },
+                first => first,
+            };
+            self.with_id(to, now, |slot, visit| slot.deliver(visit, &mut next));
+            // The rest of a connection that is gone, or closed meanwhile.
+            while next().is_some() {}
         }
+        drop(left);
         self.posts = posts;
     }
 
@@ -265,6 +281,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         self.wheel.expire(now.ms, &mut due);
         for entry in due.drain(..) {
             self.with_id(entry.id, now, |slot, visit| slot.expire(entry, visit));
+            self.deliver_own(now);
         }
         self.due = due;
     }
@@ -292,6 +309,14 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
             slot.queued = false;
         }
         self.with(index, now, |slot, visit| slot.visit(visit));
+        self.deliver_own(now);
+    }
+
+    /// Delivers what a handler has just sent to others, before it can become much.
+    fn deliver_own(&mut self, now: Now) {
+        if self.mailbox.has_own() {
+            self.deliver(now);
+        }
     }
 
     /// Looks after those whom the work of this turn has woken.
@@ -304,6 +329,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
                 self.with_id(ConnectionId::from_u64(waiter), now, |slot, visit| {
                     slot.resume(visit)
                 });
+                self.deliver_own(now);
             }
             self.woken = woken;
             self.waking = !none;

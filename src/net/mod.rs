@@ -354,6 +354,11 @@ impl<'a> Io<'a> {
         self.flow.aborted = true;
     }
 
+    /// Whether the peer is not read from: see [`Io::pause_reading`].
+    pub fn is_paused(&self) -> bool {
+        self.flow.paused
+    }
+
     /// Whether the connection goes over TLS.
     pub fn is_secured(&self) -> bool {
         self.flow.secured

@@ -203,6 +203,30 @@ impl<C, S: Transport> Slot<C, S> {
         }
     }
 
+    /// Gives the protocol the letters that have come, and sends what it answers, in as few writes as the budget allows.
+    pub(super) fn deliver<P: Protocol<Connection = C>>(
+        &mut self,
+        visit: &mut Visit<'_, P>,
+        next: &mut impl FnMut() -> Option<P::Letter>,
+    ) {
+        while self.is_open() {
+            let Some(mut letter) = next() else { break };
+            self.call(visit, |protocol, connection, io| {
+                loop {
+                    protocol.told(connection, letter, io);
+                    if io.is_closing() || io.out.len() >= WRITE_BUDGET {
+                        return;
+                    }
+                    letter = match next() {
+                        Some(letter) => letter,
+                        None => return,
+                    };
+                }
+            });
+        }
+        self.settle(visit);
+    }
+
     /// What a ready connection gets: its backlog written, and one read.
     pub(super) fn visit<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
         if self.phase == Phase::Connecting {

@@ -194,6 +194,7 @@ impl<P: Protocol> Loop<P> {
     /// The system's poll fails.
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.wait(timeout)?;
+        let _turning = self.connections.mailbox.enter();
         let now = self.clock.now();
         self.note_events();
         self.accept(now);

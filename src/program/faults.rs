@@ -4,6 +4,7 @@
 //! in memory in place of TCP, and the test in place of the poll and the clock.
 
 mod client;
+mod fanout;
 mod large;
 #[cfg(feature = "tls")]
 mod secured;

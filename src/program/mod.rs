@@ -170,6 +170,7 @@ impl Protocol for Program {
 
     fn take_woken(&mut self, now: Now, woken: &mut Vec<u64>) {
         self.service.take_woken(now, woken);
+        self.clients.take_woken(now, woken);
     }
 
     fn take_dials(&mut self, dials: &mut Vec<Dial<Connection>>) {
@@ -180,7 +181,7 @@ impl Protocol for Program {
     }
 
     fn due(&self) -> u64 {
-        self.clients.due()
+        self.service.due().min(self.clients.due())
     }
 
     fn tick(&mut self, now: Now) {

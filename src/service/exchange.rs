@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use super::access::Access;
 use super::cors;
+use super::credit::Bounds;
 use super::form::Form;
 use super::origin::Own;
 use super::reply::{Answer, Fallback, Reply, broken};
@@ -365,6 +366,10 @@ impl Service {
             form,
             extra: Extra::default(),
             mailbox: &self.mailbox,
+            bounds: Bounds {
+                window: self.limits.high_water.max(1),
+                most: self.limits.backlog,
+            },
             answer: &mut answer,
         };
         let called = catch_unwind(AssertUnwindSafe(|| handler(&request, reply)));
@@ -397,10 +402,10 @@ impl Service {
                 self.log_answer(io, Status::OK, before);
                 self.end_answer(io, form.in_pieces());
             }
-            Answer::Streamed { awaited, events } => {
+            Answer::Streamed { debtor, events } => {
                 self.log_answer(io, Status::OK, before);
                 let form = form.in_pieces();
-                connection.stream(form, events, awaited);
+                connection.stream(form, events, debtor);
                 io.set_deadline(self.limits.heartbeat);
             }
             Answer::Broken(problem) => {

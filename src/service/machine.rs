@@ -5,6 +5,7 @@
 //! an answer is outstanding, what the client has pipelined behind the request is kept as it came, within a limit, and looked
 //! at afterwards.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 
 use super::form::Form;
@@ -14,7 +15,7 @@ use crate::channel::Next;
 use crate::command::{Letter, Order};
 use crate::error::Error;
 use crate::http::{HeadFinder, Status};
-use crate::net::{ConnectionId, Io, Now, Protocol};
+use crate::net::{ConnectionId, Io, Now, Protocol, SendError};
 use crate::response::{Response, refusal};
 use crate::sse;
 use crate::ws::{CloseCode, Message};
@@ -114,9 +115,13 @@ impl Protocol for Service {
                     self.tell_gap(reader, io);
                 }
             }
+            State::Streaming { debtor, .. } => debtor.sent_all(),
             State::Socket(socket) => {
                 socket.session.resume(io);
                 self.go_on_reading(socket, io);
+                if socket.session.puts_off() {
+                    self.receive_frames(connection, &mut [], io);
+                }
             }
             _ => {}
         }
@@ -164,10 +169,14 @@ impl Protocol for Service {
                 self.respond_promised(io, form, route, *response);
                 self.process_rest(connection, io);
             }
-            (State::Streaming { form, .. }, Letter::Piece(serial, piece))
+            (State::Streaming { form, debtor, .. }, Letter::Piece(serial, piece))
                 if serial == now_serial =>
             {
                 form.piece(io.out.buffer(), &piece);
+                let unsent = io.backlog + io.out.len();
+                if debtor.delivered(piece.len(), unsent) {
+                    self.crowded.push(io.id.to_u64());
+                }
             }
             (State::Streaming { form, .. }, Letter::End(serial)) if serial == now_serial => {
                 let form = *form;
@@ -203,6 +212,21 @@ impl Protocol for Service {
             #[cfg(feature = "client")]
             Order::LookedUp(..) | Order::Quit(_) => {}
         }
+    }
+
+    fn broke(&mut self, connection: &mut Connection, error: ErrorKind) {
+        let streaming = match connection.peek() {
+            State::Streaming { debtor, .. } => Some(debtor),
+            _ => None,
+        };
+        match (error, streaming) {
+            (ErrorKind::QuotaExceeded | ErrorKind::TimedOut, Some(debtor)) => {
+                debtor.end(SendError::CutOff);
+            }
+            (ErrorKind::QuotaExceeded, None) => {}
+            _ => return,
+        }
+        self.report(&Error::CutOff(connection.peer));
     }
 
     fn closed(&mut self, id: ConnectionId, connection: Connection, _now: Now) {
@@ -322,7 +346,11 @@ impl Service {
     /// Whoever sends ahead without taking answers is not read from (limits before memory).
     fn pace(&self, connection: &Connection, io: &mut Io<'_>) {
         let kept = connection.rest.as_ref().map_or(0, |rest| rest.bytes.len());
-        io.pause_reading(connection.is_answering() && kept >= self.limits.high_water);
+        let puts_off = match connection.peek() {
+            State::Socket(socket) => socket.session.puts_off(),
+            _ => connection.is_answering() && kept >= self.limits.high_water,
+        };
+        io.pause_reading(puts_off);
     }
 
     /// Goes through input as far as it goes, in whatever state it meets, and says how much that is: the rest has to
@@ -340,9 +368,12 @@ impl Service {
                 return input.len();
             }
             let used = match connection.peek() {
-                State::Head if io.backlog + io.out.len() >= self.limits.high_water => {
-                    // Few bytes can ask for many. Further answers wait until these are taken, and the loop sees to
-                    // it that they are.
+                State::Head
+                    if io.backlog + io.out.len() >= self.limits.high_water
+                        || self.mailbox.is_crowded() =>
+                {
+                    // Few bytes can ask for many. Further answers wait until these are taken, and what handlers have
+                    // sent to others is delivered; the loop sees to it that they are.
                     io.clear_deadline();
                     self.crowded.push(io.id.to_u64());
                     None

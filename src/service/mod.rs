@@ -4,6 +4,7 @@ mod access;
 mod channels;
 mod claim;
 mod cors;
+mod credit;
 mod exchange;
 mod feed;
 mod form;

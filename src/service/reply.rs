@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::claim::{Awaited, Claim};
+use super::credit::{self, Bounds, Credit, Debtor};
 use super::form::Form;
 use crate::command::{Letter, Mailbox, Promise};
 use crate::error::Error;
@@ -19,6 +20,9 @@ use crate::http::{FieldValue, HttpDate, Status};
 use crate::net::{ConnectionId, SendError};
 use crate::response::{self, Extra, Response, ResponseError, refusal};
 use crate::sse;
+
+/// A piece that is written by a thread of the program's own goes at least so much at once, in bytes.
+const PART: usize = 16 * 1024;
 
 /// The answer that a handler owes. Each of its methods gives it; a reply that is dropped without one becomes a 500.
 ///
@@ -39,6 +43,8 @@ pub struct Reply<'a> {
     pub(super) extra: Extra,
     pub(super) promise: Promise,
     pub(super) mailbox: &'a Mailbox,
+    /// Of what is sent piece by piece.
+    pub(super) bounds: Bounds,
     pub(super) answer: &'a mut Answer,
 }
 
@@ -54,7 +60,7 @@ pub(super) enum Answer {
     /// It comes through the mailbox.
     Promised(Awaited, Option<Fallback>),
     /// Its head is written; pieces come through the mailbox. An event stream gets comments while it is silent.
-    Streamed { awaited: Awaited, events: bool },
+    Streamed { debtor: Debtor, events: bool },
 }
 
 /// What is answered when a promise is not kept in time.
@@ -187,15 +193,14 @@ impl<'a> Reply<'a> {
     /// A media type or a field that can't be written gives the client a 500, and every write to the stream fails.
     pub fn stream(self, media_type: &str) -> Stream {
         let Extra { fields, problem } = self.extra;
-        let claim = Claim::default();
-        let awaited = Awaited(claim.clone());
+        let (credit, debtor) = credit::open(self.bounds);
+        let events = media_type == sse::MEDIA_TYPE;
         let value = FieldValue::new(media_type);
         let value = value.map_err(|_| ResponseError::Value("Content-Type".into()));
         *self.answer = match value.and_then(|value| problem.map_or(Ok(value), Err)) {
             Ok(value) => {
                 self.form.write_stream(self.out, self.date, value, &fields);
-                let events = media_type == sse::MEDIA_TYPE;
-                Answer::Streamed { awaited, events }
+                Answer::Streamed { debtor, events }
             }
             Err(problem) => {
                 self.form.write(self.out, self.date, &broken());
@@ -205,7 +210,8 @@ impl<'a> Reply<'a> {
         Stream {
             mailbox: self.mailbox.clone(),
             promise: self.promise,
-            claim,
+            credit,
+            events,
         }
     }
 
@@ -288,16 +294,20 @@ impl Drop for Later {
 
 /// A body that is written piece by piece ([`Reply::stream`]). Ends when it is dropped.
 ///
+/// A client takes what it can. What is written and not taken yet is queued, and bounded in two ways: from
+/// [`Limits::high_water`](crate::Limits::high_water) bytes on, [`Stream::write`] waits, and more than
+/// [`Limits::backlog`](crate::Limits::backlog) bytes are never queued.
+///
 /// ```
-/// # let mut server = barewire::Server::unbound()?;
-/// server.get("/rows", |_request, reply| {
-///     let stream = reply.stream("text/csv");
+/// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
+/// server.get("/large", |_request, reply| {
+///     let stream = reply.stream("application/octet-stream");
 ///     std::thread::spawn(move || {
-///         for row in 0..1_000 {
-///             if stream.write(format!("{row},{}\n", row * row)).is_err() {
-///                 return;                                             // the client has gone
+///         for _ in 0..3_200 {
+///             if stream.write(vec![7; 64 * 1024]).is_err() {
+///                 return; // the client has left
 ///             }
-///         }                                                           // dropping the stream ends the body
+///         }
 ///     });
 /// });
 /// # Ok::<(), barewire::Error>(())
@@ -306,26 +316,67 @@ impl Drop for Later {
 pub struct Stream {
     mailbox: Mailbox,
     promise: Promise,
-    claim: Claim,
+    credit: Credit,
+    /// Comments go out between its pieces, so that none may be cut.
+    events: bool,
 }
 
 impl Stream {
-    /// Sends a piece.
+    /// Sends a piece, when the client has taken most of what was sent before: in a thread of the program's own, this
+    /// waits while [`Limits::high_water`](crate::Limits::high_water) bytes and more are queued, for as long as the client
+    /// takes something now and then ([`Limits::stall_timeout`](crate::Limits::stall_timeout)). A piece that is larger
+    /// goes in parts, between which another thread's may come.
+    ///
+    /// In a handler, and wherever else waiting would keep a loop from turning, it does not wait, as
+    /// [`Stream::try_write`].
     ///
     /// # Errors
-    /// [`SendError::Gone`]: the stream is over, because its client has left or the server shuts down. Or the server
-    /// has ended or is overloaded.
+    /// [`SendError::Gone`]: the stream is over, because its client has left or the server shuts down.
+    /// [`SendError::CutOff`]: its client did not take what was sent. [`SendError::Ended`]: the server has ended.
+    /// [`SendError::Full`] where it does not wait, as [`Stream::try_write`]. Waiting ends with all of them.
     pub fn write(&self, piece: impl Into<Vec<u8>>) -> Result<(), SendError> {
-        if !self.is_open() {
-            return Err(SendError::Gone);
+        let piece = piece.into();
+        if !self.mailbox.may_wait() {
+            return self.post(piece).map(drop);
         }
-        let letter = Letter::Piece(self.promise.serial, piece.into());
-        self.mailbox.send(self.promise.id, letter)
+        let most = self.credit.window().max(PART);
+        if self.events || piece.len() <= most {
+            self.credit.wait()?;
+            return self.post(piece).map(drop);
+        }
+        for part in piece.chunks(most) {
+            self.credit.wait()?;
+            self.post(part.to_vec())?;
+        }
+        Ok(())
+    }
+
+    /// Sends a piece without waiting, and returns how many bytes are queued now, each piece with up to 64 bytes besides
+    /// its own.
+    ///
+    /// # Errors
+    /// [`SendError::Full`]: with this piece more than [`Limits::backlog`](crate::Limits::backlog) bytes would be queued.
+    /// It was not sent; the stream still stands. Else as [`Stream::write`].
+    pub fn try_write(&self, piece: impl Into<Vec<u8>>) -> Result<usize, SendError> {
+        self.post(piece.into())
+    }
+
+    fn post(&self, piece: Vec<u8>) -> Result<usize, SendError> {
+        let queued = self.credit.take(piece.len())?;
+        let letter = Letter::Piece(self.promise.serial, piece);
+        // It is bounded by its credit, and not by what waits for others.
+        self.mailbox.send_last(self.promise.id, letter)?;
+        Ok(queued)
+    }
+
+    /// How many bytes are written and not taken by the client, as far as anybody knows: at most so many.
+    pub fn queued(&self) -> usize {
+        self.credit.queued()
     }
 
     /// Whether the client is still there, as far as anybody knows: one that was cut off is noticed by and by.
     pub fn is_open(&self) -> bool {
-        !self.claim.is_taken()
+        self.credit.over().is_none()
     }
 
     /// The connection it goes over.
@@ -372,7 +423,7 @@ impl EventStream {
     /// Sends data under an event name; `message` is the default one of a browser.
     ///
     /// # Errors
-    /// As [`Stream::write`]. A name that could inject a line is none: [`Error::EventName`].
+    /// As [`EventStream::send`]. A name that could inject a line is invalid: [`Error::EventName`].
     pub fn send_event(&self, name: &str, data: &str) -> crate::Result<()> {
         let name = sse::EventName::new(name).map_err(Error::EventName)?;
         Ok(self.send(&sse::Event {
@@ -381,18 +432,28 @@ impl EventStream {
         })?)
     }
 
-    /// Sends an event. `streams.retain(|stream| stream.send(&event).is_ok())` sends it to many, and forgets those
-    /// who have gone.
+    /// Sends an event, without waiting, from any thread: one who reads slowly keeps nobody else's events waiting.
+    ///
+    /// `streams.retain(|stream| stream.send(&event).is_ok())` sends it to many, and forgets those who have gone and those
+    /// who do not read: nothing but its own client's backlog makes a stream refuse an event, however much the server has
+    /// to do. A browser whose stream ends so comes back with the last id that it has seen.
     ///
     /// # Errors
-    /// As [`Stream::write`].
+    /// [`SendError::Full`]: the client has not taken [`Limits::backlog`](crate::Limits::backlog) bytes of earlier events.
+    /// This one was not sent; the stream still stands, and lacks it.
+    /// [`SendError::Gone`], [`SendError::CutOff`], [`SendError::Ended`]: the stream is over.
     pub fn send(&self, event: &sse::Event<'_>) -> Result<(), SendError> {
-        if !self.is_open() {
-            return Err(SendError::Gone);
+        if let Some(why) = self.stream.credit.over() {
+            return Err(why);
         }
         let mut block = Vec::new();
         sse::write_event(&mut block, event);
-        self.stream.write(block)
+        self.stream.post(block).map(drop)
+    }
+
+    /// How many bytes are sent and not taken by the client: see [`Stream::queued`].
+    pub fn queued(&self) -> usize {
+        self.stream.queued()
     }
 
     /// Whether the client is still there: see [`Stream::is_open`].

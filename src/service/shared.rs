@@ -34,7 +34,8 @@ pub(crate) struct Service {
     pub(crate) dates: DateCache,
     pub(crate) deflating: Deflating,
     pub(crate) mailbox: Mailbox,
-    /// Connections that went on answering would fill memory: they go on when their output is taken.
+    /// Connections that wait until their output is taken, or until what their handlers have sent to others is delivered:
+    /// they would fill memory, or somebody waits to write more.
     pub(crate) crowded: Vec<u64>,
     /// The server shuts down: every answer is the last of its connection.
     pub(crate) draining: bool,

@@ -238,6 +238,7 @@ impl Simulation {
         client: ConnectionId,
         call: impl FnOnce(&mut Service, &mut Connection, &mut Io<'_>),
     ) {
+        let _turning = self.service.mailbox.enter();
         let Some(at) = self.at(client) else { return };
         let client = &mut self.clients[at];
         let Some(connection) = &mut client.connection else {
@@ -264,6 +265,7 @@ impl Simulation {
 
     /// Everything that follows from the last step, until nothing more does.
     fn settle(&mut self) {
+        let _turning = self.service.mailbox.enter();
         self.service.tick(self.now);
         for _ in 0..ROUNDS {
             let mut idle = true;

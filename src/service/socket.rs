@@ -10,6 +10,7 @@
 //! close, silence) are the [`Session`](crate::session::Session)'s, the same as on the client's side. Here is only whom a message is for, and what
 //! becomes of a reader that is too slow.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::shared::Service;
@@ -23,7 +24,8 @@ use crate::ws::{CloseCode, Message};
 pub(super) const FAILED: &str = "the server failed to answer";
 
 impl Service {
-    /// Hands what arrived on a WebSocket to its handler or its channel.
+    /// Hands what arrived on a WebSocket to its handler or its channel. Where a handler sends so much to others that it
+    /// should be delivered first, the rest of the input waits for that.
     pub(super) fn receive_frames(
         &mut self,
         connection: &mut Connection,
@@ -52,10 +54,11 @@ impl Service {
                     if let Err(error) = self.hub.publish_to(reader, data, io.now.unix_ms) {
                         link.fail(error.close_code(), &error.to_string(), io);
                     }
+                    ControlFlow::Continue(())
                 }
                 Audience::Route { index, protocol } => {
                     let Some(route) = self.router.socket_mut(*index) else {
-                        return;
+                        return ControlFlow::Continue(());
                     };
                     let protocol = protocol
                         .and_then(|chosen| route.protocols.get(chosen))
@@ -67,9 +70,16 @@ impl Service {
                         panicked = true;
                         link.fail(CloseCode::INTERNAL_ERROR, FAILED, io);
                     }
+                    match self.mailbox.is_crowded() {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    }
                 }
             },
         );
+        if session.puts_off() {
+            self.crowded.push(io.id.to_u64());
+        }
         if panicked {
             self.report(&Error::Panicked);
         }

@@ -30,6 +30,7 @@
 use std::net::SocketAddr;
 
 use super::claim::Awaited;
+use super::credit::Debtor;
 use super::form::Form;
 use super::reply::Fallback;
 use crate::channel::Reader;
@@ -72,8 +73,8 @@ pub(super) enum State {
     Streaming {
         form: Form,
         events: bool,
-        /// Tells the handler's end when this one has gone.
-        _awaited: Awaited,
+        /// What the handler's end may send; that learns from it when this one has gone.
+        debtor: Debtor,
     },
     /// A channel is read as an event stream.
     Events { reader: Reader, form: Form },
@@ -209,11 +210,11 @@ impl Connection {
     }
 
     /// Head to Streaming: a handler answers piece by piece.
-    pub(super) fn stream(&mut self, form: Form, events: bool, awaited: Awaited) {
+    pub(super) fn stream(&mut self, form: Form, events: bool, debtor: Debtor) {
         self.state = State::Streaming {
             form,
             events,
-            _awaited: awaited,
+            debtor,
         };
     }
 

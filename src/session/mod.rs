@@ -9,6 +9,7 @@ pub(crate) mod compression;
 mod sender;
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use compression::{Compression, Inflating};
@@ -254,7 +255,18 @@ pub(crate) struct Closed {
     pub(crate) reason: Box<str>,
 }
 
-/// The payload of a pong that waits. Seldom there, and so behind a pointer of one word.
+/// What waits for the peer, or for the loop. Seldom there, and so behind a pointer of one word.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The newest ping that is not answered yet because the peer does not read, or because enough for one peer was
+    /// answered since the last bytes came (RFC 6455 5.5.3: the newest is enough).
+    pong: Option<Pong>,
+    /// Input that was put off, and how much of it has been looked at since.
+    input: Vec<u8>,
+    at: usize,
+}
+
+/// The payload of a pong.
 #[derive(Debug)]
 struct Pong {
     length: u8,
@@ -262,18 +274,15 @@ struct Pong {
 }
 
 impl Pong {
-    /// Lets a pong with this payload wait in `place`, instead of the one that does.
-    fn put_off(place: &mut Option<Box<Pong>>, payload: &[u8]) {
-        let pong = place.get_or_insert_with(|| {
-            Box::new(Pong {
-                length: 0,
-                bytes: [0; MAX_CONTROL_PAYLOAD],
-            })
-        });
+    fn new(payload: &[u8]) -> Pong {
+        let mut bytes = [0; MAX_CONTROL_PAYLOAD];
         // The codec gives no ping longer than a pong may be.
         let length = payload.len().min(MAX_CONTROL_PAYLOAD);
-        pong.bytes[..length].copy_from_slice(&payload[..length]);
-        pong.length = length as u8;
+        bytes[..length].copy_from_slice(&payload[..length]);
+        Pong {
+            length: length as u8,
+            bytes,
+        }
     }
 
     fn payload(&self) -> &[u8] {
@@ -286,9 +295,7 @@ impl Pong {
 pub(crate) struct Session {
     decoder: ws::Decoder,
     pub(crate) link: Link,
-    /// The newest ping that is not answered yet because the peer does not read, or because enough for one peer was
-    /// answered since the last bytes came (RFC 6455 5.5.3: the newest is enough).
-    pong: Option<Box<Pong>>,
+    waiting: Option<Box<Waiting>>,
     /// What the peer's close frame said, once it has come.
     pub(crate) closed: Option<Box<Closed>>,
     /// How the peer broke the rules, if it did.
@@ -328,7 +335,7 @@ impl Session {
         Session {
             decoder: ws::Decoder::new(role),
             link,
-            pong: None,
+            waiting: None,
             closed: None,
             violation: None,
             yielded: false,
@@ -357,21 +364,90 @@ impl Session {
         self.link.keyless
     }
 
-    /// Takes what arrived and hands each message to `deliver`.
+    /// Takes what arrived and hands each message to `deliver`, until that breaks: then the rest of the input is put off
+    /// ([`Session::puts_off`]), and the peer is not read from.
     pub(crate) fn receive(
         &mut self,
         input: &mut [u8],
         limits: &ws::Limits,
         patience: &Patience,
         io: &mut Io<'_>,
-        deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>),
+        deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>) -> ControlFlow<()>,
     ) {
+        self.silent = 0;
+        if self.puts_off() {
+            self.put_off(input);
+            return self.go_on(limits, patience, io, deliver);
+        }
+        let used = self.receive_with(input, limits, patience, io, deliver);
+        if used < input.len() {
+            self.put_off(&input[used..]);
+            io.pause_reading(true);
+        }
+    }
+
+    /// Goes on with the input that was put off, as far as `deliver` takes it.
+    pub(crate) fn go_on(
+        &mut self,
+        limits: &ws::Limits,
+        patience: &Patience,
+        io: &mut Io<'_>,
+        deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>) -> ControlFlow<()>,
+    ) {
+        let Some(waiting) = &mut self.waiting else {
+            return;
+        };
+        let (mut input, mut at) = (std::mem::take(&mut waiting.input), waiting.at);
+        at += self.receive_with(&mut input[at..], limits, patience, io, deliver);
+        if at >= input.len() - at {
+            // The memory of what is done with goes back; each byte is moved about once for that.
+            input = input.split_off(at);
+            at = 0;
+        }
+        io.pause_reading(!input.is_empty());
+        match &mut self.waiting {
+            Some(waiting) => (waiting.input, waiting.at) = (input, at),
+            None if input.is_empty() => {}
+            // A pong that waited has gone out, and taken its place with it.
+            None => {
+                self.waiting = Some(Box::new(Waiting {
+                    pong: None,
+                    input,
+                    at,
+                }));
+            }
+        }
+        self.waiting
+            .take_if(|waiting| waiting.pong.is_none() && waiting.input.is_empty());
+    }
+
+    fn put_off(&mut self, input: &[u8]) {
+        let waiting = self.waiting.get_or_insert_default();
+        waiting.input.extend_from_slice(input);
+    }
+
+    /// Whether there is input to go on with: see [`Session::go_on`].
+    pub(crate) fn puts_off(&self) -> bool {
+        let waiting = self.waiting.as_ref();
+        waiting.is_some_and(|waiting| !waiting.input.is_empty())
+    }
+
+    /// Takes input, and returns how much of it.
+    fn receive_with(
+        &mut self,
+        input: &mut [u8],
+        limits: &ws::Limits,
+        patience: &Patience,
+        io: &mut Io<'_>,
+        deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>) -> ControlFlow<()>,
+    ) -> usize {
         let compression = self.link.compression.as_mut();
         let mut inflating = compression.map(|compression| compression.take_inflater());
-        self.receive_inflating(input, inflating.as_mut(), limits, patience, io, deliver);
+        let used = self.receive_inflating(input, inflating.as_mut(), limits, patience, io, deliver);
         if let (Some(compression), Some(inflating)) = (&mut self.link.compression, inflating) {
             compression.put_inflater(inflating);
         }
+        used
     }
 
     fn receive_inflating(
@@ -381,19 +457,17 @@ impl Session {
         limits: &ws::Limits,
         patience: &Patience,
         io: &mut Io<'_>,
-        mut deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>),
-    ) {
+        mut deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>) -> ControlFlow<()>,
+    ) -> usize {
         let Session {
             decoder,
             link,
-            pong,
+            waiting,
             closed,
             violation,
             yielded,
-            silent,
             ..
         } = self;
-        *silent = 0;
         let inflates = inflating.is_some();
         let arrived = input.as_ptr_range();
         let mut at = 0;
@@ -406,10 +480,12 @@ impl Session {
                 Ok(decoded) => decoded,
                 Err(error) => {
                     *violation = Some(error);
-                    return link.fail(error.close_code(), &error.to_string(), io);
+                    link.fail(error.close_code(), &error.to_string(), io);
+                    return input.len();
                 }
             };
             at += decoded.used;
+            let mut flow = ControlFlow::Continue(());
             match decoded.event {
                 None => break,
                 Some(Event::Message(message)) if !link.closed => {
@@ -417,13 +493,15 @@ impl Session {
                     if !inflates && !arrived.contains(&message.as_bytes().as_ptr()) {
                         io.out.offer(message.as_bytes());
                     }
-                    deliver(link, message, io);
+                    flow = deliver(link, message, io);
                     io.out.take_offered(|| decoder.take_message());
                 }
                 Some(Event::Ping(payload)) if io.backlog == 0 && io.out.len() < PONGS => {
                     link.pong(io.out, payload);
                 }
-                Some(Event::Ping(payload)) => Pong::put_off(pong, payload),
+                Some(Event::Ping(payload)) => {
+                    waiting.get_or_insert_default().pong = Some(Pong::new(payload));
+                }
                 Some(Event::Message(_) | Event::Pong(_)) => {}
                 Some(Event::Close(close)) => {
                     *yielded = !link.closed;
@@ -433,7 +511,8 @@ impl Session {
                     // The answer carries the code that came (5.5.1 calls that typical).
                     link.close(io.out, code.map(|code| Close { code, reason: "" }));
                     if link.masks.is_none() {
-                        return io.close();
+                        io.close();
+                        return input.len();
                     }
                 }
             }
@@ -443,13 +522,19 @@ impl Session {
                 io.abort();
             }
             if io.is_closing() {
-                return;
+                return input.len();
+            }
+            // At the end of the input there is nothing to put off, and the decoder is asked once more, so that it keeps
+            // nothing.
+            if flow.is_break() && at < input.len() {
+                break;
             }
         }
         if io.backlog == 0 {
             self.give_pong(io);
         }
         self.await_close(patience, io);
+        at
     }
 
     /// The peer takes output again: the pong that waited goes out.
@@ -459,7 +544,14 @@ impl Session {
     }
 
     fn give_pong(&mut self, io: &mut Io<'_>) {
-        if let Some(pong) = self.pong.take() {
+        let Some(waiting) = &mut self.waiting else {
+            return;
+        };
+        let pong = waiting.pong.take();
+        if waiting.input.is_empty() {
+            self.waiting = None;
+        }
+        if let Some(pong) = pong {
             self.link.pong(io.out, pong.payload());
         }
     }
@@ -553,10 +645,14 @@ mod tests {
             &mut |session, io| session.link.fail(CloseCode::NORMAL, "", io),
             &mut |session, io| session.tick(&PATIENCE, io),
             &mut |session, io| {
-                session.receive(ping, &ws::Limits::default(), &PATIENCE, io, |_, _, _| {})
+                session.receive(ping, &ws::Limits::default(), &PATIENCE, io, |_, _, _| {
+                    ControlFlow::Continue(())
+                })
             },
             &mut |session, io| {
-                session.receive(close, &ws::Limits::default(), &PATIENCE, io, |_, _, _| {})
+                session.receive(close, &ws::Limits::default(), &PATIENCE, io, |_, _, _| {
+                    ControlFlow::Continue(())
+                })
             },
         ];
         for step in steps {

@@ -11,6 +11,7 @@ mod cores;
 mod deadlines;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod fanout;
 mod fields;
 mod handlers;
 mod http;

@@ -18,4 +18,5 @@ mod laboratory;
 mod protocol;
 mod rude;
 mod slow;
+mod streams;
 mod support;

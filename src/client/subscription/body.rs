@@ -1,5 +1,6 @@
 //! What comes behind the heads: frames, an event stream, a batch, or what a refusal says.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{Follower, Plan, Wire};
@@ -62,6 +63,7 @@ impl Follower {
                         );
                     }
                 }
+                ControlFlow::Continue(())
             },
         );
         // Pings and pongs show it too, but not the close frame of one who lets nobody stay.
