@@ -16,7 +16,7 @@ use std::io::BufRead;
 use std::sync::mpsc::{Receiver, channel};
 
 use barewire::client::Backoff;
-use barewire::{Client, Connect, Sender, Subscribe, Update};
+use barewire::{ClientLoop, Connect, Sender, Subscribe, Update};
 use common::{print, say, tls::Trust};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn main() -> common::Outcome {
     let Arguments { url, name, ca } = arguments()?;
     // Names may be taken twice; what comes back is told by the time at which this program began.
     let me = format!("{:x}", std::time::UNIX_EPOCH.elapsed()?.as_nanos());
-    let mut client = Client::new()?;
+    let mut client = ClientLoop::new()?;
 
     let (failed, failures) = channel::<String>();
     let (myself, deaf, stopper) = (me.clone(), failed.clone(), client.stopper());
@@ -43,11 +43,17 @@ fn main() -> common::Outcome {
         Update::Event(event) if event.is_gap() => say("some of what was said is lost"),
         Update::Event(event) => hear(&event.data(), &myself),
         Update::Connected(transport) => say(format_args!("connected: {transport}")),
-        Update::Lost(why, wait) => {
+        Update::Lost {
+            error: why,
+            retry_in: wait,
+        } => {
             let wait = wait.as_secs_f64();
             say(format_args!("lost: {why}; again in {wait:.1} s"));
         }
-        Update::FellBack(from, why) => say(format_args!("{from} does not work here: {why}")),
+        Update::FellBack {
+            transport: from,
+            error: why,
+        } => say(format_args!("{from} does not work here: {why}")),
         Update::Ended(Some(why)) => {
             let _ = deaf.send(why.to_string());
             stopper.stop();
@@ -61,8 +67,8 @@ fn main() -> common::Outcome {
         .trusting(ca.as_deref())?
         .reconnect(Backoff::default())
         .on_open(move |socket| drop(opened.send(Some(socket.sender()))))
-        .on_over(move |end| {
-            if let (Some(why), None) = (end.error, end.retry) {
+        .on_close(move |end| {
+            if let (Some(why), None) = (end.error, end.retry_in) {
                 say(format_args!("can only listen here: {why}"));
             }
             drop(over.send(None));

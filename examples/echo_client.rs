@@ -5,7 +5,7 @@
 
 mod common;
 
-use barewire::{Client, Connect};
+use barewire::{ClientError, ClientLoop, Connect};
 use common::tls::Trust;
 
 const HELP: &str = "\
@@ -39,8 +39,8 @@ fn main() -> common::Outcome {
 
 /// Echoes from the handler, so that what came before a broken frame is answered before the connection is failed.
 /// Many cases end with an error on purpose; the server judges.
-fn echo(connect: Connect) -> barewire::Result<()> {
-    let mut client = Client::new()?;
+fn echo(connect: Connect) -> Result<(), ClientError> {
+    let mut client = ClientLoop::new()?;
     client.connect(connect, |socket, message| socket.send(message))?;
     client.run()
 }

@@ -43,11 +43,17 @@ fn main() -> common::Outcome {
                 left = left.map(|left: u64| left - 1);
             }
             Some(Update::Connected(transport)) => say(format_args!("connected: {transport}")),
-            Some(Update::Lost(why, wait)) => {
+            Some(Update::Lost {
+                error: why,
+                retry_in: wait,
+            }) => {
                 let wait = wait.as_secs_f64();
                 say(format_args!("lost: {why}; again in {wait:.1} s"));
             }
-            Some(Update::FellBack(from, why)) => {
+            Some(Update::FellBack {
+                transport: from,
+                error: why,
+            }) => {
                 say(format_args!("{from} does not work here: {why}"));
             }
             Some(Update::Ended(Some(why))) => return Err(why.to_string().into()),
@@ -129,8 +135,8 @@ fn way(name: &str) -> Result<Option<Transport>, String> {
     if name == "auto" {
         return Ok(None);
     }
-    let way = Transport::ALL.into_iter().find(|way| way.name() == name);
-    way.map(Some).ok_or(format!(
+    let way = Transport::ALL.iter().find(|way| way.name() == name);
+    way.copied().map(Some).ok_or(format!(
         "{name} is no transport: auto, websocket, sse, long-poll or short-poll"
     ))
 }

@@ -20,7 +20,7 @@
 //! - **To serve inside a loop of your own** (a game, a GUI): [`Server::turn`]. Other threads publish through a
 //!   [`Publisher`], send through a [`Sender`], answer through a [`Later`], and stop it through a [`Stopper`].
 //! - **To follow a channel**, or any event stream: [`subscribe`], or [`Subscribe`] for more. To talk to a WebSocket:
-//!   [`WebSocket`], or [`Connect`] for more. Both wait for you; on a loop they call you: [`Client`], or the server's
+//!   [`WebSocket`], or [`Connect`] for more. Both wait for you; on a loop they call you: [`ClientLoop`], or the server's
 //!   own ([`Server::subscribe`], [`Server::connect`]).
 //! - **In a browser**: [`client::JAVASCRIPT`], an ES module without a build step.
 //! - **To test** what you serve, without ports, threads or sleeps: [`Server::simulate`].
@@ -141,7 +141,7 @@ pub mod ws;
 
 #[cfg(feature = "client")]
 pub use client::{
-    Client, Connect, Error as ClientError, Subscribe, Transport, Update, WebSocket, subscribe,
+    ClientLoop, Connect, Error as ClientError, Subscribe, Transport, Update, WebSocket, subscribe,
 };
 #[cfg(any(feature = "server", feature = "client"))]
 pub use command::Stopper;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use barewire::{Client, Connect, Subscribe};
+use barewire::{ClientLoop, Connect, Subscribe};
 
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
@@ -14,7 +14,7 @@ fn threads() -> usize {
 fn most(host: &str) -> usize {
     let before = threads();
     let most = (0..20).map(|_| {
-        let mut client = Client::new().unwrap();
+        let mut client = ClientLoop::new().unwrap();
         let subscribe = Subscribe::to(&format!("http://{host}:1/"));
         client.subscribe(subscribe, |_| {}).unwrap();
         let connect = Connect::to(&format!("ws://{host}:1/"));

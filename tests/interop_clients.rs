@@ -7,9 +7,9 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use barewire::client::{Backoff, Over};
+use barewire::client::{Backoff, Closed};
 use barewire::ws::CloseCode;
-use barewire::{Client, ClientError, Connect, Message, WebSocket};
+use barewire::{ClientError, ClientLoop, Connect, Message, WebSocket};
 
 /// How long anything may take before a test gives up. Never used to synchronise.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,10 +49,10 @@ fn bytes(socket: &mut WebSocket) -> Vec<u8> {
 }
 
 /// How a WebSocket to `url` ends, on a loop of its own.
-fn end(connect: Connect) -> Over {
-    let (tell, over): (_, Receiver<Over>) = channel();
-    let mut client = Client::new().unwrap();
-    let connect = connect.on_over(move |end| tell.send(end).unwrap());
+fn end(connect: Connect) -> Closed {
+    let (tell, over): (_, Receiver<Closed>) = channel();
+    let mut client = ClientLoop::new().unwrap();
+    let connect = connect.on_close(move |end| tell.send(end).unwrap());
     client.connect(connect, |_, _| {}).unwrap();
     client.run().unwrap();
     over.try_recv().unwrap()
@@ -137,7 +137,7 @@ mod messages {
     fn fragments_to_the_server_are_put_together() {
         let Some(url) = server("/echo") else { return };
         let (tell, came) = channel();
-        let mut client = Client::new().unwrap();
+        let mut client = ClientLoop::new().unwrap();
         let connect = Connect::to(&url).on_open(|socket| {
             socket.send_fragment("one ", false);
             socket.send_fragment("", false);
@@ -193,7 +193,7 @@ mod closing {
             let over = end(Connect::to(&url));
             let (given, reason) = over.close.expect("a close frame");
             assert_eq!((given.as_u16(), &*reason), (code, "because \u{20ac}"));
-            assert_eq!((over.error, over.retry), (None, None));
+            assert_eq!((over.error, over.retry_in), (None, None));
         }
     }
 
@@ -216,7 +216,7 @@ mod closing {
         };
         let mut socket = connect(&url);
         assert_eq!(socket.receive_within(PATIENCE), Ok(None));
-        assert!(socket.is_over());
+        assert!(socket.is_closed());
         assert_eq!(socket.close_code().map(CloseCode::as_u16), Some(4000));
     }
 
@@ -241,7 +241,7 @@ mod closing {
             max: Duration::from_millis(50),
         };
         let (tell, retries) = channel();
-        let mut client = Client::new().unwrap();
+        let mut client = ClientLoop::new().unwrap();
         let mut opened = 0;
         let connect = Connect::to(&url)
             .reconnect(backoff)
@@ -253,7 +253,7 @@ mod closing {
                     socket.close(CloseCode::NORMAL, "");
                 }
             })
-            .on_over(move |over| tell.send(over.retry).unwrap());
+            .on_close(move |over| tell.send(over.retry_in).unwrap());
         let id = client.connect(connect, |_, _| {}).unwrap();
         let mut ends = Vec::new();
         while ends.len() < 3 {

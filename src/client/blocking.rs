@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::client_loop::ClientLoop;
 use super::error::Error;
-use super::looped::Client;
 use super::options::{Subscribe, Update};
-use super::websocket::{Connect, Over};
+use super::socket::{Closed, Connect};
 use super::{ClientId, Event};
 use crate::limits::HIGH_WATER;
 use crate::session::Sender;
@@ -28,7 +28,7 @@ use crate::ws::{CloseCode, Message, OwnedMessage};
 /// ```
 ///
 /// # Errors
-/// The URL is none.
+/// The URL is invalid.
 pub fn subscribe(url: &str) -> Result<Subscription, Error> {
     Subscribe::to(url).open()
 }
@@ -40,17 +40,10 @@ fn lock<T>(queue: &Queue<T>) -> MutexGuard<'_, VecDeque<T>> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn io(error: crate::Error) -> Error {
-    match error {
-        crate::Error::Io(error) => Error::Connection(error.kind()),
-        _ => Error::Connection(std::io::ErrorKind::Other),
-    }
-}
-
 /// Turns `client` once, for at most until `deadline`. Says whether there was time.
-fn turn_until(client: &mut Client, deadline: Option<Instant>) -> Result<bool, Error> {
+fn turn_until(client: &mut ClientLoop, deadline: Option<Instant>) -> Result<bool, Error> {
     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    client.turn(left).map_err(io)?;
+    client.turn(left)?;
     Ok(left != Some(Duration::ZERO))
 }
 
@@ -58,17 +51,17 @@ impl Subscribe {
     /// Begins it, as an iterator that waits for the next event.
     ///
     /// # Errors
-    /// What was asked for makes no sense, or the system gives no poll instance. A server that is not there is no
-    /// error: it is waited for.
+    /// The URL, a field or the cursor is invalid, or the system gives no poll instance. A server that can't be reached
+    /// is no error: it is waited for.
     pub fn open(self) -> Result<Subscription, Error> {
-        let mut client = Client::new().map_err(io)?;
+        let mut client = ClientLoop::new()?;
         let updates = Queue::default();
         let into = Arc::clone(&updates);
         client.subscribe(self, move |update| lock(&into).push_back(update))?;
         Ok(Subscription {
             client,
             updates,
-            over: false,
+            ended: false,
         })
     }
 }
@@ -86,43 +79,43 @@ impl Subscribe {
 /// ```
 #[derive(Debug)]
 pub struct Subscription {
-    client: Client,
+    client: ClientLoop,
     updates: Queue<Update>,
-    over: bool,
+    ended: bool,
 }
 
 impl Subscription {
-    /// Waits for the next update: an event, or something that happened to the connection. `None` when it is over.
+    /// Waits for the next update: an event, or something that happened to the connection. `None` when it has ended.
     pub fn next_update(&mut self) -> Option<Update> {
         self.wait(None)
     }
 
     /// As [`Subscription::next_update`], for at most this long. `None` is also that nothing came: see
-    /// [`Subscription::is_over`].
+    /// [`Subscription::is_ended`].
     pub fn update_within(&mut self, time: Duration) -> Option<Update> {
         self.wait(Instant::now().checked_add(time))
     }
 
     /// Whether nothing will come any more.
-    pub fn is_over(&self) -> bool {
-        self.over
+    pub fn is_ended(&self) -> bool {
+        self.ended
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Option<Update> {
         loop {
             if let Some(update) = lock(&self.updates).pop_front() {
-                self.over = matches!(update, Update::Ended(_));
+                self.ended = matches!(update, Update::Ended(_));
                 return Some(update);
             }
-            self.over |= self.client.is_empty();
-            if self.over {
+            self.ended |= self.client.is_empty();
+            if self.ended {
                 return None;
             }
             match turn_until(&mut self.client, deadline) {
                 Ok(true) => {}
                 Ok(false) => return lock(&self.updates).pop_front(),
                 Err(error) => {
-                    self.over = true;
+                    self.ended = true;
                     return Some(Update::Ended(Some(error)));
                 }
             }
@@ -138,7 +131,7 @@ impl Iterator for Subscription {
             match self.next_update()? {
                 Update::Event(event) => return Some(Ok(event)),
                 Update::Ended(error) => return error.map(Err),
-                Update::Connected(_) | Update::Lost(..) | Update::FellBack(..) => {}
+                Update::Connected(_) | Update::Lost { .. } | Update::FellBack { .. } => {}
             }
         }
     }
@@ -147,18 +140,18 @@ impl Iterator for Subscription {
 enum Happening {
     Opened(Sender, Option<String>),
     Message(OwnedMessage),
-    Over(Over),
+    Closed(Closed),
 }
 
 impl Connect {
     /// Opens it, and waits until it is open.
     ///
     /// # Errors
-    /// What was asked for makes no sense, or it could not be opened and is not to be tried again.
+    /// The URL, a field or a subprotocol is invalid, or the socket could not be opened and is not to be tried again.
     pub fn open(mut self) -> Result<WebSocket, Error> {
-        let mut client = Client::new().map_err(io)?;
+        let mut client = ClientLoop::new()?;
         let happenings = Queue::default();
-        let (opened, came, over) = (
+        let (opened, came, ends) = (
             Arc::clone(&happenings),
             Arc::clone(&happenings),
             Arc::clone(&happenings),
@@ -166,7 +159,7 @@ impl Connect {
         let is_open = Arc::new(AtomicBool::new(false));
         let (opens, closes) = (Arc::clone(&is_open), Arc::clone(&is_open));
         // Whoever asked to be told is told.
-        let (mut on_open, mut on_over) = self.take_handlers();
+        let (mut on_open, mut on_close) = self.take_handlers();
         let connect = self
             .on_open(move |socket| {
                 opens.store(true, Ordering::Relaxed);
@@ -174,10 +167,10 @@ impl Connect {
                 lock(&opened).push_back(Happening::Opened(socket.sender(), protocol));
                 on_open(socket);
             })
-            .on_over(move |end| {
+            .on_close(move |closed| {
                 closes.store(false, Ordering::Relaxed);
-                lock(&over).push_back(Happening::Over(end.clone()));
-                on_over(end);
+                lock(&ends).push_back(Happening::Closed(closed.clone()));
+                on_close(closed);
             });
         let id = client.connect(connect, move |_, message| {
             lock(&came).push_back(Happening::Message(message.into()));
@@ -189,12 +182,12 @@ impl Connect {
             is_open,
             sender: None,
             protocol: None,
-            over: None,
+            closed: None,
         };
         while socket.sender.is_none() {
             socket.step(None)?;
-            if let Some(over) = &socket.over {
-                return Err(over.error.clone().unwrap_or(Error::Ended));
+            if let Some(closed) = &socket.closed {
+                return Err(closed.error.clone().unwrap_or(Error::Ended));
             }
         }
         Ok(socket)
@@ -204,7 +197,7 @@ impl Connect {
 /// A WebSocket that is waited for: an iterator of its messages, with [`WebSocket::receive`] for who also sends.
 ///
 /// Pings are answered while the program waits in one of its methods, and not otherwise. For a program that does
-/// something else meanwhile there is [`Client`], whose senders work from every thread.
+/// something else meanwhile there is [`ClientLoop`], whose senders work from every thread.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), barewire::ClientError> {
@@ -220,14 +213,14 @@ impl Connect {
 /// ```
 #[derive(Debug)]
 pub struct WebSocket {
-    client: Client,
+    client: ClientLoop,
     id: ClientId,
     happenings: Queue<Happening>,
     /// Whether it is open, however much of what happened before was not looked at yet.
     is_open: Arc<AtomicBool>,
     sender: Option<Sender>,
     protocol: Option<String>,
-    over: Option<Over>,
+    closed: Option<Closed>,
 }
 
 impl std::fmt::Debug for Happening {
@@ -241,9 +234,9 @@ impl Iterator for WebSocket {
 
     /// As [`WebSocket::receive`]; after an error nothing more comes.
     fn next(&mut self) -> Option<Result<OwnedMessage, Error>> {
-        let was_over = self.is_over() && lock(&self.happenings).is_empty();
+        let was_closed = self.is_closed() && lock(&self.happenings).is_empty();
         let next = self.receive().transpose();
-        next.filter(|next| next.is_ok() || !was_over)
+        next.filter(|next| next.is_ok() || !was_closed)
     }
 }
 
@@ -265,7 +258,7 @@ impl WebSocket {
     /// for [`WebSocket::receive`], however many: who sends without end has to receive too.
     ///
     /// # Errors
-    /// The connection is over, or there is none at the moment. What was sent before may not have arrived.
+    /// The connection has ended, or there is none at the moment. What was sent before may not have arrived.
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         self.catch_up();
         let sender = self.sender.as_ref().ok_or(Error::Ended)?;
@@ -310,7 +303,7 @@ impl WebSocket {
     }
 
     /// As [`WebSocket::receive`], for at most this long. `Ok(None)` is also that nothing came: see
-    /// [`WebSocket::is_over`].
+    /// [`WebSocket::is_closed`].
     ///
     /// # Errors
     /// As [`WebSocket::receive`].
@@ -324,8 +317,8 @@ impl WebSocket {
             match happening {
                 Some(Happening::Message(message)) => return Ok(Some(message)),
                 Some(happening) => self.note(happening),
-                None => match &self.over {
-                    Some(over) => return over.error.clone().map_or(Ok(None), Err),
+                None => match &self.closed {
+                    Some(closed) => return closed.error.clone().map_or(Ok(None), Err),
                     None => {
                         if !turn_until(&mut self.client, deadline)?
                             && lock(&self.happenings).is_empty()
@@ -355,13 +348,13 @@ impl WebSocket {
     }
 
     /// Whether nothing will come any more.
-    pub fn is_over(&self) -> bool {
-        self.over.is_some()
+    pub fn is_closed(&self) -> bool {
+        self.closed.is_some()
     }
 
     /// The code that the server closed with, if it did.
     pub fn close_code(&self) -> Option<CloseCode> {
-        self.over.as_ref()?.close.as_ref().map(|(code, _)| *code)
+        self.closed.as_ref()?.close.as_ref().map(|(code, _)| *code)
     }
 
     /// Waits for what is no message.
@@ -388,10 +381,10 @@ impl WebSocket {
                 self.sender = Some(sender);
                 self.protocol = protocol;
             }
-            Happening::Over(over) => {
+            Happening::Closed(closed) => {
                 self.sender = None;
-                if over.retry.is_none() {
-                    self.over = Some(over);
+                if closed.retry_in.is_none() {
+                    self.closed = Some(closed);
                 }
             }
             Happening::Message(_) => {}

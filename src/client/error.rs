@@ -1,4 +1,5 @@
-//! Why a client did not get what it wanted.
+//! Why a client did not get what it wanted. Whether the same may succeed later ([`Error::is_transient`]) decides between
+//! another try and the end.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -10,9 +11,9 @@ use crate::{http, ws};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The URL is none that can be connected to. Says which and why.
+    /// The URL is invalid, or can't be connected to. Holds the URL and the reason.
     Url(String),
-    /// A field that was to be sent holds what no field may hold.
+    /// A field to be sent holds what no field may hold (RFC 9110 5.5), or is one that the client writes itself.
     Field(http::Error),
     /// The host's name was not found.
     Lookup(String),
@@ -21,6 +22,8 @@ pub enum Error {
     /// The connection could not be secured, or what came over it can't be relied on.
     #[cfg(feature = "tls")]
     Tls(crate::net::tls::Error),
+    /// The system does not give what a loop needs: a poll instance, or what it says when it is asked.
+    Loop(ErrorKind),
     /// The server did not answer in time.
     Timeout,
     /// The server ended the connection before its answer was complete.
@@ -55,7 +58,7 @@ pub enum Error {
 
 impl Error {
     /// Whether the same may succeed later.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Error::Lookup(_)
             | Error::Connection(_)
@@ -63,7 +66,7 @@ impl Error {
             | Error::Ended
             | Error::Silence => true,
             #[cfg(feature = "tls")]
-            Error::Tls(error) => error.is_passing(),
+            Error::Tls(error) => error.is_transient(),
             Error::Status(code, _) => matches!(code, 408 | 425 | 429 | 500..=599),
             // A server that is in the middle of a restart, or a proxy in front of one, says anything.
             Error::Http(_) | Error::WebSocket(_) | Error::Envelope => true,
@@ -73,7 +76,7 @@ impl Error {
             | Error::TooLarge
             | Error::NoWait
             | Error::Redirects => false,
-            Error::Url(_) | Error::Field(_) | Error::Randomness => false,
+            Error::Url(_) | Error::Field(_) | Error::Randomness | Error::Loop(_) => false,
         }
     }
 }
@@ -87,6 +90,7 @@ impl fmt::Display for Error {
             Error::Connection(kind) => write!(f, "the connection failed: {kind}"),
             #[cfg(feature = "tls")]
             Error::Tls(error) => write!(f, "{error}"),
+            Error::Loop(kind) => write!(f, "the event loop failed: {kind}"),
             Error::Timeout => f.write_str("the server did not answer in time"),
             Error::Ended => f.write_str("the server ended the connection"),
             Error::Http(error) => write!(f, "the answer was not valid HTTP: {error}"),
@@ -118,7 +122,15 @@ impl fmt::Display for Error {
     }
 }
 
+/// What it wraps is part of what it says, and wraps nothing itself: there is no source that would not be printed twice.
 impl std::error::Error for Error {}
+
+/// What a loop's turn says.
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        Error::Loop(error.kind())
+    }
+}
 
 #[cfg(feature = "tls")]
 impl From<crate::net::tls::Error> for Error {

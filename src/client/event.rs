@@ -1,4 +1,12 @@
-//! What a subscriber is given.
+//! What a subscriber is given: an event, in whichever encoding it came.
+//!
+//! ```text
+//!   frame, batch    {"id":"..","event":"..","data":"..","encoding":"base64"}
+//!   event stream    id, event, data; data that is not text is that same object
+//! ```
+//!
+//! All of them come to the same [`Event`], so that a program can't tell the ways apart. It is the inverse of what
+//! `channel::Encoding` writes; whatever else a server says is [`Error::Envelope`].
 
 use std::borrow::Cow;
 

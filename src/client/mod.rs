@@ -1,17 +1,45 @@
 //! Clients of the same protocols, on the same loop and codecs.
+//!
+//! A client is a machine without I/O, a `Talk`: bytes and the time go in; bytes, the next deadline and what comes after
+//! the connection come out. There are two, the subscription and the WebSocket. The `Dialer` gives them connections, one
+//! after the other, and a loop turns it: a [`ClientLoop`], or a server's. Who waits instead of being called has
+//! [`subscribe`] and [`WebSocket`], which turn a loop of their own.
+//!
+//! ```text
+//!   blocking ──► client_loop ──┐        Subscribe::open, Connect::open: wait for what comes
+//!                server ───────┴─► dialer ──► talk          names, addresses, connections, waits
+//!                                               ├── subscription    four ways to one stream, and the cursor
+//!                                               └── socket          one WebSocket, opened again by choice
+//! ```
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `client_loop` | a loop of clients alone |
+//! | `blocking` | clients for a program that waits |
+//! | `dialer` | all clients of a loop, and what each does without a connection |
+//! | `talk` | what a client is to the dialer, and the head of an answer |
+//! | `subscription/` | the state of a subscription; `request`, `answer` and `body` are a connection's course, `fallback` what follows a failure, `cursor` the place in the stream |
+//! | `socket` | the WebSocket client |
+//! | `options`, `event`, `error`, `url` | what is asked for, and what is told |
+//! | `backoff` | how long is waited, and what ends a row of failures |
+//! | `browser` | the client for browsers, which is JavaScript |
+//!
+//! Nothing that a server says makes a client spin, keep more than its limits allow, or ask for the same bytes again and
+//! again; and nothing is lost or repeated on the way from one connection to the next. The tests say so of whole clients,
+//! with the time in their hands.
 
 mod backoff;
 mod blocking;
 mod browser;
-mod clients;
+mod client_loop;
+mod dialer;
 mod error;
 mod event;
-mod looped;
 mod options;
+mod socket;
 mod subscription;
 mod talk;
 mod url;
-mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -19,17 +47,18 @@ mod tests;
 pub use backoff::Backoff;
 pub use blocking::{Subscription, WebSocket, subscribe};
 pub use browser::{JAVASCRIPT, TYPESCRIPT};
-pub(crate) use clients::{Clients, Dialed};
+pub use client_loop::ClientLoop;
+pub(crate) use dialer::{Dialed, Dialer};
 pub use error::Error;
 pub use event::Event;
-pub use looped::Client;
 pub use options::{Oversized, POLL_INTERVAL, POLL_WAIT, SILENCE, Subscribe, Transport, Update};
-pub use websocket::{Connect, Over};
+pub use socket::{Closed, Connect};
 
 pub use crate::command::ClientId;
 
 use crate::limits::{CLOSE_TIMEOUT, MAX_BACKLOG, PING_INTERVAL};
 use crate::session::Patience;
+use crate::ws::CloseCode;
 
 /// How patient an open WebSocket of a client's is: as a server's.
 const SESSION: Patience = Patience {
@@ -37,3 +66,7 @@ const SESSION: Patience = Patience {
     close_timeout: CLOSE_TIMEOUT,
     backlog: MAX_BACKLOG,
 };
+
+/// The code of every WebSocket that the program ends: it has what it came for (RFC 6455 7.4.1), while 1001 is what a
+/// server says that goes down.
+const QUIT: CloseCode = CloseCode::NORMAL;

@@ -1,4 +1,7 @@
 //! What a subscriber asks for, and what it is told.
+//!
+//! [`Subscribe`] only collects: [`Subscribe::check`] looks at all of it at once, before a connection is made, so that what
+//! a field can't hold is never found on the way. The fields that the client writes itself are refused.
 
 use std::time::Duration;
 
@@ -22,6 +25,7 @@ use crate::session::compression::Deflating;
 /// assert_eq!(Transport::EventStream.name(), "sse");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Transport {
     /// One upgrade, then a frame per message.
     WebSocket,
@@ -35,12 +39,15 @@ pub enum Transport {
 
 impl Transport {
     /// All of them, in the order in which they are tried.
-    pub const ALL: [Transport; 4] = [
+    pub const ALL: &'static [Transport] = &[
         Transport::WebSocket,
         Transport::EventStream,
         Transport::LongPoll,
         Transport::ShortPoll,
     ];
+
+    /// How many they are.
+    pub(super) const COUNT: usize = Transport::ALL.len();
 
     /// Its name in lower case: `websocket`, `sse`, `long-poll`, `short-poll`.
     pub fn name(self) -> &'static str {
@@ -84,11 +91,21 @@ pub enum Update {
     Connected(Transport),
     /// An event has come.
     Event(Event),
-    /// The connection was lost or refused; the next try comes after this time.
-    Lost(Error, Duration),
+    /// The connection was lost or refused, and is tried again.
+    Lost {
+        /// What went wrong.
+        error: Error,
+        /// The next try comes after this time.
+        retry_in: Duration,
+    },
     /// This way does not work here; the next one of [`Transport::ALL`] is tried, and after the last the first.
-    FellBack(Transport, Error),
-    /// It is over: because it was ended, because the server said so, or for a reason that will not pass.
+    FellBack {
+        /// The way that is left.
+        transport: Transport,
+        /// Why it does not work.
+        error: Error,
+    },
+    /// It has ended: because it was ended, because the server said so, or for a reason that will not pass.
     Ended(Option<Error>),
 }
 
@@ -130,11 +147,11 @@ pub const SILENCE: Duration = Duration::from_secs(45);
 #[must_use = "a subscription begins when it is opened or given to a loop"]
 pub struct Subscribe {
     url: String,
-    options: Options,
+    options: SubscribeOptions,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Options {
+pub(super) struct SubscribeOptions {
     pub(super) transport: Option<Transport>,
     pub(super) cursor: Option<Box<str>>,
     pub(super) from_now: bool,
@@ -155,7 +172,7 @@ impl Subscribe {
     /// A subscription to a channel's URL (`http://` or `ws://`, which are the same; with the feature `tls`
     /// also `https://` and `wss://`), in whichever way works.
     pub fn to(url: &str) -> Subscribe {
-        let options = Options {
+        let options = SubscribeOptions {
             transport: None,
             cursor: None,
             from_now: false,
@@ -199,8 +216,8 @@ impl Subscribe {
         self
     }
 
-    /// Sends one more field with every request, such as `Authorization`. A server of another origin that a redirect
-    /// leads to is not told it.
+    /// Sends one more field with every request, such as `Authorization`. It is not sent to
+    /// a server of another origin that a redirect leads to.
     pub fn header(mut self, name: &str, value: &str) -> Subscribe {
         self.options
             .fields
@@ -265,7 +282,7 @@ impl Subscribe {
 
     /// What was asked for, checked.
     #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
-    pub(super) fn check(mut self) -> Result<(Url, Options), Error> {
+    pub(super) fn check(mut self) -> Result<(Url, SubscribeOptions), Error> {
         let url = Url::parse(&self.url)?;
         #[cfg(feature = "tls")]
         trust_for(&url, &mut self.options.tls)?;

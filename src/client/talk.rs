@@ -3,7 +3,7 @@
 //! ```text
 //!             ┌───────── wait ─────────┐
 //!             ▼                        │
-//!   look up ─► connect ─► connected ─► over ─► finished
+//!   look up ─► connect ─► connected ─► disconnected ─► end
 //! ```
 //!
 //! A [`Talk`] never sees a socket: bytes and time go in, bytes and deadlines come out through [`Io`], and when a
@@ -29,13 +29,13 @@ pub(super) struct Around<'a> {
     pub(super) peer: SocketAddr,
 }
 
-/// What a client does when a connection is over, or could not be made.
+/// What a client does when a connection is gone, or could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum Sequel {
     /// Connects again after this time.
     Connect(Duration),
     /// Nothing more: it has told its program so.
-    Finished,
+    End,
 }
 
 /// A client.
@@ -65,11 +65,11 @@ pub(super) trait Talk: Send {
     /// A command for the connection.
     fn told(&mut self, _letter: Letter, _io: &mut Io<'_>) {}
 
-    /// The program wants it to end: what is polite is still sent, and [`Talk::over`] gives [`Next::Finished`].
+    /// The program wants it to end: what is polite is still sent, and [`Talk::disconnected`] gives [`Sequel::End`].
     fn quit(&mut self, io: Option<&mut Io<'_>>);
 
     /// The connection is gone, or was never made. `error` is what the system said, if it did.
-    fn over(&mut self, error: Option<Error>, now: Now, random: &mut Random) -> Next;
+    fn disconnected(&mut self, error: Option<Error>, now: Now, random: &mut Random) -> Sequel;
 }
 
 /// Reads the head of an answer.

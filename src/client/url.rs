@@ -1,4 +1,13 @@
 //! The URLs that a client connects to (RFC 3986, RFC 6455 3).
+//!
+//! ```text
+//!   http://host:port/path?query#fragment
+//!   scheme  authority    target
+//! ```
+//!
+//! A [`Url`] that was built can be asked for: its host is one that a name can be looked up for or an address, its target
+//! is what a request line may hold. A program's URL is taken as it is or refused. A server's `Location` is resolved against
+//! the URL that led to it ([`Url::join`], RFC 3986 5.2.2), and forgiven what browsers forgive.
 
 use std::fmt;
 

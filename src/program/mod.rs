@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "client")]
-use crate::client::{Clients, Dialed};
+use crate::client::{Dialed, Dialer};
 use crate::command::{Letter, Order};
 use crate::error::Error;
 use crate::net::{ConnectionId, Dial, Io, Now, Protocol};
@@ -23,14 +23,14 @@ mod faults;
 #[cfg(not(feature = "client"))]
 mod without_clients;
 #[cfg(not(feature = "client"))]
-pub(crate) use without_clients::Clients;
-#[cfg(not(feature = "client"))]
 use without_clients::Dialed;
+#[cfg(not(feature = "client"))]
+pub(crate) use without_clients::Dialer;
 
 /// What a program does on its loop: it serves who comes, and talks to whom it dials.
 pub(crate) struct Program {
     pub(crate) service: Service,
-    pub(crate) clients: Clients,
+    pub(crate) clients: Dialer,
 }
 
 /// A connection of either kind.
@@ -45,7 +45,7 @@ const _: () = assert!(size_of::<Connection>() <= 152);
 impl Program {
     /// Calls the clients. A panic in a handler of one of them ends that client, and nothing else: says whether there
     /// was none.
-    fn clients(&mut self, call: impl FnOnce(&mut Clients)) -> bool {
+    fn clients(&mut self, call: impl FnOnce(&mut Dialer)) -> bool {
         let called = catch_unwind(AssertUnwindSafe(|| call(&mut self.clients)));
         if called.is_err() {
             self.clients.drop_panicked();

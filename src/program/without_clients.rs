@@ -12,11 +12,11 @@ use crate::net::{ConnectionId, Dial, Io, Now};
 pub(crate) enum Dialed {}
 
 /// No clients.
-pub(crate) struct Clients;
+pub(crate) struct Dialer;
 
-impl Clients {
-    pub(crate) fn new(_mailbox: Mailbox) -> Clients {
-        Clients
+impl Dialer {
+    pub(crate) fn new(_mailbox: Mailbox) -> Dialer {
+        Dialer
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -62,7 +62,7 @@ impl Clients {
 /// What is called with a connection and what it may do.
 macro_rules! never {
     ($($name:ident)*) => {
-        impl Clients {
+        impl Dialer {
             $(pub(crate) fn $name(&mut self, connection: &mut Dialed, _io: &mut Io<'_>) {
                 match *connection {}
             })*

@@ -8,10 +8,10 @@ use crate::ws::Message;
 
 impl Server {
     /// Follows a channel of another server on this one's loop, and hands every [`Update`] to `handler`: a bridge. See
-    /// [`Client`](crate::Client) for how names are looked up.
+    /// [`ClientLoop`](crate::ClientLoop) for how names are looked up.
     ///
     /// # Errors
-    /// What was asked for makes no sense: the URL, or a field.
+    /// The URL, a field or the cursor is invalid.
     pub fn subscribe(
         &mut self,
         subscribe: Subscribe,
@@ -26,7 +26,7 @@ impl Server {
     /// Opens a WebSocket to another server on this one's loop, and hands every message that arrives to `on_message`.
     ///
     /// # Errors
-    /// What was asked for makes no sense: the URL, a field, or a subprotocol.
+    /// The URL, a field or a subprotocol is invalid.
     pub fn connect(
         &mut self,
         connect: Connect,

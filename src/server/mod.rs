@@ -20,7 +20,7 @@ pub use cores::Cores;
 
 use crate::channel;
 #[cfg(feature = "client")]
-use crate::client::Clients;
+use crate::client::Dialer;
 use crate::command::{Mailbox, Stopper};
 use crate::error::{Error, Result};
 use crate::limits::{Limits, MAX_QUEUED};
@@ -28,7 +28,7 @@ use crate::limits::{Limits, MAX_QUEUED};
 use crate::net::tls::ServerTls;
 use crate::net::{self, Loop};
 #[cfg(not(feature = "client"))]
-use crate::program::Clients;
+use crate::program::Dialer;
 use crate::program::Program;
 use crate::publisher::Publisher;
 use crate::service::{
@@ -104,7 +104,7 @@ impl Server {
             let service = Service::new(limits, mailbox.clone(), hub);
             Program {
                 service,
-                clients: Clients::new(mailbox),
+                clients: Dialer::new(mailbox),
             }
         })?;
         Ok(Server { event_loop })

@@ -8,7 +8,7 @@ use crate::support::{PATIENCE, Running, usual};
 
 #[test]
 fn a_bridge_between_two_servers_carries_every_message_over_each_way() {
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         let source = Running::usual();
         let subscribe = follow(source.address).transport(transport);
         let target = Running::start(|server: &mut Server| {

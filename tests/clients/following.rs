@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use barewire::client::{Backoff, Event, Subscription};
-use barewire::{Client, ClientError, Subscribe, Transport, Update};
+use barewire::{ClientError, ClientLoop, Subscribe, Transport, Update};
 
 use crate::proxy::{self, Fate};
 use crate::support::{PATIENCE, Random, Running};
@@ -45,7 +45,7 @@ fn await_connected(subscription: &mut Subscription) -> Transport {
     loop {
         match subscription.update_within(PATIENCE) {
             Some(Update::Connected(transport)) => return transport,
-            Some(Update::Lost(..) | Update::FellBack(..)) => {}
+            Some(Update::Lost { .. } | Update::FellBack { .. }) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -68,7 +68,7 @@ fn each_way_gives_what_was_published_and_then_what_is() {
         running.publisher.publish("a", number.to_string()).unwrap();
     }
     running.publisher.publish("a", &b"\xFF\x00"[..]).unwrap();
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         let mut subscription = follow(running.address).transport(transport).open().unwrap();
         assert_eq!(await_connected(&mut subscription), transport);
         assert_eq!(take(&mut subscription, 3), ["0", "1", "2"], "{transport}");
@@ -87,7 +87,7 @@ fn each_way_gives_what_was_published_and_then_what_is() {
 
 #[test]
 fn each_way_can_begin_with_what_is_published_from_now_on() {
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         let running = Running::usual();
         running.publisher.publish("a", "before").unwrap();
         let mut probe = follow(running.address).open().unwrap();
@@ -110,15 +110,16 @@ fn a_client_of_a_loop_gets_the_same() {
         running.publisher.publish("a", number.to_string()).unwrap();
     }
     let (sender, came) = std::sync::mpsc::channel();
-    let mut client = Client::new().unwrap();
-    let ids = Transport::ALL.map(|transport| {
+    let mut client = ClientLoop::new().unwrap();
+    let mut ids = Vec::new();
+    for &transport in Transport::ALL {
         let sender = sender.clone();
         let handler = move |update| {
             let _ = sender.send((transport, update));
         };
         let subscribe = follow(running.address).transport(transport);
-        client.subscribe(subscribe, handler).unwrap()
-    });
+        ids.push(client.subscribe(subscribe, handler).unwrap());
+    }
     let mut data = std::collections::HashMap::new();
     while data.values().map(Vec::len).sum::<usize>() < 12 {
         client.turn(Some(PATIENCE)).unwrap();
@@ -143,7 +144,7 @@ fn a_client_of_a_loop_gets_the_same() {
 #[test]
 fn nothing_is_lost_or_repeated_however_the_connections_are_cut() {
     let mut random = Random::seeded();
-    let ways = Transport::ALL.map(Some).into_iter().chain([None]);
+    let ways = Transport::ALL.iter().copied().map(Some).chain([None]);
     for transport in ways {
         let running = Running::usual();
         let cuts = Mutex::new(random.fork());
@@ -201,7 +202,7 @@ fn a_refusal_of_every_way_is_told() {
     let refused = ClientError::Status(403, String::new());
     assert_eq!(subscription.next(), Some(Err(refused)));
     assert_eq!(subscription.next(), None);
-    assert!(subscription.is_over());
+    assert!(subscription.is_ended());
 }
 
 #[test]

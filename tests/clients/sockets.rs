@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use barewire::client::{Connect, Over};
+use barewire::client::{Closed, Connect};
 use barewire::ws::CloseCode;
 use barewire::ws::OwnedMessage;
 use barewire::{ClientError, WebSocket};
@@ -111,7 +111,7 @@ fn the_code_of_either_sides_close_arrives_at_the_other() {
     let mut socket = WebSocket::connect(&url).unwrap();
     assert_eq!(socket.receive(), Ok(None));
     assert_eq!(
-        (socket.is_over(), socket.close_code()),
+        (socket.is_closed(), socket.close_code()),
         (true, CloseCode::new(4000))
     );
     assert_eq!(socket.send("late"), Err(ClientError::Ended));
@@ -152,12 +152,12 @@ fn a_connection_that_is_lost_is_made_again_and_that_is_told() {
             drain(&mut socket);
         }
     });
-    let (sender, overs) = mpsc::channel::<Over>();
+    let (sender, overs) = mpsc::channel::<Closed>();
     let (opens, opened) = mpsc::channel();
     let mut socket = Connect::to(&format!("ws://{address}/"))
         .reconnect(quick())
         .on_open(move |_| opens.send(()).unwrap())
-        .on_over(move |over| sender.send(over).unwrap())
+        .on_close(move |over| sender.send(over).unwrap())
         .open()
         .unwrap();
     for number in 0..3 {
@@ -168,11 +168,11 @@ fn a_connection_that_is_lost_is_made_again_and_that_is_told() {
     // What the program closes is not made again.
     socket.close(CloseCode::NORMAL, "").unwrap();
     server.join().unwrap();
-    let overs: Vec<Over> = overs.try_iter().collect();
+    let overs: Vec<Closed> = overs.try_iter().collect();
     assert_eq!(overs.len(), 3);
-    assert!(overs[..2].iter().all(|over| over.retry.is_some()));
+    assert!(overs[..2].iter().all(|over| over.retry_in.is_some()));
     assert!(overs[..2].iter().all(|over| over.error.is_some()));
-    assert_eq!((overs[2].retry, &overs[2].error), (None, &None));
+    assert_eq!((overs[2].retry_in, &overs[2].error), (None, &None));
     assert_eq!(opened.try_iter().count(), 3);
 }
 

@@ -45,11 +45,11 @@ fn a_body_that_ends_without_it_may_be_cut_short() {
         stream.write_all(&[HEAD, BATCH].concat()).unwrap();
         stream.flush().unwrap();
     }]);
-    let Update::Lost(why, _) = update else {
+    let Update::Lost { error: why, .. } = update else {
         panic!("{update:?}");
     };
     assert_eq!(why, ClientError::Tls(TlsError::Truncated));
-    assert!(why.is_passing());
+    assert!(why.is_transient());
 }
 
 #[test]
@@ -96,7 +96,10 @@ fn a_record_that_was_changed_on_the_way_is_an_error() {
     assert!(
         matches!(
             update,
-            Update::Lost(ClientError::Tls(TlsError::Protocol(_)), _)
+            Update::Lost {
+                error: ClientError::Tls(TlsError::Protocol(_)),
+                ..
+            }
         ),
         "{update:?}"
     );

@@ -1,9 +1,9 @@
-//! The heads of the answers, and what each comes to: as WHATWG HTML 9.2.3 has it for an event stream, as RFC 6455 4.1
-//! has it for a WebSocket.
+//! The heads of the answers, and what each comes to: a [`Verdict`] by status, way and media type, and then the step that
+//! follows from it. As WHATWG HTML 9.2.3 has it for an event stream, as RFC 6455 4.1 has it for a WebSocket.
 
 use std::time::Duration;
 
-use super::{Follower, Plan, Wire};
+use super::{Expected, Follower, Plan};
 use crate::client::error::Error;
 use crate::client::options::Transport;
 use crate::client::talk::PATIENCE;
@@ -150,13 +150,15 @@ impl Follower {
 
     /// Takes the head of an answer. Says how much of the input that used.
     pub(super) fn take_head(&mut self, input: &[u8], io: &mut Io<'_>) -> usize {
-        let Wire::Head { mut reader, key } = std::mem::replace(&mut self.wire, Wire::Idle) else {
+        let Expected::Head { mut reader, key } =
+            std::mem::replace(&mut self.expected, Expected::Idle)
+        else {
             return 0;
         };
         let (used, verdict) = match reader.read(input, |head| self.judge(head, &key, io.now)) {
             Ok(Some(found)) => found,
             Ok(None) => {
-                self.wire = Wire::Head { reader, key };
+                self.expected = Expected::Head { reader, key };
                 return input.len();
             }
             Err(error) => {
@@ -172,14 +174,14 @@ impl Follower {
                 self.answered(cursor, io.now);
                 let session = Box::new(Session::client().compressed(compression));
                 io.read_in_pieces(session.is_compressed());
-                self.wire = Wire::Socket(session);
+                self.expected = Expected::Socket(session);
                 io.set_deadline(crate::client::SESSION.ping_interval);
             }
             Verdict::Stream(body) => {
                 self.answered(None, io.now);
-                let last_id = self.cursor.as_deref().unwrap_or_default();
+                let last_id = self.cursor.id();
                 let events = Box::new(sse::Decoder::resume(self.options.max_message, last_id));
-                self.wire = Wire::Stream { body, events };
+                self.expected = Expected::Stream { body, events };
                 match self.options.transport {
                     Some(_) => self.watch_silence(io),
                     // A channel's stream begins at once, unless something on the way holds it back.
@@ -191,7 +193,7 @@ impl Follower {
                 last_id,
                 keep_alive,
             } => {
-                self.wire = Wire::Batch {
+                self.expected = Expected::Batch {
                     body,
                     bytes: Vec::new(),
                     last_id,
@@ -212,7 +214,7 @@ impl Follower {
                 status,
                 retry_after,
             } => {
-                self.wire = Wire::Refusal {
+                self.expected = Expected::Refusal {
                     body,
                     said: Vec::new(),
                     status,

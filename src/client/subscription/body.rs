@@ -1,9 +1,12 @@
 //! What comes behind the heads: frames, an event stream, a batch, or what a refusal says.
+//!
+//! Each kind comes to events that [`Follower::hand_on`] takes, or to an error that [`Follower::fail`] takes; both may be
+//! called while the answer is still being read, and what is behind them in the same input is left.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::{Follower, Plan, Wire};
+use super::{Expected, Follower, Plan};
 use crate::client::error::Error;
 use crate::client::event::{Batch, Event};
 use crate::client::options::Transport;
@@ -26,7 +29,8 @@ const SLOWEST: usize = 1;
 impl Follower {
     /// Takes what frames bring.
     pub(super) fn take_frames(&mut self, input: &mut [u8], io: &mut Io<'_>) {
-        let Wire::Socket(mut session) = std::mem::replace(&mut self.wire, Wire::Idle) else {
+        let Expected::Socket(mut session) = std::mem::replace(&mut self.expected, Expected::Idle)
+        else {
             return;
         };
         let limits = ws::Limits {
@@ -72,7 +76,7 @@ impl Follower {
         }
         let wrong = wrong.or(session.violation.map(violated));
         let keyless = session.is_keyless().then_some(Error::Randomness);
-        self.wire = Wire::Socket(session);
+        self.expected = Expected::Socket(session);
         if let Some(error) = wrong.or(keyless) {
             self.fail(error, io);
         }
@@ -80,23 +84,23 @@ impl Follower {
 
     /// Takes a piece of an answer's body. Says how much of the input that used.
     pub(super) fn take_body(&mut self, input: &[u8], io: &mut Io<'_>) -> usize {
-        let mut wire = std::mem::replace(&mut self.wire, Wire::Idle);
-        let decoded = match &mut wire {
-            Wire::Stream { body, .. } | Wire::Batch { body, .. } | Wire::Refusal { body, .. } => {
-                body.decode(input)
-            }
+        let mut expected = std::mem::replace(&mut self.expected, Expected::Idle);
+        let decoded = match &mut expected {
+            Expected::Stream { body, .. }
+            | Expected::Batch { body, .. }
+            | Expected::Refusal { body, .. } => body.decode(input),
             _ => return input.len(),
         };
         let (used, piece) = match decoded {
             Ok(decoded) => decoded,
-            Err(_) if matches!(wire, Wire::Refusal { .. }) => {
+            Err(_) if matches!(expected, Expected::Refusal { .. }) => {
                 // It is a refusal however badly it is said.
-                self.wire = wire;
+                self.expected = expected;
                 self.end_body(io);
                 return input.len();
             }
             Err(http::Error::BodyTooLarge) => {
-                if let Wire::Batch { last_id, .. } = &wire {
+                if let Expected::Batch { last_id, .. } = &expected {
                     self.note_obstacle(last_id.as_deref());
                 }
                 self.fail(Error::TooLarge, io);
@@ -109,38 +113,39 @@ impl Follower {
         };
         let end = match piece {
             Piece::Data(data) => {
-                self.take_data(&mut wire, data, io);
+                self.take_data(&mut expected, data, io);
                 false
             }
             Piece::More => false,
             Piece::End => true,
         };
-        let end = end || matches!(&wire, Wire::Refusal { said, .. } if said.len() == MAX_SAID);
-        self.wire = wire;
+        let end =
+            end || matches!(&expected, Expected::Refusal { said, .. } if said.len() == MAX_SAID);
+        self.expected = expected;
         if end {
             self.end_body(io);
         }
         used
     }
 
-    fn take_data(&mut self, wire: &mut Wire, data: &[u8], io: &mut Io<'_>) {
-        match wire {
-            Wire::Stream { events, .. } => {
+    fn take_data(&mut self, expected: &mut Expected, data: &[u8], io: &mut Io<'_>) {
+        match expected {
+            Expected::Stream { events, .. } => {
                 self.works();
                 self.watch_silence(io);
                 self.take_events(events, data, io);
             }
-            Wire::Batch { bytes, since, .. } => {
+            Expected::Batch { bytes, since, .. } => {
                 bytes.extend_from_slice(data);
                 if self.obstacle.sounding && bytes.len() >= SOUNDED {
-                    return self.end_sounding(wire, io);
+                    return self.end_sounding(expected, io);
                 }
                 // However large it is, it has its time; but not for a server that lets it trickle.
                 let earned = Duration::from_millis((bytes.len() / SLOWEST) as u64);
                 let spent = Duration::from_millis(io.now.ms.saturating_sub(*since));
                 io.set_deadline((PATIENCE + earned).saturating_sub(spent));
             }
-            Wire::Refusal { said, .. } => {
+            Expected::Refusal { said, .. } => {
                 let room = MAX_SAID.saturating_sub(said.len()).min(data.len());
                 said.extend_from_slice(&data[..room]);
             }
@@ -175,15 +180,17 @@ impl Follower {
 
     /// An answer is complete.
     pub(super) fn end_body(&mut self, io: &mut Io<'_>) {
-        match std::mem::replace(&mut self.wire, Wire::Idle) {
-            batch @ Wire::Batch { .. } if self.obstacle.sounding => self.end_sounding(&batch, io),
-            Wire::Batch {
+        match std::mem::replace(&mut self.expected, Expected::Idle) {
+            batch @ Expected::Batch { .. } if self.obstacle.sounding => {
+                self.end_sounding(&batch, io)
+            }
+            Expected::Batch {
                 bytes, keep_alive, ..
             } => match Batch::parse(&bytes) {
                 Ok(batch) => self.take_batch(batch, keep_alive, io),
                 Err(error) => self.fail(error, io),
             },
-            refusal @ Wire::Refusal { .. } => {
+            refusal @ Expected::Refusal { .. } => {
                 self.plan = refusal.meaning();
                 self.hang_up(io);
             }
@@ -193,8 +200,8 @@ impl Follower {
 
     /// Enough of a poll's answer has come to say which message is too large: the first of the batch, which its head may
     /// be far ahead of.
-    fn end_sounding(&mut self, wire: &Wire, io: &mut Io<'_>) {
-        if let Wire::Batch { bytes, last_id, .. } = wire {
+    fn end_sounding(&mut self, expected: &Expected, io: &mut Io<'_>) {
+        if let Expected::Batch { bytes, last_id, .. } = expected {
             self.note_obstacle(Batch::first_id(bytes).or(last_id.as_deref()));
         }
         self.fail(Error::TooLarge, io);
@@ -209,9 +216,9 @@ impl Follower {
             return self.fail(Error::NoWait, io);
         }
         self.works();
-        let before = self.cursor.clone();
+        let before = self.cursor.id().to_owned();
         if batch.gap {
-            self.hand_on(Event::gap(before.as_deref().unwrap_or_default()));
+            self.hand_on(Event::gap(&before));
         }
         for event in batch.events {
             self.hand_on(event);
@@ -221,12 +228,12 @@ impl Follower {
         }
         // A server that has nothing new, whatever it says, is not asked again at once.
         let waited = long && !self.is_early(io);
-        let news = !empty && self.cursor != before;
+        let news = !empty && self.cursor.id() != before;
         if news && self.end_detour() {
             self.plan.get_or_insert(Plan::Again(self.options.interval));
             return self.hang_up(io);
         }
-        let found = sought && self.cursor.is_some();
+        let found = sought && self.cursor.is_set();
         let at_once = news && (batch.more || long) || waited || found;
         self.rest(!at_once, keep_alive, io);
     }

@@ -12,11 +12,11 @@
 
 use std::time::Duration;
 
-use super::Follower;
+use super::{Follower, Reach};
 use crate::client::error::Error;
 use crate::client::event::Event;
 use crate::client::options::{Oversized, Transport, Update};
-use crate::client::talk::Next;
+use crate::client::talk::Sequel;
 use crate::net::Now;
 use crate::random::Random;
 
@@ -29,7 +29,7 @@ const PROVEN_FAILURES: u32 = 8;
 #[derive(Debug, Default)]
 pub(super) struct Obstacle {
     /// The ways, of [`Transport::ALL`], in which it has come to be too large.
-    met: [bool; Transport::ALL.len()],
+    met: [bool; Transport::COUNT],
     /// Its id, or that of a message behind it, once the server has said it.
     pub(super) id: Option<Box<str>>,
     /// A poll is asked for the id alone.
@@ -51,30 +51,30 @@ impl Follower {
         retry_after: Option<Duration>,
         now: Now,
         random: &mut Random,
-    ) -> Next {
-        self.stands = false;
+    ) -> Sequel {
+        self.announced = false;
         // A redirect that leads nowhere is forgotten.
         self.url = self.home.clone();
         self.redirects = 0;
         if matches!(error, Error::TooLarge) {
             return self.get_around(now, random);
         }
-        if self.reached && !self.proved {
+        if self.reach == Reach::Server {
             // What swallows an upgrade, or holds a stream back, will do so again, and each try takes long.
             let held = matches!(error, Error::Timeout | Error::Silence) && !self.has_worked();
             self.way_failures += if held { WAY_FAILURES } else { 1 };
         }
-        let passing = error.is_passing() && !self.is_final(&error, retry_after);
+        let passing = error.is_transient() && !self.is_final(&error, retry_after);
         if self.options.transport.is_none() && self.is_of_the_way(&error) {
             if let Some(next) = self.next_way() {
                 self.fall_back(error, next);
-                return Next::Connect(Duration::ZERO);
+                return Sequel::Connect(Duration::ZERO);
             }
             if passing {
                 // None works now, and the best one may be the first that works again.
                 let first = (0..self.way).find(|way| !self.obstacle.blocks(*way));
                 self.fall_back(error, first.unwrap_or(self.way));
-                return Next::Connect(self.pause(retry_after, now, random));
+                return Sequel::Connect(self.pause(retry_after, now, random));
             }
         }
         if !passing {
@@ -84,8 +84,11 @@ impl Follower {
             };
         }
         let wait = self.pause(retry_after, now, random);
-        self.tell(Update::Lost(error, wait));
-        Next::Connect(wait)
+        self.tell(Update::Lost {
+            error,
+            retry_in: wait,
+        });
+        Sequel::Connect(wait)
     }
 
     /// Whether this way has worked before.
@@ -111,13 +114,16 @@ impl Follower {
             Error::Url(_) | Error::Field(_) | Error::Randomness => false,
             // Who is not trusted one way is not trusted another.
             #[cfg(feature = "tls")]
-            Error::Tls(error) if !error.is_passing() => false,
-            error => !error.is_passing() || self.way_failures >= most,
+            Error::Tls(error) if !error.is_transient() => false,
+            error => !error.is_transient() || self.way_failures >= most,
         }
     }
 
     fn fall_back(&mut self, error: Error, way: usize) {
-        self.tell(Update::FellBack(self.transport(), error));
+        self.tell(Update::FellBack {
+            transport: self.transport(),
+            error,
+        });
         self.turn_to(way);
     }
 
@@ -127,7 +133,7 @@ impl Follower {
     }
 
     /// In front of a message that is too large this way: another way to it, or past it, or the end.
-    fn get_around(&mut self, now: Now, random: &mut Random) -> Next {
+    fn get_around(&mut self, now: Now, random: &mut Random) -> Sequel {
         let way = self.way;
         if let Some(met) = self.obstacle.met.get_mut(way) {
             *met = true;
@@ -136,7 +142,7 @@ impl Follower {
             if let Some(next) = self.next_way() {
                 self.detour.get_or_insert(way);
                 self.fall_back(Error::TooLarge, next);
-                return Next::Connect(Duration::ZERO);
+                return Sequel::Connect(Duration::ZERO);
             }
         }
         if let Some(next) = self.skip(now, random) {
@@ -151,7 +157,7 @@ impl Follower {
                 self.obstacle.sounding = true;
                 self.detour = Some(way);
                 self.turn_to(polls);
-                Next::Connect(Duration::ZERO)
+                Sequel::Connect(Duration::ZERO)
             }
             _ => self.end(Some(Error::TooLarge)),
         }
@@ -163,22 +169,22 @@ impl Follower {
 
     /// The server has said which id a message has that is too large, or one behind it.
     pub(super) fn note_obstacle(&mut self, id: Option<&str>) {
-        let here = self.cursor.as_deref().unwrap_or_default();
+        let here = self.cursor.id();
         // One that leads nowhere would lead to the same message again.
-        let ahead = id.filter(|id| !id.is_empty() && *id != here && !self.is_repeated(id));
+        let ahead = id.filter(|id| !id.is_empty() && *id != here && !self.cursor.has_passed(id));
         if let Some(id) = ahead {
             self.obstacle.id = Some(id.into());
         }
     }
 
     /// Goes on behind a message that is too large in every way, if that is wanted and its place is known.
-    fn skip(&mut self, now: Now, random: &mut Random) -> Option<Next> {
+    fn skip(&mut self, now: Now, random: &mut Random) -> Option<Sequel> {
         let id = self.obstacle.id.take().filter(|_| self.skips())?;
         self.end_detour();
         self.hand_on(Event::gap(&id));
         // The gap ends with this id: what follows is known.
-        self.contiguous = true;
-        Some(Next::Connect(self.pause(None, now, random)))
+        self.cursor.find_order();
+        Some(Sequel::Connect(self.pause(None, now, random)))
     }
 
     /// The message that a way was left for lies behind: the subscription goes that way again. Says whether it was so.

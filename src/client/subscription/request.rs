@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Follower, Wire};
+use super::{Expected, Follower};
 use crate::client::error::Error;
 use crate::client::options::{self, Transport};
 use crate::client::talk::{Around, HeadReader, PATIENCE};
@@ -24,7 +24,7 @@ impl Follower {
         if let Err(error) = self.write_request(io.out.buffer(), &key) {
             return self.fail(error, io);
         }
-        self.wire = Wire::Head {
+        self.expected = Expected::Head {
             reader: HeadReader::default(),
             key,
         };
@@ -41,7 +41,7 @@ impl Follower {
     /// Whether it begins with what comes from now on, and does not know yet where that is. A long poll does not wait
     /// then: what is published meanwhile would be lost with its connection.
     pub(super) fn seeks_its_place(&self) -> bool {
-        self.options.from_now && self.cursor.is_none()
+        self.options.from_now && !self.cursor.is_set()
     }
 
     fn write_request(&self, out: &mut Vec<u8>, key: &[u8; 16]) -> Result<(), Error> {
@@ -60,7 +60,7 @@ impl Follower {
         } else {
             Vec::new()
         };
-        if let Some(cursor) = self.cursor.as_deref().and_then(id_field) {
+        if let Some(cursor) = id_field(self.cursor.id()) {
             fields.push((FieldName::LAST_EVENT_ID, cursor));
         }
         if self.transport() == Transport::WebSocket {

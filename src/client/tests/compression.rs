@@ -19,11 +19,11 @@ fn compressed(text: &str) -> Vec<u8> {
     out
 }
 
-fn over(error: Error) -> Vec<Over> {
-    vec![Over {
+fn over(error: Error) -> Vec<Closed> {
+    vec![Closed {
         close: None,
         error: Some(error),
-        retry: None,
+        retry_in: None,
     }]
 }
 

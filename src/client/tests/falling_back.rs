@@ -18,7 +18,9 @@ fn way(request: &str) -> Transport {
 
 fn fallen(updates: &[Update]) -> Vec<Transport> {
     let from = |update: &Update| match update {
-        Update::FellBack(from, _) => Some(*from),
+        Update::FellBack {
+            transport: from, ..
+        } => Some(*from),
         _ => None,
     };
     updates.iter().filter_map(from).collect()
@@ -27,7 +29,7 @@ fn fallen(updates: &[Update]) -> Vec<Transport> {
 #[test]
 fn ways_are_tried_in_turn_and_the_refusal_of_the_last_is_final() {
     let (mut world, told, _) = following();
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         assert_eq!(way(&world.accept()), transport);
         world.say(FORBIDDEN);
     }
@@ -115,7 +117,10 @@ fn a_websocket_that_opens_and_says_nothing_does_not_work() {
         world.pass(seconds(30));
     }
     let error = Error::Silence;
-    let fell = Update::FellBack(Transport::WebSocket, error);
+    let fell = Update::FellBack {
+        transport: Transport::WebSocket,
+        error,
+    };
     assert!(told.take().contains(&fell));
     assert_eq!(way(&world.accept()), Transport::EventStream);
 }
@@ -147,7 +152,10 @@ fn an_answer_in_a_coding_that_nobody_asked_for_is_an_error_and_another_way_is_tr
     let request = world.accept();
     assert!(request.contains("\r\nAccept-Encoding: identity\r\n"));
     world.say(GZIPPED);
-    let fell = Update::FellBack(Transport::EventStream, Error::Coding("gzip".into()));
+    let fell = Update::FellBack {
+        transport: Transport::EventStream,
+        error: Error::Coding("gzip".into()),
+    };
     assert!(told.take().contains(&fell));
     assert_eq!(way(&world.accept()), Transport::LongPoll);
     world.say(messages(1..=1).replacen("\r\n", "\r\nContent-Encoding: br\r\n", 1));
@@ -203,7 +211,10 @@ fn a_long_poll_that_does_not_wait_is_none() {
     let updates = told.take();
     assert!(matches!(
         updates.last(),
-        Some(Update::FellBack(Transport::LongPoll, Error::NoWait))
+        Some(Update::FellBack {
+            transport: Transport::LongPoll,
+            error: Error::NoWait
+        })
     ));
 }
 
@@ -232,7 +243,11 @@ fn when_no_way_works_for_now_the_best_is_tried_again() {
         world.say(answer("502 Bad Gateway", "", ""));
     }
     let twice = |way| [way, way];
-    let mut expected = Transport::ALL.map(twice).concat();
+    let mut expected = Transport::ALL
+        .iter()
+        .copied()
+        .flat_map(twice)
+        .collect::<Vec<_>>();
     expected.push(Transport::WebSocket);
     assert_eq!(seen, expected);
     assert!(ended(&told.take()).is_empty());

@@ -14,8 +14,8 @@ use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::clients::Dialed;
-use super::{ClientId, Clients, Connect, Error, Over, Subscribe, Transport, Update};
+use super::dialer::Dialed;
+use super::{ClientId, Closed, Connect, Dialer, Error, Subscribe, Transport, Update};
 use crate::limits::Limits;
 use crate::net::{ConnectionId, Dial, Flow, Io, Loop, Now, Output, Protocol};
 use crate::ws::{self, Message};
@@ -38,7 +38,7 @@ impl<T> Told<T> {
 
 /// The clients of a loop, and what is outside of them.
 struct World {
-    clients: Clients,
+    clients: Dialer,
     now: Now,
     /// Connections that were asked for and are not made yet.
     dials: Vec<Dial<Dialed>>,
@@ -60,7 +60,7 @@ struct Line {
 impl World {
     fn new() -> World {
         let limits = Limits::default().net_limits();
-        let event_loop = Loop::new(limits, 100, Clients::new).unwrap();
+        let event_loop = Loop::new(limits, 100, Dialer::new).unwrap();
         World {
             clients: event_loop.into_protocol(),
             now: Now {
@@ -91,10 +91,10 @@ impl World {
     }
 
     /// A world with one WebSocket that echoes, which has asked for its connection.
-    fn connecting(connect: Connect) -> (World, Told<Over>, ClientId) {
+    fn connecting(connect: Connect) -> (World, Told<Closed>, ClientId) {
         let (mut world, told) = (World::new(), Told::new());
         let into = Arc::clone(&told.0);
-        let connect = connect.on_over(move |over| into.lock().unwrap().push(over));
+        let connect = connect.on_close(move |over| into.lock().unwrap().push(over));
         let id = world
             .clients
             .connect(connect, Box::new(|socket, message| socket.send(message)))
@@ -136,7 +136,7 @@ impl World {
         self.clients.take_dials(&mut self.dials);
     }
 
-    fn call(&mut self, call: impl FnOnce(&mut Clients, &mut Dialed, &mut Io<'_>)) {
+    fn call(&mut self, call: impl FnOnce(&mut Dialer, &mut Dialed, &mut Io<'_>)) {
         let Some(line) = &mut self.line else { return };
         if line.flow.closing || line.flow.aborted {
             return;
@@ -362,7 +362,7 @@ fn events(updates: &[Update]) -> Vec<&crate::client::Event> {
 
 fn lost(updates: &[Update]) -> Vec<&Error> {
     let lost = updates.iter().filter_map(|update| match update {
-        Update::Lost(error, _) => Some(error),
+        Update::Lost { error, .. } => Some(error),
         _ => None,
     });
     lost.collect()

@@ -50,11 +50,17 @@ fn each_way_is_tried_once_and_then_it_says_so_and_ends() {
         (ended(&updates), world.is_over()),
         (vec![Some(&Error::TooLarge)], true)
     );
-    let fell = updates
-        .iter()
-        .filter(|update| matches!(update, Update::FellBack(_, Error::TooLarge)));
+    let fell = updates.iter().filter(|update| {
+        matches!(
+            update,
+            Update::FellBack {
+                error: Error::TooLarge,
+                ..
+            }
+        )
+    });
     assert_eq!(fell.count(), 3);
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         let (mut world, told) = following(Some(transport), Oversized::End);
         let request = world.accept();
         say(&mut world, &request, "7-0");
@@ -65,7 +71,7 @@ fn each_way_is_tried_once_and_then_it_says_so_and_ends() {
 
 #[test]
 fn by_choice_it_goes_on_behind_it_with_a_gap() {
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         let (mut world, told) = following(Some(transport), Oversized::Skip);
         let request = world.accept();
         say(&mut world, &request, "7-0");
@@ -95,7 +101,7 @@ fn by_choice_it_goes_on_behind_it_with_a_gap() {
 
 #[test]
 fn whatever_ids_a_server_makes_up_it_does_not_make_it_spin() {
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         for same in [true, false] {
             let (mut world, _) = following(Some(transport), Oversized::Skip);
             let (end, mut requests) = (world.now.ms + 60_000, 0);
@@ -114,7 +120,7 @@ fn whatever_ids_a_server_makes_up_it_does_not_make_it_spin() {
 
 #[test]
 fn where_the_place_behind_it_is_not_said_it_ends() {
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         let (mut world, told) = following(Some(transport), Oversized::Skip);
         while !world.is_over() {
             let request = world.accept();

@@ -209,7 +209,9 @@ fn retry_after_is_waited_and_a_wait_of_nothing_does_not_make_it_spin() {
     let wait = world.rest();
     assert!(wait >= seconds(7) && wait <= seconds(8), "{wait:?}");
     let error = Error::Status(503, "busy".into());
-    assert!(matches!(&told.take()[..], [Update::Lost(e, w)] if *e == error && *w == wait));
+    assert!(
+        matches!(&told.take()[..], [Update::Lost { error: e, retry_in: w }] if *e == error && *w == wait)
+    );
     // Nearly 25 days, as long as a timer of a browser can be.
     let longest = Duration::from_millis((1 << 31) - 1);
     for after in ["4000000000", "99999999999999999999"] {
@@ -217,7 +219,7 @@ fn retry_after_is_waited_and_a_wait_of_nothing_does_not_make_it_spin() {
         world.accept();
         world.say(busy(after));
         let told = told.take();
-        assert!(matches!(&told[..], [Update::Lost(_, wait)] if *wait >= longest));
+        assert!(matches!(&told[..], [Update::Lost { retry_in: wait, .. }] if *wait >= longest));
     }
     let connections = World::by(Transport::LongPoll).0.insist(&busy("0"));
     assert!(connections < 60, "{connections} connections in a minute");
@@ -227,7 +229,7 @@ fn retry_after_is_waited_and_a_wait_of_nothing_does_not_make_it_spin() {
 fn no_answer_makes_it_spin() {
     let closing = |answer: &str| answer.replacen("\r\n", "\r\nConnection: close\r\n", 1);
     let more = batch(r#"{"events":[],"last_id":"7-0","more":true}"#);
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         for answer in [
             NOTHING,
             &closing(NOTHING),

@@ -14,7 +14,7 @@ fn backoff() -> Backoff {
 }
 
 /// An open one.
-fn open(connect: Connect) -> (World, Told<Over>, ClientId) {
+fn open(connect: Connect) -> (World, Told<Closed>, ClientId) {
     let (mut world, told, id) = World::connecting(connect);
     let request = world.accept();
     world.say(switching(&request));
@@ -93,10 +93,10 @@ fn an_answer_that_does_not_fit_is_refused_and_not_asked_for_again() {
         };
         let (old, new) = (accept(&right).unwrap(), accept(&switching(&own)).unwrap());
         world.say(wrong.replace(&old, &new));
-        let over = Over {
+        let over = Closed {
             close: None,
             error: Some(error),
-            retry: None,
+            retry_in: None,
         };
         assert_eq!((told.take(), world.is_over()), (vec![over], true));
     }
@@ -112,7 +112,7 @@ fn a_server_that_is_busy_is_asked_again() {
         over.error,
         Some(Error::Status(503, "Service Unavailable".into()))
     );
-    assert_eq!(Some(world.rest()), over.retry);
+    assert_eq!(Some(world.rest()), over.retry_in);
 }
 
 #[test]
@@ -189,10 +189,10 @@ fn the_client_answers_a_close_and_waits_for_the_server_to_end() {
     assert!(world.line.is_some() && told.take().is_empty());
     world.say(frame("late"));
     world.end();
-    let over = Over {
+    let over = Closed {
         close: Some((ws::CloseCode::GOING_AWAY, "bye".into())),
         error: None,
-        retry: None,
+        retry_in: None,
     };
     assert_eq!((told.take(), world.is_over()), (vec![over], true));
 }
@@ -211,7 +211,7 @@ fn a_server_that_does_not_end_after_its_close_is_left_after_a_while() {
 fn a_server_that_does_not_answer_our_close_is_left_after_a_while() {
     let (mut world, told, id) = open(Connect::to(SOCKET));
     world.quit(id);
-    assert_eq!(world.frames().0, ["close Some(1001)"]);
+    assert_eq!(world.frames().0, ["close Some(1000)"]);
     for _ in 0..8 {
         world.pass(seconds(1));
         // Words are no answer.
@@ -261,9 +261,9 @@ fn it_comes_back_to_who_sends_it_away_at_once_with_waits_that_grow() {
         let over = told.take().remove(0);
         assert_eq!((over.error, over.close.is_some()), (None, true));
         let bound = seconds(30.min(1 << (failures - 1).min(10)));
-        assert!(over.retry.unwrap() <= bound);
-        assert_eq!(Some(world.rest()), over.retry);
-        bounds.push(over.retry.unwrap());
+        assert!(over.retry_in.unwrap() <= bound);
+        assert_eq!(Some(world.rest()), over.retry_in);
+        bounds.push(over.retry_in.unwrap());
     }
     assert!(bounds.iter().any(|wait| *wait > seconds(2)), "{bounds:?}");
 }
@@ -276,7 +276,7 @@ fn what_the_program_closes_stays_closed() {
     world.quit(id);
     world.say(close_frame(1000));
     world.end();
-    assert_eq!((told.take()[0].retry, world.is_over()), (None, true));
+    assert_eq!((told.take()[0].retry_in, world.is_over()), (None, true));
     // Its own handler, too.
     let connect = Connect::to(SOCKET).reconnect(backoff());
     let (mut world, told, _) =
@@ -284,5 +284,5 @@ fn what_the_program_closes_stays_closed() {
     assert_eq!(world.frames().0, ["close Some(1000)"]);
     world.say(close_frame(1000));
     world.end();
-    assert_eq!((told.take()[0].retry, world.is_over()), (None, true));
+    assert_eq!((told.take()[0].retry_in, world.is_over()), (None, true));
 }

@@ -150,7 +150,7 @@ fn a_websocket_comes_back_with_waits_that_grow_until_one_has_lasted() {
         world.say([0x89, 0]);
         world.frames();
         world.end();
-        let retry = told.take().remove(0).retry.unwrap();
+        let retry = told.take().remove(0).retry_in.unwrap();
         assert!(retry <= seconds(30.min(1 << (failures - 1).min(10))));
         long += u32::from(retry > seconds(10));
         assert_eq!(world.rest(), retry);
@@ -162,7 +162,7 @@ fn a_websocket_comes_back_with_waits_that_grow_until_one_has_lasted() {
     assert_eq!(world.frames().0, ["ping"]);
     world.pass(seconds(1));
     world.end();
-    assert!(told.take()[0].retry.unwrap() <= seconds(1));
+    assert!(told.take()[0].retry_in.unwrap() <= seconds(1));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_server_is_never_come_back_to_sooner_than_it_asks() {
         world.say(format!("{STREAM}retry: {retry}\n\n"));
         world.end();
         let told = told.take();
-        let Some(Update::Lost(_, wait)) = told.last() else {
+        let Some(Update::Lost { retry_in: wait, .. }) = told.last() else {
             panic!("{told:?}")
         };
         assert!(

@@ -59,7 +59,7 @@ impl Error {
     /// Whether the same may succeed later with nothing changed here: an attempt that was cut short or garbled may, as
     /// whatever stands in front of a server that is restarted may say anything. A certificate that is not trusted will not
     /// be, and what both sides support stays what it is.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Error::Timeout | Error::Unfinished | Error::Truncated | Error::Protocol(_) => true,
             Error::Alert(code) => GARBLED.contains(&AlertDescription::from(*code)),

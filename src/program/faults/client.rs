@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::world::{World, delays};
-use crate::client::{Connect, Error, Over, SILENCE, Subscribe, Transport, Update};
+use crate::client::{Closed, Connect, Error, SILENCE, Subscribe, Transport, Update};
 use crate::net::fault::{Cut, Faults, How};
 #[cfg(feature = "tls")]
 use crate::net::tls::certificates;
@@ -134,7 +134,7 @@ pub(super) fn follow_over(
 /// What one connection came to that echoes three messages and is closed then.
 pub(super) struct Echoed {
     received: Vec<String>,
-    pub(super) overs: Vec<Over>,
+    pub(super) overs: Vec<Closed>,
     pub(super) moved: (usize, usize),
 }
 
@@ -147,14 +147,14 @@ fn echo(faults: [Faults; 2]) -> Echoed {
 }
 
 pub(super) fn echo_over(carrier: Carrier, faults: [Faults; 2]) -> Echoed {
-    let (received, overs): (Told<String>, Told<Over>) = Default::default();
+    let (received, overs): (Told<String>, Told<Closed>) = Default::default();
     let (heard, over) = (Arc::clone(&received), Arc::clone(&overs));
     let mut world = World::new(|server| {
         server.websocket("/echo", |socket, message| socket.send(message));
         let connect = carrier
             .connect("127.0.0.1:9/echo")
             .on_open(|socket| sent().iter().for_each(|text| socket.send(text)))
-            .on_over(move |told| over.lock().unwrap().push(told));
+            .on_close(move |told| over.lock().unwrap().push(told));
         let on_message = move |socket: &mut crate::Socket<'_>, message: crate::Message<'_>| {
             let text = String::from_utf8_lossy(message.as_bytes()).into_owned();
             if text == "last" {
@@ -189,7 +189,7 @@ pub(super) fn check_echo(echoed: &Echoed, broken: bool) {
     let [over] = &echoed.overs[..] else {
         panic!("told {} times", echoed.overs.len());
     };
-    assert_eq!(over.retry, None);
+    assert_eq!(over.retry_in, None);
     if !broken {
         assert_eq!(echoed.received, sent());
         assert_eq!(over.error, None);
@@ -215,7 +215,7 @@ fn how() -> impl Strategy<Value = How> {
 
 #[test]
 fn the_subscriptions_and_the_echo_are_whole() {
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         let followed = follow(transport, Vec::new());
         assert_eq!(followed.updates[0], Update::Connected(transport));
         assert_eq!((followed.data(), followed.dials), (messages(), 1));
@@ -239,7 +239,7 @@ fn a_client_is_told_what_the_system_said() {
 
 #[test]
 fn a_line_that_breaks_at_any_byte_loses_and_repeats_nothing() {
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         let (read, written) = follow(transport, Vec::new()).moved;
         let reset = How::Fails(ErrorKind::ConnectionReset);
         let reads = (0..=read).map(|at| Cut::Read(at, reset));

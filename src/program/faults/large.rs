@@ -100,7 +100,7 @@ proptest! {
         messages in prop::collection::vec(message(), 1..5),
     ) {
         let messages: Vec<Data> = messages.iter().map(|bytes| Data::new(bytes)).collect();
-        for transport in Transport::ALL {
+        for &transport in Transport::ALL {
             let (told, refused) = follow(subscription(Some(transport)), LIMIT, &messages);
             let events = events(&told);
             prop_assert_eq!(events.len() + refused, messages.len(), "{} {:?}", transport, told);
@@ -124,7 +124,10 @@ fn a_message_that_is_too_large_one_way_is_read_another() {
         events(&told),
         [b"before".to_vec(), controls.to_vec(), b"after".to_vec()]
     );
-    let fell = Update::FellBack(Transport::WebSocket, Error::TooLarge);
+    let fell = Update::FellBack {
+        transport: Transport::WebSocket,
+        error: Error::TooLarge,
+    };
     assert_eq!(told.iter().filter(|update| **update == fell).count(), 1);
     // As lines of an event stream seven, as JSON two.
     let lines = [b'\n'; 400];
@@ -169,7 +172,7 @@ fn a_message_that_no_way_brings_ends_the_subscription_or_is_skipped_by_choice() 
         assert!(
             !told
                 .iter()
-                .any(|update| matches!(update, Update::Ended(_) | Update::Lost(..)))
+                .any(|update| matches!(update, Update::Ended(_) | Update::Lost { .. }))
         );
     }
 }

@@ -24,7 +24,7 @@ fn at(end: usize, cut: Cut) -> [Faults; 2] {
 
 #[test]
 fn every_way_and_the_echo_are_whole() {
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         let followed = follow_over(Carrier::Secured, transport, Vec::new());
         assert_eq!(followed.updates[0], Update::Connected(transport));
         assert_eq!((followed.data(), followed.dials), (messages(), 1));
@@ -81,7 +81,7 @@ fn a_line_that_breaks_at_any_byte_ends_what_it_carries_once() {
 
 #[test]
 fn a_subscription_whose_line_breaks_loses_and_repeats_nothing() {
-    for transport in Transport::ALL {
+    for &transport in Transport::ALL {
         let (read, written) = follow_over(Carrier::Secured, transport, Vec::new()).moved;
         let reset = How::Fails(ErrorKind::ConnectionReset);
         let reads = (0..=read).step_by(149).map(|at| Cut::Read(at, reset));

@@ -1,5 +1,11 @@
 //! A WebSocket client: the opening handshake of the other side, and reconnection as a choice.
 //!
+//! ```text
+//!   connected ─► Head ─► Open ─► close frames ─► disconnected ─► wait ─► connected ...
+//!                  │ refused                         │ closed by us, final, or not to be opened again
+//!                  └────────► disconnected           └────► end
+//! ```
+//!
 //! Redirects are not followed (RFC 6455 4.1 lets a client choose; a browser's doesn't), the accept key is checked, and
 //! every frame is masked with a key of its own from the system's randomness.
 
@@ -10,7 +16,7 @@ use std::time::Duration;
 use super::backoff::{Backoff, Streak};
 use super::error::Error;
 use super::options::{check_fields, written};
-use super::talk::{Around, HeadReader, Next, PATIENCE, Talk};
+use super::talk::{Around, HeadReader, PATIENCE, Sequel, Talk};
 use super::url::Url;
 use crate::command::Letter;
 use crate::http::{FieldName, FieldValue, ResponseHead, is_token};
@@ -25,21 +31,22 @@ use crate::ws::{self, CloseCode, Message};
 
 pub(super) type OnOpen = Box<dyn FnMut(&mut Socket<'_>) + Send>;
 pub(super) type OnMessage = Box<dyn FnMut(&mut Socket<'_>, Message<'_>) + Send>;
-pub(super) type OnOver = Box<dyn FnMut(Over) + Send>;
+pub(super) type OnClose = Box<dyn FnMut(Closed) + Send>;
 
-/// A WebSocket of a client's is over, or could not be opened.
+/// A WebSocket of a client's has ended, or could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Over {
+#[non_exhaustive]
+pub struct Closed {
     /// The code and reason of the server's close frame, if it sent one.
     pub close: Option<(CloseCode, String)>,
     /// What went wrong, if the end was not a closing handshake.
     pub error: Option<Error>,
     /// The next try comes after this time; `None` if there is none.
-    pub retry: Option<Duration>,
+    pub retry_in: Option<Duration>,
 }
 
 /// A WebSocket to be: where to, and how. Begin with [`Connect::to`]; give it to a loop with
-/// [`Client::connect`](crate::Client::connect) or [`Server::connect`](crate::Server::connect), or wait for it with
+/// [`ClientLoop::connect`](crate::ClientLoop::connect) or [`Server::connect`](crate::Server::connect), or wait for it with
 /// [`Connect::open`].
 ///
 /// Connecting may take 10 seconds for each address of the host, and the answer to the handshake as long again. An open
@@ -58,9 +65,9 @@ pub struct Over {
 #[must_use = "a WebSocket begins when it is opened or given to a loop"]
 pub struct Connect {
     url: String,
-    options: Options,
+    options: ConnectOptions,
     on_open: OnOpen,
-    on_over: OnOver,
+    on_close: OnClose,
 }
 
 impl std::fmt::Debug for Connect {
@@ -72,7 +79,7 @@ impl std::fmt::Debug for Connect {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Options {
+pub(super) struct ConnectOptions {
     fields: Vec<(String, String)>,
     protocols: Vec<String>,
     backoff: Option<Backoff>,
@@ -86,7 +93,7 @@ pub(super) struct Options {
 impl Connect {
     /// A WebSocket to this URL (`ws://`, or `http://`, which is the same; with the feature `tls` also `wss://` and `https://`).
     pub fn to(url: &str) -> Connect {
-        let options = Options {
+        let options = ConnectOptions {
             fields: Vec::new(),
             protocols: Vec::new(),
             backoff: None,
@@ -99,7 +106,7 @@ impl Connect {
             url: url.to_owned(),
             options,
             on_open: Box::new(|_| {}),
-            on_over: Box::new(|_| {}),
+            on_close: Box::new(|_| {}),
         }
     }
 
@@ -109,9 +116,9 @@ impl Connect {
         self
     }
 
-    /// Calls `handler` whenever the socket is over or could not be opened, and says whether it is tried again.
-    pub fn on_over(mut self, handler: impl FnMut(Over) + Send + 'static) -> Connect {
-        self.on_over = Box::new(handler);
+    /// Calls `handler` whenever the socket has ended or could not be opened, and says whether it is tried again.
+    pub fn on_close(mut self, handler: impl FnMut(Closed) + Send + 'static) -> Connect {
+        self.on_close = Box::new(handler);
         self
     }
 
@@ -130,8 +137,8 @@ impl Connect {
     }
 
     /// Connects again when the connection is lost or can't be made, or when the server closes it, after waits of this
-    /// kind, which grow until a connection has lasted for 30 seconds; [`Connect::on_over`] tells of each. Not when the program closes it, or for a refusal that will not pass
-    /// ([`Error::is_passing`]). Without it, a WebSocket is opened once.
+    /// kind, which grow until a connection has lasted for 30 seconds; [`Connect::on_close`] tells of each. Not when the program closes it, or for a refusal that will not pass
+    /// ([`Error::is_transient`]). Without it, a WebSocket is opened once.
     pub fn reconnect(mut self, backoff: Backoff) -> Connect {
         self.options.backoff = Some(backoff);
         self
@@ -158,15 +165,15 @@ impl Connect {
         self
     }
 
-    pub(super) fn take_handlers(&mut self) -> (OnOpen, OnOver) {
+    pub(super) fn take_handlers(&mut self) -> (OnOpen, OnClose) {
         (
             std::mem::replace(&mut self.on_open, Box::new(|_| {})),
-            std::mem::replace(&mut self.on_over, Box::new(|_| {})),
+            std::mem::replace(&mut self.on_close, Box::new(|_| {})),
         )
     }
 
     #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
-    pub(super) fn check(mut self) -> Result<(Url, Options, OnOpen, OnOver), Error> {
+    pub(super) fn check(mut self) -> Result<(Url, ConnectOptions, OnOpen, OnClose), Error> {
         let url = Url::parse(&self.url)?;
         #[cfg(feature = "tls")]
         super::options::trust_for(&url, &mut self.options.tls)?;
@@ -184,7 +191,7 @@ impl Connect {
         if (1..protocols.len()).any(|at| protocols[..at].contains(&protocols[at])) {
             return Err(Error::Handshake(HandshakeError::Protocols));
         }
-        Ok((url, self.options, self.on_open, self.on_over))
+        Ok((url, self.options, self.on_open, self.on_close))
     }
 }
 
@@ -192,15 +199,15 @@ impl Connect {
 pub(super) struct Handlers {
     pub(super) on_open: OnOpen,
     pub(super) on_message: OnMessage,
-    pub(super) on_over: OnOver,
+    pub(super) on_close: OnClose,
 }
 
 /// A WebSocket client as a machine.
 pub(super) struct SocketClient {
     url: Url,
-    options: Options,
+    options: ConnectOptions,
     handlers: Handlers,
-    wire: Wire,
+    stage: Stage,
     /// Which of the subprotocols was chosen.
     protocol: Option<usize>,
     peer: SocketAddr,
@@ -209,19 +216,24 @@ pub(super) struct SocketClient {
     quit: bool,
 }
 
-enum Wire {
-    None,
-    Head { reader: HeadReader, key: [u8; 16] },
+/// What is expected on the connection.
+enum Stage {
+    /// Nothing: there is none.
+    Unconnected,
+    Head {
+        reader: HeadReader,
+        key: [u8; 16],
+    },
     Open(Box<Session>),
 }
 
 impl SocketClient {
-    pub(super) fn new(url: Url, options: Options, handlers: Handlers) -> SocketClient {
+    pub(super) fn new(url: Url, options: ConnectOptions, handlers: Handlers) -> SocketClient {
         SocketClient {
             url,
             options,
             handlers,
-            wire: Wire::None,
+            stage: Stage::Unconnected,
             protocol: None,
             peer: ([0, 0, 0, 0], 0).into(),
             error: None,
@@ -232,9 +244,9 @@ impl SocketClient {
 
     fn fail(&mut self, error: Error, io: &mut Io<'_>) {
         self.error.get_or_insert(error);
-        match self.wire {
+        match self.stage {
             // The close frame goes first.
-            Wire::Open(_) => io.close(),
+            Stage::Open(_) => io.close(),
             _ => io.abort(),
         }
     }
@@ -259,12 +271,14 @@ impl SocketClient {
 
     /// Takes the answer to the handshake. Says how much of the input that used.
     fn take_head(&mut self, input: &[u8], io: &mut Io<'_>, around: &mut Around<'_>) -> usize {
-        let Wire::Head { mut reader, key } = std::mem::replace(&mut self.wire, Wire::None) else {
+        let Stage::Head { mut reader, key } =
+            std::mem::replace(&mut self.stage, Stage::Unconnected)
+        else {
             return 0;
         };
         match reader.read(input, |head| self.judge(head, &key)) {
             Ok(None) => {
-                self.wire = Wire::Head { reader, key };
+                self.stage = Stage::Head { reader, key };
                 input.len()
             }
             Ok(Some((used, Ok((protocol, compression))))) => {
@@ -278,7 +292,7 @@ impl SocketClient {
                 let mut socket = session.link.socket(self.peer, protocol, around.mailbox, io);
                 (self.handlers.on_open)(&mut socket);
                 session.await_close(&super::SESSION, io);
-                self.wire = Wire::Open(session);
+                self.stage = Stage::Open(session);
                 used
             }
             Ok(Some((used, Err(error)))) => {
@@ -325,7 +339,7 @@ impl Talk for SocketClient {
             return self.fail(error, io);
         }
         self.peer = around.peer;
-        self.wire = Wire::Head {
+        self.stage = Stage::Head {
             reader: HeadReader::default(),
             key,
         };
@@ -334,10 +348,10 @@ impl Talk for SocketClient {
 
     fn received(&mut self, input: &mut [u8], io: &mut Io<'_>, around: &mut Around<'_>) {
         let mut at = 0;
-        if matches!(self.wire, Wire::Head { .. }) {
+        if matches!(self.stage, Stage::Head { .. }) {
             at = self.take_head(input, io, around);
         }
-        let Wire::Open(session) = &mut self.wire else {
+        let Stage::Open(session) = &mut self.stage else {
             return;
         };
         if (at == input.len() && !session.puts_off()) || io.is_closing() {
@@ -371,8 +385,8 @@ impl Talk for SocketClient {
     }
 
     fn expired(&mut self, io: &mut Io<'_>, _around: &mut Around<'_>) {
-        match &mut self.wire {
-            Wire::Open(session) => {
+        match &mut self.stage {
+            Stage::Open(session) => {
                 session.tick(&super::SESSION, io);
                 if io.is_closing() && !session.is_keyless() {
                     let unanswered = session.is_closed();
@@ -383,18 +397,18 @@ impl Talk for SocketClient {
                     });
                 }
             }
-            Wire::Head { .. } | Wire::None => self.fail(Error::Timeout, io),
+            Stage::Head { .. } | Stage::Unconnected => self.fail(Error::Timeout, io),
         }
     }
 
     fn resumed(&mut self, io: &mut Io<'_>) {
-        if let Wire::Open(session) = &mut self.wire {
+        if let Stage::Open(session) = &mut self.stage {
             session.resume(io);
         }
     }
 
     fn told(&mut self, letter: Letter, io: &mut Io<'_>) {
-        let Wire::Open(session) = &mut self.wire else {
+        let Stage::Open(session) = &mut self.stage else {
             return;
         };
         match letter {
@@ -408,19 +422,17 @@ impl Talk for SocketClient {
     fn quit(&mut self, io: Option<&mut Io<'_>>) {
         self.quit = true;
         if let Some(io) = io {
-            match &mut self.wire {
-                Wire::Open(session) => {
-                    session.close(CloseCode::GOING_AWAY, "", &super::SESSION, io)
-                }
+            match &mut self.stage {
+                Stage::Open(session) => session.close(super::QUIT, "", &super::SESSION, io),
                 _ => io.close(),
             }
         }
     }
 
-    fn over(&mut self, error: Option<Error>, now: Now, random: &mut Random) -> Next {
+    fn disconnected(&mut self, error: Option<Error>, now: Now, random: &mut Random) -> Sequel {
         let mut error = self.error.take().or(error);
         let (mut close, mut ours) = (None, self.quit);
-        if let Wire::Open(session) = std::mem::replace(&mut self.wire, Wire::None) {
+        if let Stage::Open(session) = std::mem::replace(&mut self.stage, Stage::Unconnected) {
             let was_closed = session.is_closed();
             ours |= session.is_ended_by_us();
             let why = session.violation.map(Error::WebSocket);
@@ -437,17 +449,17 @@ impl Talk for SocketClient {
         } else if error.is_none() && !self.quit {
             error = Some(Error::Ended);
         }
-        let passing = error.as_ref().is_none_or(Error::is_passing);
-        let retry = self
+        let passing = error.as_ref().is_none_or(Error::is_transient);
+        let retry_in = self
             .options
             .backoff
             .filter(|_| passing && !ours)
             .map(|backoff| backoff.wait(self.streak.fail(now.ms), random));
-        (self.handlers.on_over)(Over {
+        (self.handlers.on_close)(Closed {
             close,
             error,
-            retry,
+            retry_in,
         });
-        retry.map_or(Next::Finished, Next::Connect)
+        retry_in.map_or(Sequel::End, Sequel::Connect)
     }
 }

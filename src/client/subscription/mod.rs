@@ -20,25 +20,25 @@
 
 mod answer;
 mod body;
+mod cursor;
 mod fallback;
 mod request;
 
 use std::time::Duration;
 
+use self::cursor::Cursor;
 use self::fallback::Obstacle;
 use super::backoff::Streak;
 use super::error::Error;
 use super::event::Event;
-use super::options::{Options, Transport, Update};
-use super::talk::{Around, HeadReader, Next, Talk};
+use super::options::{SubscribeOptions, Transport, Update};
+use super::talk::{Around, HeadReader, Sequel, Talk};
 use super::url::Url;
-use crate::channel::Id;
 use crate::http::BodyDecoder;
 use crate::net::{Io, Now, millis};
 use crate::random::Random;
 use crate::session::Session;
 use crate::sse;
-use crate::ws::CloseCode;
 
 /// The longest wait that a server may ask for, by `retry` or by `Retry-After`: nearly 25 days, the longest that a
 /// browser's timers know. Up to it a client never comes sooner than it is asked to (WHATWG HTML 9.2.3).
@@ -53,11 +53,11 @@ pub(super) struct Follower {
     /// Where it was told to go, and where that leads.
     home: Url,
     url: Url,
-    options: Options,
+    options: SubscribeOptions,
     /// Which of [`Transport::ALL`] is in use.
     way: usize,
     /// Which of them have worked.
-    proven: [bool; Transport::ALL.len()],
+    proven: [bool; Transport::COUNT],
     /// Failures of this way in a row, with the server there.
     way_failures: u32,
     /// A message behind the cursor that is too large.
@@ -67,20 +67,15 @@ pub(super) struct Follower {
     /// Failures of any kind.
     streak: Streak,
     redirects: u8,
-    cursor: Option<Box<str>>,
-    /// Nothing was missing since the cursor was set, so that whatever is not behind it is a repetition.
-    contiguous: bool,
+    cursor: Cursor,
     /// The wait that the server asked for (`retry`).
     retry: Option<Duration>,
-    wire: Wire,
-    /// What is to come when the connection is over, if that is decided.
+    expected: Expected,
+    /// What is to come when the connection is gone, if that is decided.
     plan: Option<Plan>,
     /// The program was told that it is connected, and not yet that it is no more.
-    stands: bool,
-    /// The connection stands or stood, so that the server is there.
-    reached: bool,
-    /// The way has shown on this connection that it works.
-    proved: bool,
+    announced: bool,
+    reach: Reach,
     /// Requests on this connection.
     asked: u32,
     /// When the last of them was sent, and when the next one is due, in milliseconds of the loop.
@@ -89,8 +84,19 @@ pub(super) struct Follower {
     handler: Handler,
 }
 
+/// How far the connection has come, or the last one came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Nobody was there.
+    Nobody,
+    /// It stands or stood, so that the server is there.
+    Server,
+    /// What came over it shows that this way works.
+    Proof,
+}
+
 /// What is expected on the connection.
-enum Wire {
+enum Expected {
     /// Nothing: between two polls, or without a connection.
     Idle,
     /// An answer.
@@ -121,11 +127,11 @@ enum Wire {
     },
 }
 
-impl Wire {
+impl Expected {
     /// What an answer comes to whose end is no more of interest: only a refusal has said enough by then.
     fn meaning(self) -> Option<Plan> {
         match self {
-            Wire::Refusal {
+            Expected::Refusal {
                 said,
                 status,
                 retry_after,
@@ -144,12 +150,12 @@ enum Plan {
     Again(Duration),
     /// Something went wrong: wait, fall back, or end.
     Failed(Error, Option<Duration>),
-    /// It is over, as it should be.
+    /// The subscription ends, as it should.
     End,
 }
 
 impl Follower {
-    pub(super) fn new(url: Url, options: Options, handler: Handler) -> Follower {
+    pub(super) fn new(url: Url, options: SubscribeOptions, handler: Handler) -> Follower {
         let chosen = options
             .transport
             .and_then(|chosen| Transport::ALL.iter().position(|way| *way == chosen));
@@ -157,20 +163,18 @@ impl Follower {
             home: url.clone(),
             url,
             way: chosen.unwrap_or(0),
-            proven: [false; Transport::ALL.len()],
+            proven: [false; Transport::COUNT],
             way_failures: 0,
             obstacle: Obstacle::default(),
             detour: None,
             streak: Streak::default(),
             redirects: 0,
-            cursor: options.cursor.clone(),
-            contiguous: true,
+            cursor: Cursor::new(options.cursor.clone()),
             retry: None,
-            wire: Wire::Idle,
+            expected: Expected::Idle,
             plan: None,
-            stands: false,
-            reached: false,
-            proved: false,
+            announced: false,
+            reach: Reach::Nobody,
             asked: 0,
             asked_at: 0,
             due: 0,
@@ -186,7 +190,7 @@ impl Follower {
     /// Goes the way with this number from the next connection on.
     fn turn_to(&mut self, way: usize) {
         self.way = way;
-        self.stands = false;
+        self.announced = false;
         self.way_failures = 0;
     }
 
@@ -201,18 +205,18 @@ impl Follower {
     fn answered(&mut self, cursor: Option<Box<str>>, now: Now) {
         self.redirects = 0;
         self.streak.stand(now.ms);
-        if !std::mem::replace(&mut self.stands, true) {
+        if !std::mem::replace(&mut self.announced, true) {
             self.tell(Update::Connected(self.transport()));
         }
-        if self.cursor.is_none() && self.options.from_now {
-            self.cursor = cursor;
+        if self.options.from_now && !self.cursor.is_set() {
+            self.cursor.set(cursor.as_deref().unwrap_or_default());
         }
     }
 
     /// Something has come this way. A WebSocket or a stream that merely opens does not count: some proxies let it
     /// open and then cut it, or hold back whatever comes.
     fn works(&mut self) {
-        self.proved = true;
+        self.reach = Reach::Proof;
         self.way_failures = 0;
         if let Some(proven) = self.proven.get_mut(self.way) {
             *proven = true;
@@ -221,7 +225,7 @@ impl Follower {
 
     /// Goes on to the next poll, after a pause if there is to be one: on this connection if the server keeps it.
     fn rest(&mut self, pause: bool, keep_alive: bool, io: &mut Io<'_>) {
-        self.wire = Wire::Idle;
+        self.expected = Expected::Idle;
         let pause = if pause {
             self.options.interval
         } else {
@@ -245,12 +249,12 @@ impl Follower {
     /// Hands an event on, unless it is one that was handed on before.
     fn hand_on(&mut self, event: Event) {
         if event.is_gap() {
-            self.contiguous = false;
+            self.cursor.lose_order();
         } else if !self.is_plain() {
-            if self.is_repeated(&event.id) {
+            if self.cursor.has_passed(&event.id) {
                 return;
             }
-            self.contiguous = true;
+            self.cursor.find_order();
         }
         if !event.id.is_empty() {
             self.move_to(&event.id);
@@ -260,15 +264,14 @@ impl Follower {
 
     /// The last id of an event stream: one without an event moves the cursor too, and an empty one takes it away (WHATWG HTML 9.2.6, dispatch, step 1).
     fn note_id(&mut self, id: &str) {
-        if self.is_plain() || !self.is_repeated(id) {
+        if self.is_plain() || !self.cursor.has_passed(id) {
             self.move_to(id);
         }
     }
 
     /// Sets the cursor. The empty id is none.
     fn move_to(&mut self, id: &str) {
-        if self.cursor.as_deref().unwrap_or_default() != id {
-            self.cursor = Some(id).filter(|id| !id.is_empty()).map(Into::into);
+        if self.cursor.set(id) {
             self.streak.progress();
             self.obstacle = Obstacle::default();
             if matches!(
@@ -286,15 +289,6 @@ impl Follower {
         self.options.transport == Some(Transport::EventStream)
     }
 
-    /// Whether a channel's message with this id was handed on before.
-    fn is_repeated(&self, id: &str) -> bool {
-        let cursor = self.cursor.as_deref().unwrap_or_default();
-        match (id.parse::<Id>(), cursor.parse::<Id>()) {
-            (Ok(id), Ok(cursor)) => self.contiguous && id <= cursor,
-            _ => false,
-        }
-    }
-
     fn watch_silence(&self, io: &mut Io<'_>) {
         match self.options.silence {
             Some(silence) => io.set_deadline(silence),
@@ -305,21 +299,21 @@ impl Follower {
     /// The connection is of no more use.
     fn fail(&mut self, error: Error, io: &mut Io<'_>) {
         self.hang_up(io);
-        self.wire = Wire::Idle;
+        self.expected = Expected::Idle;
         self.plan.get_or_insert(Plan::Failed(error, None));
     }
 
     /// Ends the connection: after the close frame where there is one, and at once where nothing is left to be said.
     fn hang_up(&self, io: &mut Io<'_>) {
-        match self.wire {
-            Wire::Socket(_) => io.close(),
+        match self.expected {
+            Expected::Socket(_) => io.close(),
             _ => io.abort(),
         }
     }
 
-    fn end(&mut self, error: Option<Error>) -> Next {
+    fn end(&mut self, error: Option<Error>) -> Sequel {
         self.tell(Update::Ended(error));
-        Next::Finished
+        Sequel::End
     }
 
     /// How long to wait after one more failure: what the server asks for, and the backoff on top of it, which spreads
@@ -347,8 +341,7 @@ impl Talk for Follower {
 
     fn connected(&mut self, io: &mut Io<'_>, around: &mut Around<'_>) {
         self.plan = None;
-        self.reached = true;
-        self.proved = false;
+        self.reach = Reach::Server;
         self.asked = 0;
         self.ask(io, around);
     }
@@ -356,32 +349,35 @@ impl Talk for Follower {
     fn received(&mut self, input: &mut [u8], io: &mut Io<'_>, _around: &mut Around<'_>) {
         let mut at = 0;
         while at < input.len() && !io.is_closing() {
-            at += match self.wire {
-                Wire::Head { .. } => self.take_head(&input[at..], io),
-                Wire::Socket(_) => return self.take_frames(&mut input[at..], io),
+            at += match self.expected {
+                Expected::Head { .. } => self.take_head(&input[at..], io),
+                Expected::Socket(_) => return self.take_frames(&mut input[at..], io),
                 // Nobody asked for what comes here, and what the next answer is could not be told from it.
-                Wire::Idle => return self.come_back(io),
+                Expected::Idle => return self.come_back(io),
                 _ => self.take_body(&input[at..], io),
             };
         }
         // A body of no length is complete with its head.
         if !io.is_closing()
-            && !matches!(self.wire, Wire::Head { .. } | Wire::Idle | Wire::Socket(_))
+            && !matches!(
+                self.expected,
+                Expected::Head { .. } | Expected::Idle | Expected::Socket(_)
+            )
         {
             self.take_body(b"", io);
         }
     }
 
     fn ended(&mut self, io: &mut Io<'_>, _around: &mut Around<'_>) {
-        let complete = match &self.wire {
-            Wire::Batch { body, .. } => body.eof().is_ok(),
-            Wire::Refusal { .. } => true,
+        let complete = match &self.expected {
+            Expected::Batch { body, .. } => body.eof().is_ok(),
+            Expected::Refusal { .. } => true,
             _ => false,
         };
         if complete {
             // The body was delimited by the end of the connection.
             self.end_body(io);
-        } else if matches!(self.wire, Wire::Idle) {
+        } else if matches!(self.expected, Expected::Idle) {
             // Between two polls a server may close whenever it likes (RFC 9112 9.5).
             self.come_back(io);
         }
@@ -389,9 +385,9 @@ impl Talk for Follower {
     }
 
     fn expired(&mut self, io: &mut Io<'_>, around: &mut Around<'_>) {
-        match &mut self.wire {
-            Wire::Idle => self.ask(io, around),
-            Wire::Socket(session) => {
+        match &mut self.expected {
+            Expected::Idle => self.ask(io, around),
+            Expected::Socket(session) => {
                 session.tick(&super::SESSION, io);
                 if session.is_keyless() {
                     self.fail(Error::Randomness, io);
@@ -399,14 +395,14 @@ impl Talk for Follower {
                     self.fail(Error::Silence, io);
                 }
             }
-            Wire::Stream { .. } => self.fail(Error::Silence, io),
-            Wire::Refusal { .. } => self.end_body(io),
-            Wire::Head { .. } | Wire::Batch { .. } => self.fail(Error::Timeout, io),
+            Expected::Stream { .. } => self.fail(Error::Silence, io),
+            Expected::Refusal { .. } => self.end_body(io),
+            Expected::Head { .. } | Expected::Batch { .. } => self.fail(Error::Timeout, io),
         }
     }
 
     fn resumed(&mut self, io: &mut Io<'_>) {
-        if let Wire::Socket(session) = &mut self.wire {
+        if let Expected::Socket(session) = &mut self.expected {
             session.resume(io);
         }
     }
@@ -414,29 +410,31 @@ impl Talk for Follower {
     fn quit(&mut self, io: Option<&mut Io<'_>>) {
         self.plan = Some(Plan::End);
         if let Some(io) = io {
-            match &mut self.wire {
-                Wire::Socket(session) => session.close(CloseCode::NORMAL, "", &super::SESSION, io),
+            match &mut self.expected {
+                Expected::Socket(session) => {
+                    session.close(crate::client::QUIT, "", &super::SESSION, io)
+                }
                 _ => self.hang_up(io),
             }
         }
     }
 
-    fn over(&mut self, error: Option<Error>, now: Now, random: &mut Random) -> Next {
-        let wire = std::mem::replace(&mut self.wire, Wire::Idle);
+    fn disconnected(&mut self, error: Option<Error>, now: Now, random: &mut Random) -> Sequel {
+        let expected = std::mem::replace(&mut self.expected, Expected::Idle);
         // The server closed just when it was asked once more (RFC 9112 9.3.1: a GET may be sent again).
-        let crossed =
-            self.asked > 1 && matches!(&wire, Wire::Head { reader, .. } if reader.is_empty());
-        let rested = self.reached && self.proved && matches!(wire, Wire::Idle);
-        let next = match self.plan.take().or_else(|| wire.meaning()) {
+        let crossed = self.asked > 1
+            && matches!(&expected, Expected::Head { reader, .. } if reader.is_empty());
+        let rested = self.reach == Reach::Proof && matches!(expected, Expected::Idle);
+        let next = match self.plan.take().or_else(|| expected.meaning()) {
             Some(Plan::End) => self.end(None),
-            Some(Plan::Again(wait)) => Next::Connect(wait),
+            Some(Plan::Again(wait)) => Sequel::Connect(wait),
             Some(Plan::Failed(error, retry_after)) => self.decide(error, retry_after, now, random),
             // Reset between two polls, which is as good as closed.
-            None if rested => Next::Connect(self.options.interval),
-            None if crossed => Next::Connect(Duration::ZERO),
+            None if rested => Sequel::Connect(self.options.interval),
+            None if crossed => Sequel::Connect(Duration::ZERO),
             None => self.decide(error.unwrap_or(Error::Ended), None, now, random),
         };
-        self.reached = false;
+        self.reach = Reach::Nobody;
         next
     }
 }

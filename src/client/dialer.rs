@@ -1,12 +1,27 @@
-//! The clients of a loop: looking up, connecting, waiting, and handing what arrives to each one's [`Talk`].
+//! The clients of a loop, and everything that one does without a connection: it looks up a name, dials one address after
+//! the other, and waits.
+//!
+//! ```text
+//!   begin ──► Waiting ──► LookingUp ──► Connecting ──► Connected
+//!                ▲            │ no address  │ no more       │ closed
+//!                │            ▼             ▼ addresses     ▼
+//!                └── wait ── disconnected: Talk says what comes next ── end ──► gone
+//! ```
+//!
+//! The invariant: **a client that waits for a time has one entry in the deadlines, and no other has one**; phases change
+//! in [`Dialer::enter`] and clients go in [`Dialer::remove`], and nowhere else. So what a turn of the loop costs does not
+//! depend on how many clients there are.
+//!
+//! It is the [`Protocol`] of a loop of clients alone, and one half of a program's that serves too. What arrives goes to
+//! the client's [`Talk`]; a client that is gone by then is named by its id in vain.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use super::error::Error;
-use super::talk::{Around, Next, PATIENCE, Talk};
+use super::talk::{Around, PATIENCE, Sequel, Talk};
 use crate::command::{ClientId, Letter, Mailbox, Order};
 use crate::net::{ConnectionId, Dial, Io, Now, Protocol, millis};
 use crate::random::Random;
@@ -17,8 +32,10 @@ use crate::slab::Slab;
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// All clients of a loop.
-pub(crate) struct Clients {
-    clients: Slab<Client>,
+pub(crate) struct Dialer {
+    clients: Slab<Caller>,
+    /// When a client wants to be called although nothing happens, and its place: the soonest first.
+    deadlines: BTreeSet<(u64, u32)>,
     mailbox: Mailbox,
     random: Random,
     /// What its connections compress with.
@@ -32,7 +49,8 @@ pub(crate) struct Clients {
     calling: Option<ClientId>,
 }
 
-struct Client {
+/// One client, with or without a connection.
+struct Caller {
     id: ClientId,
     talk: Box<dyn Talk>,
     phase: Phase,
@@ -43,7 +61,7 @@ struct Client {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Until this time.
+    /// For at most until this time, in milliseconds of the loop.
     LookingUp(u64),
     Connecting,
     Connected(ConnectionId),
@@ -51,20 +69,32 @@ enum Phase {
     Waiting(u64),
 }
 
+impl Phase {
+    /// When it ends by itself.
+    fn deadline(self) -> Option<u64> {
+        match self {
+            Phase::LookingUp(until) | Phase::Waiting(until) => Some(until),
+            Phase::Connecting | Phase::Connected(_) => None,
+        }
+    }
+}
+
 /// What the loop keeps for a connection of a client's.
 #[derive(Debug)]
 pub(crate) struct Dialed {
-    client: ClientId,
+    /// `None` for who was not dialed, but came by itself.
+    client: Option<ClientId>,
     peer: SocketAddr,
     /// It stood at some time, so that its end is not a failure to connect.
     stood: bool,
     error: Option<Error>,
 }
 
-impl Clients {
-    pub(crate) fn new(mailbox: Mailbox) -> Clients {
-        Clients {
+impl Dialer {
+    pub(crate) fn new(mailbox: Mailbox) -> Dialer {
+        Dialer {
             clients: Slab::new(),
+            deadlines: BTreeSet::new(),
             mailbox,
             random: Random::new(),
             compressors: Compressors::default(),
@@ -76,7 +106,7 @@ impl Clients {
         }
     }
 
-    /// Lets a client do something. Its handlers may run, and one of them may panic: see [`Clients::drop_panicked`].
+    /// Lets a client do something. Its handlers may run, and one of them may panic: see [`Dialer::drop_panicked`].
     fn let_talk<R>(
         &mut self,
         id: ClientId,
@@ -95,7 +125,7 @@ impl Clients {
     /// Drops the client whose handler has panicked, if one did: what is left of it is not to be relied on.
     pub(crate) fn drop_panicked(&mut self) {
         if let Some(id) = self.calling.take() {
-            self.clients.remove(id.index);
+            self.remove(id);
         }
     }
 
@@ -106,23 +136,44 @@ impl Clients {
             index: self.clients.next_index(),
             generation: self.generation,
         };
-        // It is due at once, whatever the time is.
-        let phase = Phase::Waiting(0);
-        self.clients.insert(Client {
+        self.clients.insert(Caller {
             id,
             talk,
-            phase,
+            phase: Phase::Connecting,
             addresses: VecDeque::new(),
             quit: false,
         });
+        // It is due at once, whatever the time is.
+        self.enter(id, Phase::Waiting(0));
         id
+    }
+
+    /// Takes a client into another phase.
+    fn enter(&mut self, id: ClientId, phase: Phase) {
+        let Some(client) = self.get(id) else { return };
+        let before = std::mem::replace(&mut client.phase, phase);
+        if let Some(until) = before.deadline() {
+            self.deadlines.remove(&(until, id.index));
+        }
+        if let Some(until) = phase.deadline() {
+            self.deadlines.insert((until, id.index));
+        }
+    }
+
+    /// Lets a client go.
+    fn remove(&mut self, id: ClientId) {
+        let Some(client) = self.get(id) else { return };
+        if let Some(until) = client.phase.deadline() {
+            self.deadlines.remove(&(until, id.index));
+        }
+        self.clients.remove(id.index);
     }
 
     pub(crate) fn len(&self) -> usize {
         self.clients.len()
     }
 
-    fn get(&mut self, id: ClientId) -> Option<&mut Client> {
+    fn get(&mut self, id: ClientId) -> Option<&mut Caller> {
         self.clients
             .get_mut(id.index)
             .filter(|client| client.id == id)
@@ -131,8 +182,9 @@ impl Clients {
     /// Finds out the addresses of a client's host. A name is looked up in a thread of its own, since the system's
     /// way to do it blocks; it ends with the look-up.
     fn look_up(&mut self, id: ClientId, now: Now) {
+        let until = now.ms.saturating_add(millis(LOOKUP_TIMEOUT));
+        self.enter(id, Phase::LookingUp(until));
         let Some(client) = self.get(id) else { return };
-        client.phase = Phase::LookingUp(now.ms.saturating_add(millis(LOOKUP_TIMEOUT)));
         let (host, port) = (client.talk.url().host.clone(), client.talk.url().port);
         if let Ok(address) = host.parse::<IpAddr>() {
             return self.looked_up(id, vec![SocketAddr::new(address, port)], now);
@@ -159,58 +211,61 @@ impl Clients {
         }
         if addresses.is_empty() {
             let error = Error::Lookup(client.talk.url().host.clone());
-            return self.over(id, Some(error), now);
+            return self.disconnected(id, Some(error), now);
         }
         client.addresses = addresses.into();
-        self.dial(id);
+        self.dial(id, now);
     }
 
     /// Connects to the next address. Says whether there was one.
-    fn dial(&mut self, id: ClientId) -> bool {
-        let Some(client) = self.get(id) else {
-            return false;
-        };
-        let Some(peer) = client.addresses.pop_front() else {
-            return false;
-        };
-        client.phase = Phase::Connecting;
+    fn dial(&mut self, id: ClientId, now: Now) -> bool {
+        let address = self.get(id).and_then(|client| client.addresses.pop_front());
+        let Some(peer) = address else { return false };
+        self.enter(id, Phase::Connecting);
         let connection = Dialed {
-            client: id,
+            client: Some(id),
             peer,
             stood: false,
             error: None,
         };
-        let dial = Dial::new(peer, PATIENCE, connection);
-        #[cfg(feature = "tls")]
-        let dial = match (client.talk.url(), client.talk.tls()) {
-            (url, Some(tls)) if url.scheme.is_secure() => dial.secured(tls, &url.host),
-            (url, None) if url.scheme.is_secure() => Err(crate::net::tls::Error::NoRoots),
-            _ => Ok(dial),
-        };
-        #[cfg(feature = "tls")]
-        let Ok(dial) = dial else {
-            // URLs are checked for that. Nothing is sent then, least of all in plaintext; the next tick gives up.
-            client.addresses.clear();
-            client.phase = Phase::LookingUp(0);
-            return true;
-        };
-        self.dials.push(dial);
+        match self.secured(id, Dial::new(peer, PATIENCE, connection)) {
+            Ok(dial) => self.dials.push(dial),
+            Err(error) => self.disconnected(id, Some(error), now),
+        }
         true
     }
 
-    fn over(&mut self, id: ClientId, error: Option<Error>, now: Now) {
-        let over = |talk: &mut dyn Talk, _: &_, random: &mut _| talk.over(error, now, random);
-        let Some(next) = self.let_talk(id, over) else {
+    /// The same connection, over TLS where the client's URL asks for it. URLs are checked before, so that this does not
+    /// fail; if it did, nothing would be sent, least of all in plaintext.
+    #[cfg_attr(
+        not(feature = "tls"),
+        allow(clippy::unused_self, clippy::unnecessary_wraps)
+    )]
+    fn secured(&mut self, _id: ClientId, dial: Dial<Dialed>) -> Result<Dial<Dialed>, Error> {
+        #[cfg(feature = "tls")]
+        if let Some(client) = self.get(_id) {
+            let url = client.talk.url();
+            if url.scheme.is_secure() {
+                let tls = client.talk.tls().ok_or(crate::net::tls::Error::NoRoots)?;
+                return Ok(dial.secured(tls, &url.host)?);
+            }
+        }
+        Ok(dial)
+    }
+
+    /// A client's connection is gone, or there never was one: it goes on, or ends.
+    fn disconnected(&mut self, id: ClientId, error: Option<Error>, now: Now) {
+        let sequel =
+            |talk: &mut dyn Talk, _: &_, random: &mut _| talk.disconnected(error, now, random);
+        let Some(next) = self.let_talk(id, sequel) else {
             return;
         };
         let draining = self.draining;
         match (next, self.get(id)) {
-            (Next::Connect(wait), Some(client)) if !client.quit && !draining => {
-                client.phase = Phase::Waiting(now.ms.saturating_add(millis(wait)));
+            (Sequel::Connect(wait), Some(client)) if !client.quit && !draining => {
+                self.enter(id, Phase::Waiting(now.ms.saturating_add(millis(wait))));
             }
-            _ => {
-                self.clients.remove(id.index);
-            }
+            _ => self.remove(id),
         }
     }
 
@@ -223,7 +278,7 @@ impl Clients {
             // A connection that is on its way is let go when it is there.
             Phase::Waiting(_) | Phase::LookingUp(_) | Phase::Connecting => {
                 self.let_talk(id, |talk, _, _| talk.quit(None));
-                self.over(id, None, now);
+                self.disconnected(id, None, now);
             }
         }
         None
@@ -232,7 +287,8 @@ impl Clients {
     /// Calls a connection's client.
     fn call(&mut self, connection: &Dialed, call: impl FnOnce(&mut dyn Talk, &mut Around<'_>)) {
         let peer = connection.peer;
-        self.let_talk(connection.client, |talk, mailbox, random| {
+        let Some(id) = connection.client else { return };
+        self.let_talk(id, |talk, mailbox, random| {
             let mut around = Around {
                 mailbox,
                 random,
@@ -243,7 +299,7 @@ impl Clients {
     }
 }
 
-impl Protocol for Clients {
+impl Protocol for Dialer {
     type Connection = Dialed;
     type Letter = Letter;
     type Order = Order;
@@ -252,10 +308,7 @@ impl Protocol for Clients {
         // A loop of clients alone listens nowhere; whoever comes all the same is let go.
         io.abort();
         Dialed {
-            client: ClientId {
-                index: u32::MAX,
-                generation: 0,
-            },
+            client: None,
             peer,
             stood: false,
             error: None,
@@ -264,9 +317,10 @@ impl Protocol for Clients {
 
     fn dialed(&mut self, connection: &mut Dialed, io: &mut Io<'_>) {
         connection.stood = true;
-        match self.get(connection.client) {
-            Some(client) if !client.quit => client.phase = Phase::Connected(io.id),
-            _ => return io.abort(),
+        let client = connection.client.and_then(|id| self.get(id));
+        match client.filter(|client| !client.quit).map(|client| client.id) {
+            Some(id) => self.enter(id, Phase::Connected(io.id)),
+            None => return io.abort(),
         }
         self.call(connection, |talk, around| talk.connected(io, around));
     }
@@ -338,10 +392,11 @@ impl Protocol for Clients {
     }
 
     fn closed(&mut self, _id: ConnectionId, connection: Dialed, now: Now) {
-        if !connection.stood && self.dial(connection.client) {
+        let Some(id) = connection.client else { return };
+        if !connection.stood && self.dial(id, now) {
             return;
         }
-        self.over(connection.client, connection.error, now);
+        self.disconnected(id, connection.error, now);
     }
 
     fn shared(&self, _connection: &Dialed) -> &[u8] {
@@ -361,33 +416,27 @@ impl Protocol for Clients {
     }
 
     fn due(&self) -> u64 {
-        let waits = self.clients.values().map(|client| match client.phase {
-            Phase::Waiting(until) | Phase::LookingUp(until) => until,
-            _ => u64::MAX,
-        });
+        let soonest = self.deadlines.first().map(|&(until, _)| until);
         if self.dials.is_empty() && self.crowded.is_empty() {
-            waits.min().unwrap_or(u64::MAX)
+            soonest.unwrap_or(u64::MAX)
         } else {
             0
         }
     }
 
     fn tick(&mut self, now: Now) {
-        let due = |client: &&Client| match client.phase {
-            Phase::Waiting(until) | Phase::LookingUp(until) => until <= now.ms,
-            _ => false,
-        };
-        let due: Vec<(ClientId, Phase)> = self
-            .clients
-            .values()
-            .filter(due)
-            .map(|client| (client.id, client.phase))
+        // What they enter lies ahead, but for waits of no time at all, which are taken in the next turn.
+        let due: Vec<u32> = self
+            .deadlines
+            .range(..=(now.ms, u32::MAX))
+            .map(|&(_, index)| index)
             .collect();
-        for (id, phase) in due {
-            if let Phase::Waiting(_) = phase {
-                self.look_up(id, now);
-            } else {
-                self.looked_up(id, Vec::new(), now);
+        for index in due {
+            let client = self.clients.get(index);
+            match client.map(|client| (client.id, client.phase)) {
+                Some((id, Phase::Waiting(_))) => self.look_up(id, now),
+                Some((id, Phase::LookingUp(_))) => self.looked_up(id, Vec::new(), now),
+                _ => {}
             }
         }
     }

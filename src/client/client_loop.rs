@@ -1,15 +1,17 @@
-//! A loop of clients alone.
+//! A loop of clients alone: the [`Dialer`] as the protocol of a [`Loop`], which listens nowhere.
+//!
+//! What is asked of it is checked before anything is sent, so that an error here is the program's own, and whatever comes
+//! later goes to the handlers.
 
 use std::time::Duration;
 
 use super::ClientId;
-use super::clients::Clients;
+use super::dialer::Dialer;
 use super::error::Error;
 use super::options::{Subscribe, Update};
+use super::socket::{Connect, Handlers, SocketClient};
 use super::subscription::{Follower, Handler};
-use super::websocket::{Connect, Handlers, SocketClient};
 use crate::command::{Order, Stopper};
-use crate::error::Result;
 use crate::limits::{Limits, MAX_QUEUED};
 use crate::net::Loop;
 use crate::session::Socket;
@@ -20,10 +22,10 @@ use crate::ws::Message;
 /// server's loop.
 ///
 /// ```no_run
-/// use barewire::{Client, Connect, Subscribe, Update};
+/// use barewire::{ClientLoop, Connect, Subscribe, Update};
 ///
-/// # fn main() -> barewire::Result<()> {
-/// let mut client = Client::new()?;
+/// # fn main() -> Result<(), barewire::ClientError> {
+/// let mut client = ClientLoop::new()?;
 /// client.subscribe(Subscribe::to("http://127.0.0.1:9000/channels/ticks"), |update| {
 ///     if let Update::Event(event) = update {
 ///         println!("{}", event.data());
@@ -40,44 +42,44 @@ use crate::ws::Message;
 /// Names of hosts are looked up in a thread that lives as long as the look-up, since the system's way to do it blocks;
 /// for an address no thread is used. There is no other thread.
 #[derive(Debug)]
-pub struct Client {
-    pub(super) event_loop: Loop<Clients>,
+pub struct ClientLoop {
+    pub(super) event_loop: Loop<Dialer>,
 }
 
-impl Client {
+impl ClientLoop {
     /// A loop without clients yet.
     ///
     /// # Errors
     /// The system gives no poll instance.
-    pub fn new() -> Result<Client> {
-        let event_loop = Loop::new(Limits::default().net_limits(), MAX_QUEUED, Clients::new)?;
-        Ok(Client { event_loop })
+    pub fn new() -> Result<ClientLoop, Error> {
+        let event_loop = Loop::new(Limits::default().net_limits(), MAX_QUEUED, Dialer::new)?;
+        Ok(ClientLoop { event_loop })
     }
 
     /// Follows a channel or an event stream, and hands every [`Update`] to `handler`.
     ///
     /// # Errors
-    /// What was asked for makes no sense: the URL, or a field.
+    /// The URL, a field or the cursor is invalid.
     pub fn subscribe(
         &mut self,
         subscribe: Subscribe,
         handler: impl FnMut(Update) + Send + 'static,
-    ) -> std::result::Result<ClientId, Error> {
+    ) -> Result<ClientId, Error> {
         self.event_loop
             .protocol_mut()
             .subscribe(subscribe, Box::new(handler))
     }
 
     /// Opens a WebSocket, and hands every message that arrives to `on_message`. [`Connect::on_open`] and
-    /// [`Connect::on_over`] tell the rest.
+    /// [`Connect::on_close`] tell the rest.
     ///
     /// # Errors
-    /// What was asked for makes no sense: the URL, a field, or a subprotocol.
+    /// The URL, a field or a subprotocol is invalid.
     pub fn connect(
         &mut self,
         connect: Connect,
         on_message: impl FnMut(&mut Socket<'_>, Message<'_>) + Send + 'static,
-    ) -> std::result::Result<ClientId, Error> {
+    ) -> Result<ClientId, Error> {
         self.event_loop
             .protocol_mut()
             .connect(connect, Box::new(on_message))
@@ -110,7 +112,7 @@ impl Client {
     ///
     /// # Errors
     /// The system's poll fails.
-    pub fn run(&mut self) -> Result<()> {
+    pub fn run(&mut self) -> Result<(), Error> {
         while !self.is_empty() && !self.event_loop.is_done() {
             self.turn(None)?;
         }
@@ -121,17 +123,17 @@ impl Client {
     ///
     /// # Errors
     /// The system's poll fails.
-    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<()> {
+    pub fn turn(&mut self, timeout: Option<Duration>) -> Result<(), Error> {
         Ok(self.event_loop.turn(timeout)?)
     }
 }
 
-impl Clients {
+impl Dialer {
     pub(crate) fn subscribe(
         &mut self,
         subscribe: Subscribe,
         handler: Handler,
-    ) -> std::result::Result<ClientId, Error> {
+    ) -> Result<ClientId, Error> {
         let (url, mut options) = subscribe.check()?;
         options.deflating = options.deflating.sharing(&self.compressors);
         Ok(self.begin(Box::new(Follower::new(url, options, handler))))
@@ -140,14 +142,14 @@ impl Clients {
     pub(crate) fn connect(
         &mut self,
         connect: Connect,
-        on_message: super::websocket::OnMessage,
-    ) -> std::result::Result<ClientId, Error> {
-        let (url, mut options, on_open, on_over) = connect.check()?;
+        on_message: super::socket::OnMessage,
+    ) -> Result<ClientId, Error> {
+        let (url, mut options, on_open, on_close) = connect.check()?;
         options.deflating = options.deflating.sharing(&self.compressors);
         let handlers = Handlers {
             on_open,
             on_message,
-            on_over,
+            on_close,
         };
         Ok(self.begin(Box::new(SocketClient::new(url, options, handlers))))
     }
