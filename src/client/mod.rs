@@ -55,18 +55,3 @@ pub use options::{Oversized, POLL_INTERVAL, POLL_WAIT, SILENCE, Subscribe, Trans
 pub use socket::{Closed, Connect};
 
 pub use crate::command::ClientId;
-
-use crate::limits::{CLOSE_TIMEOUT, MAX_BACKLOG, PING_INTERVAL};
-use crate::session::Patience;
-use crate::ws::CloseCode;
-
-/// How patient an open WebSocket of a client's is: as a server's.
-const SESSION: Patience = Patience {
-    ping_interval: PING_INTERVAL,
-    close_timeout: CLOSE_TIMEOUT,
-    backlog: MAX_BACKLOG,
-};
-
-/// The code of every WebSocket that the program ends: it has what it came for (RFC 6455 7.4.1), while 1001 is what a
-/// server says that goes down.
-const QUIT: CloseCode = CloseCode::NORMAL;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::backoff::{Backoff, Streak};
 use super::error::Error;
 use super::options::{check_fields, written};
-use super::talk::{Around, HeadReader, PATIENCE, Sequel, Talk};
+use super::talk::{Around, HeadReader, PATIENCE, QUIT, SESSION, Sequel, Talk};
 use super::url::Url;
 use crate::command::Letter;
 use crate::http::{FieldName, FieldValue, ResponseHead, is_token};
@@ -286,12 +286,12 @@ impl SocketClient {
                 self.streak.stand(io.now.ms);
                 let mut session = Box::new(Session::client().compressed(compression));
                 io.read_in_pieces(session.is_compressed());
-                io.set_deadline(super::SESSION.ping_interval);
+                io.set_deadline(SESSION.ping_interval);
                 let protocol = protocol.and_then(|chosen| self.options.protocols.get(chosen));
                 let protocol = protocol.map(String::as_str);
                 let mut socket = session.link.socket(self.peer, protocol, around.mailbox, io);
                 (self.handlers.on_open)(&mut socket);
-                session.await_close(&super::SESSION, io);
+                session.await_close(&SESSION, io);
                 self.stage = Stage::Open(session);
                 used
             }
@@ -365,7 +365,7 @@ impl Talk for SocketClient {
         session.receive(
             &mut input[at..],
             &self.options.limits,
-            &super::SESSION,
+            &SESSION,
             io,
             |link, message, io| {
                 on_message(
@@ -387,7 +387,7 @@ impl Talk for SocketClient {
     fn expired(&mut self, io: &mut Io<'_>, _around: &mut Around<'_>) {
         match &mut self.stage {
             Stage::Open(session) => {
-                session.tick(&super::SESSION, io);
+                session.tick(&SESSION, io);
                 if io.is_closing() && !session.is_keyless() {
                     let unanswered = session.is_closed();
                     self.error.get_or_insert(if unanswered {
@@ -414,7 +414,7 @@ impl Talk for SocketClient {
         match letter {
             Letter::Text(text) => session.send(Message::Text(&text), io),
             Letter::Binary(bytes) => session.send(Message::Binary(&bytes), io),
-            Letter::Close(code, reason) => session.close(code, &reason, &super::SESSION, io),
+            Letter::Close(code, reason) => session.close(code, &reason, &SESSION, io),
             _ => {}
         }
     }
@@ -423,7 +423,7 @@ impl Talk for SocketClient {
         self.quit = true;
         if let Some(io) = io {
             match &mut self.stage {
-                Stage::Open(session) => session.close(super::QUIT, "", &super::SESSION, io),
+                Stage::Open(session) => session.close(QUIT, "", &SESSION, io),
                 _ => io.close(),
             }
         }

@@ -16,11 +16,25 @@ use super::error::Error;
 use super::url::Url;
 use crate::command::{Letter, Mailbox};
 use crate::http::{HeadFinder, HeadLimits, ResponseHead};
+use crate::limits::{CLOSE_TIMEOUT, MAX_BACKLOG, PING_INTERVAL};
 use crate::net::{Io, Now};
 use crate::random::Random;
+use crate::session::Patience;
+use crate::ws::CloseCode;
 
 /// How long it may take to connect, and again to get an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How patient an open WebSocket of a client's is: as a server's.
+pub(super) const SESSION: Patience = Patience {
+    ping_interval: PING_INTERVAL,
+    close_timeout: CLOSE_TIMEOUT,
+    backlog: MAX_BACKLOG,
+};
+
+/// The code of every WebSocket that the program ends: it has what it came for (RFC 6455 7.4.1), while 1001 is what a
+/// server says that goes down.
+pub(super) const QUIT: CloseCode = CloseCode::NORMAL;
 
 /// What of the loop a client needs besides [`Io`].
 pub(super) struct Around<'a> {

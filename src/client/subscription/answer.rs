@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Expected, Follower, Plan};
 use crate::client::error::Error;
 use crate::client::options::Transport;
-use crate::client::talk::PATIENCE;
+use crate::client::talk::{PATIENCE, SESSION};
 use crate::client::url::Url;
 use crate::http::{self, BodyDecoder, BodyLength, HttpDate, ResponseHead, response_body_length};
 use crate::net::{Io, Now};
@@ -175,7 +175,7 @@ impl Follower {
                 let session = Box::new(Session::client().compressed(compression));
                 io.read_in_pieces(session.is_compressed());
                 self.expected = Expected::Socket(session);
-                io.set_deadline(crate::client::SESSION.ping_interval);
+                io.set_deadline(SESSION.ping_interval);
             }
             Verdict::Stream(body) => {
                 self.answered(None, io.now);

@@ -10,7 +10,7 @@ use super::{Expected, Follower, Plan};
 use crate::client::error::Error;
 use crate::client::event::{Batch, Event};
 use crate::client::options::Transport;
-use crate::client::talk::PATIENCE;
+use crate::client::talk::{PATIENCE, SESSION};
 use crate::http::{self, Piece};
 use crate::json;
 use crate::net::{Io, millis};
@@ -40,36 +40,30 @@ impl Follower {
         };
         let mut wrong = None;
         let mut came = false;
-        session.receive(
-            input,
-            &limits,
-            &crate::client::SESSION,
-            io,
-            |link, message, io| {
-                let event = match message {
-                    Message::Text(text) => json::Value::parse(text)
-                        .ok_or(Error::Envelope)
-                        .and_then(|envelope| Event::from_envelope(&envelope)),
-                    Message::Binary(_) => Err(Error::Envelope),
-                };
-                match event {
-                    Ok(event) => {
-                        came = true;
-                        self.works();
-                        self.hand_on(event);
-                    }
-                    Err(error) => {
-                        wrong = Some(error);
-                        link.fail(
-                            CloseCode::UNSUPPORTED_DATA,
-                            "this is no channel's message",
-                            io,
-                        );
-                    }
+        session.receive(input, &limits, &SESSION, io, |link, message, io| {
+            let event = match message {
+                Message::Text(text) => json::Value::parse(text)
+                    .ok_or(Error::Envelope)
+                    .and_then(|envelope| Event::from_envelope(&envelope)),
+                Message::Binary(_) => Err(Error::Envelope),
+            };
+            match event {
+                Ok(event) => {
+                    came = true;
+                    self.works();
+                    self.hand_on(event);
                 }
-                ControlFlow::Continue(())
-            },
-        );
+                Err(error) => {
+                    wrong = Some(error);
+                    link.fail(
+                        CloseCode::UNSUPPORTED_DATA,
+                        "this is no channel's message",
+                        io,
+                    );
+                }
+            }
+            ControlFlow::Continue(())
+        });
         // Pings and pongs show it too, but not the close frame of one who lets nobody stay.
         if !came && session.closed.is_none() && session.violation.is_none() && wrong.is_none() {
             self.works();

@@ -4,7 +4,7 @@
 //! what may, and never because the server is not there at all. Behind the last way comes the first again, if what
 //! ails them may pass.
 //!
-//! A message that is larger than is taken is no fault of the way, and no wait makes it smaller: it is an [`Obstacle`]
+//! A message that is larger than is taken is no fault of the way, and no wait makes it smaller: it is an [`Obstacle`](super::obstacle::Obstacle)
 //! behind the cursor. Each of the ways comes to it at most once, since the next may carry it in fewer bytes (text has no
 //! escapes in an event stream, and a batch may be longer than a frame). When all have failed, the subscription ends or
 //! goes on behind it, as [`Oversized`] says. Where that is, an event stream says in the `id` of the block, and a poll in
@@ -24,24 +24,6 @@ use crate::random::Random;
 const WAY_FAILURES: u32 = 2;
 /// The same for a way that has worked before: a server behind a proxy may be restarted in the meantime.
 const PROVEN_FAILURES: u32 = 8;
-
-/// A message that is larger than is taken, directly behind the cursor.
-#[derive(Debug, Default)]
-pub(super) struct Obstacle {
-    /// The ways, of [`Transport::ALL`], in which it has come to be too large.
-    met: [bool; Transport::COUNT],
-    /// Its id, or that of a message behind it, once the server has said it.
-    pub(super) id: Option<Box<str>>,
-    /// A poll is asked for the id alone.
-    pub(super) sounding: bool,
-}
-
-impl Obstacle {
-    /// Whether it is known to be too large this way.
-    fn blocks(&self, way: usize) -> bool {
-        self.met.get(way).is_some_and(|met| *met)
-    }
-}
 
 impl Follower {
     /// After a failure: another way, another try, or the end.
@@ -135,9 +117,7 @@ impl Follower {
     /// In front of a message that is too large this way: another way to it, or past it, or the end.
     fn get_around(&mut self, now: Now, random: &mut Random) -> Sequel {
         let way = self.way;
-        if let Some(met) = self.obstacle.met.get_mut(way) {
-            *met = true;
-        }
+        self.obstacle.meet(way);
         if self.options.transport.is_none() {
             if let Some(next) = self.next_way() {
                 self.detour.get_or_insert(way);

@@ -22,17 +22,18 @@ mod answer;
 mod body;
 mod cursor;
 mod fallback;
+mod obstacle;
 mod request;
 
 use std::time::Duration;
 
 use self::cursor::Cursor;
-use self::fallback::Obstacle;
+use self::obstacle::Obstacle;
 use super::backoff::Streak;
 use super::error::Error;
 use super::event::Event;
 use super::options::{SubscribeOptions, Transport, Update};
-use super::talk::{Around, HeadReader, Sequel, Talk};
+use super::talk::{Around, HeadReader, QUIT, SESSION, Sequel, Talk};
 use super::url::Url;
 use crate::http::BodyDecoder;
 use crate::net::{Io, Now, millis};
@@ -388,7 +389,7 @@ impl Talk for Follower {
         match &mut self.expected {
             Expected::Idle => self.ask(io, around),
             Expected::Socket(session) => {
-                session.tick(&super::SESSION, io);
+                session.tick(&SESSION, io);
                 if session.is_keyless() {
                     self.fail(Error::Randomness, io);
                 } else if io.is_closing() {
@@ -411,9 +412,7 @@ impl Talk for Follower {
         self.plan = Some(Plan::End);
         if let Some(io) = io {
             match &mut self.expected {
-                Expected::Socket(session) => {
-                    session.close(crate::client::QUIT, "", &super::SESSION, io)
-                }
+                Expected::Socket(session) => session.close(QUIT, "", &SESSION, io),
                 _ => self.hang_up(io),
             }
         }
