@@ -105,6 +105,9 @@ compile_error!(
      with `default-features = false`, which leaves the codecs (http, ws, sse) and the channel log"
 );
 
+#[cfg(feature = "backend")]
+#[doc(hidden)]
+pub mod backend;
 pub mod channel;
 #[cfg(feature = "client")]
 pub mod client;

@@ -23,6 +23,8 @@ pub mod hub;
 pub mod sse_decoder;
 pub mod sse_differential;
 pub mod sse_encode;
+#[cfg(feature = "durable")]
+pub mod store;
 pub mod ws_close;
 pub mod ws_decoder;
 #[cfg(feature = "deflate")]
@@ -55,6 +57,8 @@ pub const LAWS: &[Law] = &[
     ("sse_decoder", sse_decoder::check),
     ("sse_differential", sse_differential::check),
     ("sse_encode", sse_encode::check),
+    #[cfg(feature = "durable")]
+    ("store", store::check),
     ("ws_close", ws_close::check),
     ("ws_decoder", ws_decoder::check),
     #[cfg(feature = "deflate")]

@@ -88,7 +88,7 @@ impl Record {
     }
 
     /// What it counts against [`Retention::bytes`].
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.data.as_bytes().len() + self.event.as_ref().map_or(0, |event| event.len())
     }
 }
@@ -143,7 +143,7 @@ impl Default for Retention {
 }
 
 /// Where a reader begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Start {
     /// With the oldest message that is retained.
@@ -204,7 +204,7 @@ impl Log {
     }
 
     /// Appends a message that has its id, which is greater than that of every other one here.
-    pub(super) fn push(&mut self, record: Record) {
+    pub(crate) fn push(&mut self, record: Record) {
         debug_assert!(record.id > self.last, "{} after {}", record.id, self.last);
         self.bytes += record.size();
         self.last = record.id;

@@ -1,0 +1,579 @@
+//! A log that outlives the process: an embedded store in one file, over redb.
+//!
+//! ```text
+//!    loops ── publish ──► queue (bounded) ──► the store's thread: takes all that waits, one commit, one sync
+//!      ▲                                         │
+//!      └──── entries, answers ◄──────────────────┘
+//!    loops ── read ─────► queue (bounded) ──► the reading thread: a snapshot for each page
+//!      ▲                                         │
+//!      └──── pages ◄─────────────────────────────┘
+//! ```
+//!
+//! **Group commit.** While one commit is synced, drafts gather; the next takes them all. So a single publisher waits for
+//! one sync, many wait for at most two, and the medium is as busy with a thousand as with one.
+//!
+//! **A commit that fails ends publishing.** What it held is in doubt: its publishers are given no answer. Nothing is tried
+//! again on that file, not by this process: a system that has failed to write a page may have marked it as written. What
+//! was acknowledged before is still read, through an overlay that writes nothing ([`file`]).
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `mod` | what a program links: [`Store`], [`Options`]; the two threads |
+//! | `core` | one commit: ids, keys, heads, retention |
+//! | `rows` | the tables, and the rows of a channel |
+//! | `page` | reading one page of history |
+//! | `codec` | what rows hold, byte for byte |
+//! | `file` | opening: made whole, locked, verified; a medium that has failed |
+//! | `error` | what its operator is told |
+
+mod codec;
+mod core;
+mod error;
+mod file;
+mod page;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use self::core::{Core, Now};
+use self::error::Fault;
+use self::file::{Medium, OnProgress, Opened, Shut, quietly};
+use super::{Backend, Draft, Failure, News, Page, Query, Refusal, Sink, Ticket};
+use crate::channel::Id;
+
+pub use self::core::Volume;
+pub use self::error::OpenError;
+pub use self::file::Progress;
+#[doc(hidden)]
+pub use codec::decode_anything;
+
+/// The format of the file that this version writes.
+pub const FORMAT: u32 = 1;
+
+/// Messages retained per channel.
+pub const RETAINED_MESSAGES: u64 = 1_000_000;
+/// Bytes retained per channel.
+pub const RETAINED_BYTES: u64 = 1 << 30;
+/// Bytes that all channels together count.
+pub const STORE_BYTES: u64 = 16 << 30;
+/// Channels that are remembered, with messages or without.
+pub const STORED_CHANNELS: u64 = 100_000;
+/// What a message counts against the bound of the whole store, besides its data and event name.
+pub const MESSAGE_BYTES: u64 = 32;
+/// What a channel counts against it.
+pub const CHANNEL_BYTES: u64 = 512;
+/// Idempotency keys that are remembered at once.
+pub const KEPT_KEYS: u64 = 1_000_000;
+/// Memory for pages of the file.
+pub const CACHE_BYTES: usize = 32 << 20;
+
+/// Drafts that may wait for the store.
+pub const QUEUED_DRAFTS: usize = 65_536;
+/// Bytes of drafts that may wait for it, but for one that is larger and finds none waiting.
+pub const QUEUED_BYTES: usize = 64 << 20;
+/// Pages that may have been asked for and not been read.
+pub const QUEUED_READS: usize = 65_536;
+
+/// Drafts and bytes of one commit: what it holds in memory, and how long the next one waits for it.
+const COMMIT_DRAFTS: usize = 8_192;
+const COMMIT_BYTES: usize = 8 << 20;
+/// How often the store looks for what has grown too old.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// With [`Durability::System`]: after this much, or this long, all is synced after all.
+const SYSTEM_BYTES: usize = 16 << 20;
+const SYSTEM_INTERVAL: Duration = Duration::from_secs(30);
+
+/// What an acknowledgement promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// What was acknowledged, or seen by a reader, was written and synced before: it is there after a crash of the
+    /// process, of the system, or a power cut, as far as the medium keeps what it has acknowledged.
+    #[default]
+    Synced,
+    /// It is synced at most this much later: a crash may take away what was acknowledged in that time. Ids are not given
+    /// twice all the same, and a cursor of what is gone is told a gap.
+    Every(Duration),
+    /// It is synced when it suits: at the latest after half a minute or 16 MiB, and at an orderly end. Otherwise as
+    /// [`Durability::Every`].
+    System,
+}
+
+/// What is retained on the medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retained {
+    /// Messages per channel. See [`RETAINED_MESSAGES`].
+    pub messages: u64,
+    /// Bytes of data and event names per channel. See [`RETAINED_BYTES`].
+    pub bytes: u64,
+    /// Nothing older than this. [`Duration::MAX`], the default, is no bound.
+    pub age: Duration,
+    /// Bytes of all channels together. See [`STORE_BYTES`].
+    pub store_bytes: u64,
+    /// Channels that are remembered. See [`STORED_CHANNELS`].
+    pub channels: u64,
+}
+
+impl Default for Retained {
+    fn default() -> Retained {
+        Retained {
+            messages: RETAINED_MESSAGES,
+            bytes: RETAINED_BYTES,
+            age: Duration::MAX,
+            store_bytes: STORE_BYTES,
+            channels: STORED_CHANNELS,
+        }
+    }
+}
+
+/// How a store is opened.
+#[non_exhaustive]
+pub struct Options {
+    /// What an acknowledgement promises.
+    pub durability: Durability,
+    /// What is retained.
+    pub retained: Retained,
+    /// Memory for pages of the file, in bytes. See [`CACHE_BYTES`].
+    pub cache_bytes: usize,
+    on_progress: Option<OnProgress>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            durability: Durability::default(),
+            retained: Retained::default(),
+            cache_bytes: CACHE_BYTES,
+            on_progress: None,
+        }
+    }
+}
+
+impl Options {
+    /// Calls `hook` about once a second while opening takes longer than that.
+    #[must_use]
+    pub fn on_progress(mut self, hook: impl FnMut(Progress) + Send + 'static) -> Options {
+        self.on_progress = Some(Box::new(hook));
+        self
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("durability", &self.durability)
+            .field("retained", &self.retained)
+            .field("cache_bytes", &self.cache_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A store in one file. It is closed when it is dropped: what it has taken is settled first.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// What the threads take over when they start.
+    worker: Mutex<Option<Box<dyn Work>>>,
+}
+
+/// What the program's threads and the store's share.
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    queued: Condvar,
+    reads: Mutex<Reads>,
+    asked: Condvar,
+    /// What is read.
+    view: Mutex<View>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    drafts: Vec<(Draft, Ticket)>,
+    bytes: usize,
+    stopping: bool,
+    /// Why nothing is taken any more.
+    failed: Option<Arc<str>>,
+    volume: Volume,
+}
+
+#[derive(Debug, Default)]
+struct Reads {
+    queries: VecDeque<(Query, Ticket)>,
+    stopping: bool,
+}
+
+/// Where pages are read from, and up to where.
+#[derive(Debug, Default)]
+struct View {
+    database: Option<Arc<Shut>>,
+    complete: Option<Id>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves these whole: nothing that can fail is done under a lock.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store {
+    /// Opens the store at `path`, or makes one there that only its owner may read.
+    ///
+    /// After a crash this reads the file through; [`Options::on_progress`] tells how far it is.
+    ///
+    /// # Errors
+    /// The file can't be used, is in use, or is no store that this version reads. It is never begun anew.
+    pub fn open(path: impl AsRef<Path>, mut options: Options) -> Result<Store, OpenError> {
+        let path = path.as_ref();
+        let opened = file::open_file(path, &mut options)?;
+        Store::with(opened, &options).map_err(|fault| match fault {
+            Fault::Database(redb::Error::Io(error)) => OpenError::Io(path.into(), error),
+            fault => OpenError::Damaged(path.into(), fault.to_string()),
+        })
+    }
+
+    fn with<M: Medium>(opened: Opened<M>, options: &Options) -> Result<Store, Fault> {
+        let Opened {
+            database,
+            medium,
+            watch,
+        } = opened;
+        let database = Arc::new(database);
+        let reserves = options.durability != Durability::Synced;
+        let core = quietly(AssertUnwindSafe(|| {
+            Core::open(Arc::clone(&database), options.retained, reserves, unix_ms())
+        }));
+        let core = core.unwrap_or(Err(Fault::Panicked))?;
+        let shared = Arc::new(Shared::default());
+        lock(&shared.queue).volume = core.volume();
+        *lock(&shared.view) = View {
+            database: Some(database),
+            complete: Some(core.last()),
+        };
+        let worker = Worker {
+            core,
+            medium,
+            watch,
+            durability: options.durability,
+            cache_bytes: options.cache_bytes,
+            began: Instant::now(),
+        };
+        Ok(Store {
+            shared,
+            threads: Mutex::new(Vec::new()),
+            worker: Mutex::new(Some(Box::new(worker))),
+        })
+    }
+
+    /// What it holds, by its last commit.
+    pub fn volume(&self) -> Volume {
+        lock(&self.shared.queue).volume
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) {
+        match Builder::new().name(name.into()).spawn(work) {
+            Ok(thread) => lock(&self.threads).push(thread),
+            Err(error) => {
+                lock(&self.shared.queue).failed = Some(error.to_string().into());
+            }
+        }
+    }
+}
+
+impl Backend for Store {
+    fn start(&self, sink: Arc<dyn Sink>) {
+        let Some(worker) = lock(&self.worker).take() else {
+            return;
+        };
+        let (shared, told) = (Arc::clone(&self.shared), Arc::clone(&sink));
+        self.spawn("store", move || worker.work(&shared, &*told));
+        let shared = Arc::clone(&self.shared);
+        self.spawn("store pages", move || read_pages(&shared, &*sink));
+    }
+
+    fn publish(&self, draft: Draft, ticket: Ticket) -> Result<(), Refusal> {
+        let size = draft.size();
+        {
+            let mut queue = lock(&self.shared.queue);
+            if queue.stopping || queue.failed.is_some() {
+                return Err(Refusal::Away);
+            }
+            let is_large = queue.bytes.saturating_add(size) > QUEUED_BYTES;
+            let waits = !queue.drafts.is_empty();
+            if queue.drafts.len() >= QUEUED_DRAFTS || (is_large && waits) {
+                return Err(Refusal::Full);
+            }
+            queue.bytes += size;
+            queue.drafts.push((draft, ticket));
+        }
+        self.shared.queued.notify_one();
+        Ok(())
+    }
+
+    fn read(&self, query: Query, ticket: Ticket) -> Result<(), Refusal> {
+        {
+            let mut reads = lock(&self.shared.reads);
+            if reads.stopping {
+                return Err(Refusal::Away);
+            }
+            if reads.queries.len() >= QUEUED_READS {
+                return Err(Refusal::Full);
+            }
+            reads.queries.push_back((query, ticket));
+        }
+        self.shared.asked.notify_one();
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Arc<str>> {
+        match &lock(&self.shared.queue).failed {
+            None => Ok(()),
+            Some(why) => Err(Arc::clone(why)),
+        }
+    }
+
+    fn stop(&self) {
+        lock(&self.shared.queue).stopping = true;
+        self.shared.queued.notify_all();
+        lock(&self.shared.reads).stopping = true;
+        self.shared.asked.notify_all();
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        for thread in threads {
+            // Only a panic makes it fail, and what can panic is caught inside.
+            let _ = thread.join();
+        }
+        if let Some(worker) = lock(&self.worker).take() {
+            worker.close();
+        }
+        // The file is given up: another store may open it.
+        lock(&self.shared.view).database = None;
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What the store's thread does, whatever the medium.
+trait Work: fmt::Debug + Send {
+    fn work(self: Box<Self>, shared: &Shared, sink: &dyn Sink);
+    /// Ends what was never begun.
+    fn close(self: Box<Self>);
+}
+
+#[derive(Debug)]
+struct Worker<M> {
+    core: Core,
+    medium: Arc<M>,
+    watch: Arc<file::Watch>,
+    durability: Durability,
+    cache_bytes: usize,
+    began: Instant,
+}
+
+impl<M: Medium> Work for Worker<M> {
+    fn work(mut self: Box<Self>, shared: &Shared, sink: &dyn Sink) {
+        match self.serve(shared, sink) {
+            Ok(()) => {
+                let now = self.now();
+                let core = self.core;
+                // What was acknowledged is synced, or may be lost by what its durability says.
+                let _ = quietly(AssertUnwindSafe(|| core.close(now)));
+            }
+            Err(doubtful) => self.fail(doubtful, shared, sink),
+        }
+    }
+
+    fn close(self: Box<Self>) {
+        let now = self.now();
+        let core = self.core;
+        let _ = quietly(AssertUnwindSafe(|| core.close(now)));
+    }
+}
+
+/// A commit that failed, and whose drafts were in it.
+type Doubtful = (Fault, Vec<Ticket>);
+
+impl<M: Medium> Worker<M> {
+    fn now(&self) -> Now {
+        Now {
+            unix_ms: unix_ms(),
+            open_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Commits what comes until the store is stopped.
+    fn serve(&mut self, shared: &Shared, sink: &dyn Sink) -> Result<(), Doubtful> {
+        let (mut drafts, mut news) = (Vec::new(), Vec::new());
+        let (mut unsynced, mut synced_at) = (0_usize, Instant::now());
+        loop {
+            let is_sync_due = unsynced > 0 && self.is_sync_due(unsynced, synced_at);
+            let wait = match self.durability {
+                _ if is_sync_due => Duration::ZERO,
+                Durability::Every(interval) if unsynced > 0 => {
+                    interval.saturating_sub(synced_at.elapsed())
+                }
+                _ => SWEEP_INTERVAL,
+            };
+            let (bytes, ended) = gather(shared, wait.min(SWEEP_INTERVAL), &mut drafts);
+            let now = self.now();
+            let has_work = !drafts.is_empty() || is_sync_due || self.core.is_to_sweep(now);
+            if has_work {
+                let tickets: Vec<Ticket> = drafts.iter().map(|(_, ticket)| *ticket).collect();
+                let core = &mut self.core;
+                let committed = quietly(AssertUnwindSafe(|| {
+                    core.commit(&mut drafts, now, is_sync_due, &mut news)
+                }));
+                let committed = committed.unwrap_or(Err(Fault::Panicked));
+                let committed = committed.and_then(|()| match self.watch.has_failed() {
+                    true => Err(Fault::Database(redb::Error::PreviousIo)),
+                    false => Ok(()),
+                });
+                committed.map_err(|fault| (fault, tickets))?;
+                (unsynced, synced_at) = match is_sync_due {
+                    true => (bytes, Instant::now()),
+                    false => (unsynced.saturating_add(bytes.max(1)), synced_at),
+                };
+                lock(&shared.view).complete = Some(self.core.last());
+                lock(&shared.queue).volume = self.core.volume();
+                if !news.is_empty() {
+                    sink.take(&mut news);
+                    news.clear();
+                }
+            }
+            if ended {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_sync_due(&self, unsynced: usize, synced_at: Instant) -> bool {
+        match self.durability {
+            Durability::Synced => false,
+            Durability::Every(interval) => synced_at.elapsed() >= interval,
+            Durability::System => {
+                unsynced >= SYSTEM_BYTES || synced_at.elapsed() >= SYSTEM_INTERVAL
+            }
+        }
+    }
+
+    /// Ends publishing for good, and goes on reading from what the medium holds.
+    fn fail(self, (fault, doubtful): Doubtful, shared: &Shared, sink: &dyn Sink) {
+        self.watch.fail();
+        let why: Arc<str> = format!("the store has failed: {fault}").into();
+        let waiting = {
+            let mut queue = lock(&shared.queue);
+            queue.failed = Some(Arc::clone(&why));
+            queue.bytes = 0;
+            std::mem::take(&mut queue.drafts)
+        };
+        let in_doubt = |ticket| News::Settled(ticket, Err(Failure::InDoubt));
+        let away = Failure::Refused(Refusal::Away);
+        let mut news: Vec<News> = doubtful.into_iter().map(in_doubt).collect();
+        let refused = |(_, ticket)| News::Settled(ticket, Err(away));
+        news.extend(waiting.into_iter().map(refused));
+        news.push(News::Failed(why));
+        sink.take(&mut news);
+        lock(&shared.view).database = None;
+        drop(self.core);
+        if let Ok(database) = file::reopen(&self.medium, &self.watch, self.cache_bytes) {
+            lock(&shared.view).database = Some(Arc::new(database));
+            shared.asked.notify_all();
+        }
+    }
+}
+
+/// Waits for drafts at most so long, and takes as many as one commit holds. Also says how many bytes they have, and
+/// whether there will be no more.
+fn gather(shared: &Shared, wait: Duration, into: &mut Vec<(Draft, Ticket)>) -> (usize, bool) {
+    let mut queue = lock(&shared.queue);
+    if queue.drafts.is_empty() && !queue.stopping && !wait.is_zero() {
+        let idle = |queue: &mut Queue| queue.drafts.is_empty() && !queue.stopping;
+        let waited = shared.queued.wait_timeout_while(queue, wait, idle);
+        queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+    }
+    let (mut count, mut bytes) = (0, 0);
+    for (draft, _) in &queue.drafts {
+        let size = draft.size();
+        if count > 0 && (count >= COMMIT_DRAFTS || bytes + size > COMMIT_BYTES) {
+            break;
+        }
+        count += 1;
+        bytes += size;
+    }
+    if count == queue.drafts.len() {
+        std::mem::swap(&mut queue.drafts, into);
+    } else {
+        into.extend(queue.drafts.drain(..count));
+    }
+    queue.bytes = queue.bytes.saturating_sub(bytes);
+    (bytes, queue.stopping && queue.drafts.is_empty())
+}
+
+/// Reads what is asked for, until the store is stopped. Those who ask for the same page are given the same reading.
+fn read_pages(shared: &Shared, sink: &dyn Sink) {
+    loop {
+        let mut queries = {
+            let mut reads = lock(&shared.reads);
+            while reads.queries.is_empty() && !reads.stopping {
+                let waited = shared.asked.wait(reads);
+                reads = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+            if reads.stopping {
+                return;
+            }
+            std::mem::take(&mut reads.queries)
+        };
+        let mut shared_by: HashMap<Query, Vec<Ticket>> = HashMap::new();
+        let mut order = Vec::new();
+        for (query, ticket) in queries.drain(..) {
+            let tickets = shared_by.entry(query.clone()).or_insert_with(|| {
+                order.push(query);
+                Vec::new()
+            });
+            tickets.push(ticket);
+        }
+        for query in order {
+            let page = read_one(shared, &query);
+            let mut news = Vec::new();
+            for ticket in shared_by.remove(&query).unwrap_or_default() {
+                news.push(News::Page(ticket, page.clone()));
+            }
+            sink.take(&mut news);
+        }
+    }
+}
+
+fn read_one(shared: &Shared, query: &Query) -> Result<Arc<Page>, Failure> {
+    let (database, complete) = {
+        let view = lock(&shared.view);
+        (view.database.clone(), view.complete)
+    };
+    let away = Failure::Refused(Refusal::Away);
+    let (Some(database), Some(complete)) = (database, complete) else {
+        return Err(away);
+    };
+    let page = quietly(AssertUnwindSafe(|| {
+        page::read_page(&database, query, complete)
+    }));
+    let page = page.unwrap_or(Err(Fault::Panicked));
+    page.map(Arc::new).map_err(|_| away)
+}
+
+/// Milliseconds since 1970, by a clock that may be set.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
