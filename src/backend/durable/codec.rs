@@ -151,6 +151,10 @@ impl BlockWriter {
         self.messages == 0
     }
 
+    pub(super) fn messages(&self) -> u32 {
+        self.messages
+    }
+
     pub(super) fn push(&mut self, record: &Record) {
         self.begin();
         self.messages += 1;

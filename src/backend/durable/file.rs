@@ -5,8 +5,8 @@
 //!   a file ──► regular? ──► begins as a database? ──► locked? ──► (repair) ──► our format? ──► rows agree? ──► open
 //! ```
 //!
-//! After a clean end the database opens in milliseconds. After any other it reads all of its pages, to find out what was
-//! whole ([`Progress`] says how far it is). Rows are looked at in either case before the store says that it is open.
+//! All pages are read and their checksums looked at before the store says that it is open ([`Progress`] says how far it
+//! is): after a clean end by [`check_whole`], after any other by the database itself, which finds out what was whole.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};

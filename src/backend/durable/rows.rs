@@ -23,8 +23,9 @@ use super::codec::{BlockWriter, Head, Malformed, read_block};
 use super::error::Fault;
 use crate::channel::Id;
 
-/// A row is joined with others up to about this size, in bytes.
-pub(super) const BLOCK: usize = 64 * 1024;
+/// A row is joined with others up to this size, in bytes: with what the database adds it fills a page of 64 KiB, and one
+/// byte more would take a page of twice that.
+pub(super) const BLOCK: usize = 63 * 1024;
 /// How many small rows a channel has at most before they are joined.
 pub(super) const TAIL_ROWS: u32 = 32;
 
@@ -118,6 +119,10 @@ impl Rows {
         record: &crate::channel::Record,
         blocks: &mut Table<'_, &BlockKey, &[u8]>,
     ) -> Result<(), Fault> {
+        // A few bytes more than the longest that stand in front of a message's text.
+        if self.group.len() + record.size() + 64 > BLOCK {
+            self.flush(blocks)?;
+        }
         let head = &mut self.head;
         if head.messages == 0 {
             // Nothing is left of what was before.
@@ -125,17 +130,14 @@ impl Rows {
             (head.block, head.block_bytes) = (None, 0);
             (head.tail_rows, head.tail_bytes) = (0, 0);
         }
-        if self.group.is_empty() {
+        self.group.push(record);
+        if self.group.messages() == 1 {
             self.group_first = record.id;
         }
-        self.group.push(record);
         head.last = record.id;
         head.messages += 1;
         head.bytes = head.bytes.saturating_add(record.size() as u64);
-        match self.group.len() >= BLOCK {
-            true => self.flush(blocks),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     /// Writes the messages that were taken.
@@ -143,15 +145,18 @@ impl Rows {
         if self.group.is_empty() {
             return Ok(());
         }
+        let block = std::mem::take(&mut self.group).finish(self.head.number);
+        if self.head.tail_rows > 0 && self.head.tail_bytes as usize + block.len() > BLOCK {
+            self.join(blocks)?;
+        }
         let head = &mut self.head;
-        let block = std::mem::take(&mut self.group).finish(head.number);
         blocks.insert(&block_key(head.number, self.group_first), &block[..])?;
         if head.tail_rows == 0 {
             head.tail = self.group_first;
         }
         head.tail_rows += 1;
         head.tail_bytes = head.tail_bytes.saturating_add(narrow(block.len()));
-        if head.tail_rows >= TAIL_ROWS || head.tail_bytes as usize >= BLOCK {
+        if head.tail_rows >= TAIL_ROWS || head.tail_bytes as usize >= BLOCK / 4 * 3 {
             self.join(blocks)?;
         }
         Ok(())

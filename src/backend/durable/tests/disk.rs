@@ -65,10 +65,6 @@ impl Disk {
         self.parts().seen.len()
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        self.parts().seen.clone()
-    }
-
     pub(super) fn of(bytes: Vec<u8>) -> Disk {
         let disk = Disk::default();
         *disk.parts() = Parts {
