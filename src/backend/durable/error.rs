@@ -78,8 +78,10 @@ impl std::error::Error for OpenError {
 /// Why a commit or a look into the store failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// The medium, or the database on it.
-    Database(redb::Error),
+    /// The medium.
+    Io(io::Error),
+    /// The database on it.
+    Database(Box<redb::Error>),
     /// A row that nobody has written.
     Malformed,
     /// The database gave up in the middle: it found what it takes for impossible.
@@ -89,7 +91,7 @@ pub(super) enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Database(redb::Error::Io(error)) => error.fmt(f),
+            Fault::Io(error) => error.fmt(f),
             Fault::Database(error) => error.fmt(f),
             Fault::Malformed => f.write_str("a row is garbled"),
             Fault::Panicked => f.write_str("its tables contradict each other"),
@@ -107,7 +109,10 @@ macro_rules! from_database {
     ($($error:ident),*) => {$(
         impl From<redb::$error> for Fault {
             fn from(error: redb::$error) -> Fault {
-                Fault::Database(error.into())
+                match error.into() {
+                    redb::Error::Io(error) => Fault::Io(error),
+                    error => Fault::Database(Box::new(error)),
+                }
             }
         }
     )*};

@@ -400,9 +400,7 @@ impl From<DatabaseError> for DatabaseFault {
 impl From<Fault> for DatabaseFault {
     fn from(fault: Fault) -> DatabaseFault {
         match fault {
-            Fault::Database(redb::Error::Io(error))
-                if error.kind() != io::ErrorKind::UnexpectedEof =>
-            {
+            Fault::Io(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
                 DatabaseFault::Io(error)
             }
             fault => DatabaseFault::Damaged(fault.to_string()),

@@ -235,7 +235,7 @@ impl Store {
         let path = path.as_ref();
         let opened = file::open_file(path, &mut options)?;
         Store::with(opened, &options).map_err(|fault| match fault {
-            Fault::Database(redb::Error::Io(error)) => OpenError::Io(path.into(), error),
+            Fault::Io(error) => OpenError::Io(path.into(), error),
             fault => OpenError::Damaged(path.into(), fault.to_string()),
         })
     }
@@ -436,7 +436,7 @@ impl<M: Medium> Worker<M> {
                 }));
                 let committed = committed.unwrap_or(Err(Fault::Panicked));
                 let committed = committed.and_then(|()| match self.watch.has_failed() {
-                    true => Err(Fault::Database(redb::Error::PreviousIo)),
+                    true => Err(Fault::Io(std::io::Error::other("it could not be written"))),
                     false => Ok(()),
                 });
                 committed.map_err(|fault| (fault, tickets))?;
