@@ -36,6 +36,8 @@ pub mod ws_handshake;
 
 #[cfg(feature = "server")]
 mod answers;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "server")]
 pub mod connection;
 #[cfg(feature = "tls")]
@@ -67,6 +69,8 @@ pub const LAWS: &[Law] = &[
     ("ws_encode", ws_encode::check),
     ("ws_frame", ws_frame::check),
     ("ws_handshake", ws_handshake::check),
+    #[cfg(feature = "client")]
+    ("client", client::check),
     #[cfg(feature = "server")]
     ("connection", connection::check),
     #[cfg(feature = "tls")]

@@ -22,6 +22,7 @@
 //! | `socket` | the WebSocket client |
 //! | `options`, `event`, `error`, `url` | what is asked for, and what is told |
 //! | `backoff` | how long is waited, and what ends a row of failures |
+//! | `simulation` | a subscription whose server is played by the program |
 //! | `browser` | the client for browsers, which is JavaScript |
 //!
 //! Nothing that a server says makes a client spin, keep more than its limits allow, or ask for the same bytes again and
@@ -36,6 +37,7 @@ mod dialer;
 mod error;
 mod event;
 mod options;
+mod simulation;
 mod socket;
 mod subscription;
 mod talk;
@@ -52,6 +54,7 @@ pub(crate) use dialer::{Dialed, Dialer};
 pub use error::Error;
 pub use event::Event;
 pub use options::{Oversized, POLL_INTERVAL, POLL_WAIT, SILENCE, Subscribe, Transport, Update};
+pub use simulation::Simulation;
 pub use socket::{Closed, Connect};
 
 pub use crate::command::ClientId;

@@ -218,7 +218,8 @@ impl Follower {
             self.hand_on(event);
         }
         if !batch.last_id.is_empty() {
-            self.move_to(&batch.last_id);
+            // Never back behind its own messages.
+            self.note_id(&batch.last_id);
         }
         // A server that has nothing new, whatever it says, is not asked again at once.
         let waited = long && !self.is_early(io);

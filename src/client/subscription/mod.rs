@@ -263,7 +263,8 @@ impl Follower {
         self.tell(Update::Event(event));
     }
 
-    /// The last id of an event stream: one without an event moves the cursor too, and an empty one takes it away (WHATWG HTML 9.2.6, dispatch, step 1).
+    /// The last id of an event stream: one without an event moves the cursor too, and an empty one takes it away (WHATWG
+    /// HTML 9.2.6, dispatch, step 1).
     fn note_id(&mut self, id: &str) {
         if self.is_plain() || !self.cursor.has_passed(id) {
             self.move_to(id);

@@ -250,6 +250,19 @@ fn no_answer_makes_it_spin() {
 }
 
 #[test]
+fn a_batch_whose_last_id_lies_behind_its_messages_repeats_none() {
+    let (mut world, told, _) = World::by(Transport::ShortPoll);
+    world.accept();
+    for _ in 0..2 {
+        let event = envelope(5);
+        world.say(batch(&format!(r#"{{"events":[{event}],"last_id":"3-0"}}"#)));
+        world.rest();
+        assert!(world.said().contains("Last-Event-ID: 5-0"));
+    }
+    assert_eq!(data(&told.take()), ["5"]);
+}
+
+#[test]
 fn a_gap_is_told_in_front_of_what_comes_behind_it() {
     let (mut world, told, _) = World::following(
         Subscribe::to(URL)
