@@ -24,7 +24,7 @@ export interface SubscribeOptions {
    * Milliseconds. After n failures in a row it waits for a random time up to `initial * 2 ** n`, and at most `max`, on top
    * of what the server asks for (`retry:` of an event stream, Retry-After). `initial` is 500, `max` is 30000. Failures are
    * counted anew after a connection that has lasted 30 s, or that has brought more events than those that failed before
-   * it. A server may ask for at most a day, and with `retry:` for at least 500 ms.
+   * it. A server may ask for at most 2147483647 ms, nearly 25 days, and with `retry:` for at least 500 ms.
    */
   backoff?: { initial?: number; max?: number };
   /** Milliseconds between short polls: 2000. */
@@ -48,10 +48,15 @@ export interface SubscribeOptions {
   buffer?: number;
   /**
    * Bytes of the largest frame, event of a stream, or answer to a poll that is read: 134217728. A way that meets a larger
-   * one, or another thing that it cannot read, is left for the next way, and is not used again at this place; when every
-   * way has met it, the subscription ends with an error.
+   * one, or another thing that it cannot read, is left for the next way, and is not used again at this place.
    */
   limit?: number;
+  /**
+   * What happens when every way has met what it cannot read: the subscription ends with an error (`end`, the default), or
+   * goes on behind it with a `gap` (`skip`). It ends all the same if the server does not say where that is: a hub does,
+   * but a page of another origin sees only in streams and frames what it says.
+   */
+  oversized?: "end" | "skip";
   /** Fields for every request but a WebSocket's, which a page can't add any to. */
   headers?: HeadersInit;
   /** For every request but a WebSocket's, as fetch takes it: "same-origin". */
@@ -162,8 +167,8 @@ export class EventStreamDecoder {
   readonly lastEventId: string;
   /** The last `retry:`, in milliseconds, at most `Number.MAX_SAFE_INTEGER`. */
   readonly retry: number | undefined;
-  /** Characters that have come of an event that has not ended. */
-  readonly pending: number;
+  /** What has come of an event that has not ended: how many characters, and its id so far. */
+  readonly pending: { readonly size: number; readonly id: string };
 }
 
 /** Milliseconds to wait after this many failures: at random up to `initial * 2 ** failures`, and never over `max`. */

@@ -40,8 +40,8 @@ const WORDS = 200;           // characters of a refusal that are repeated
 const WORDS_WAIT = 1_000;    // milliseconds that they are waited for
 const ID_MOST = 8_000;       // bytes of an id that is sent: servers take lines of 8 KiB
 const RETRY_LEAST = 500;     // milliseconds: the floor of what a stream may ask for
-const ASKED_MOST = 86_400_000; // milliseconds, a day: the most that a server may ask for
 const TIMER_MOST = 2 ** 31 - 1; // milliseconds: setTimeout takes a longer time for none at all
+const ASKED_MOST = TIMER_MOST;  // nearly 25 days: the most that a server may ask for
 const WAIT_MOST = 2 ** 31 - 1;  // seconds: the most that the numbers of HTTP hold everywhere (RFC 9111 1.2.2)
 
 /** The names of a subscription's own events. A channel's event of such a name comes only as `event`. */
@@ -65,11 +65,12 @@ export class Subscription extends EventTarget {
 
   constructor(url, {
     transport = "auto", lastEventId, from, signal, backoff: { initial = 500, max = 30_000 } = {}, interval = 2_000,
-    wait = 25, timeout = 10_000, silence = 40_000, buffer = 1_000, limit = 2 ** 27, headers = {},
-    credentials = "same-origin", activity, fetch = globalThis.fetch, WebSocket = globalThis.WebSocket,
+    wait = 25, timeout = 10_000, silence = 40_000, buffer = 1_000, limit = 2 ** 27, oversized = "end",
+    headers = {}, credentials = "same-origin", activity, fetch = globalThis.fetch, WebSocket = globalThis.WebSocket,
   } = {}) {
     super();
     if (transport !== "auto" && !Object.hasOwn(WAYS, transport)) throw new TypeError(`there is no transport "${transport}"`);
+    if (!["end", "skip"].includes(oversized)) throw new TypeError('oversized is "end" or "skip"');
     for (const [name, value] of Object.entries({ initial, max, interval, wait, timeout, silence, buffer, limit })) {
       if (typeof value !== "number" || !(value >= 0)) throw new RangeError(`${name} cannot be ${value}`);
     }
@@ -78,7 +79,7 @@ export class Subscription extends EventTarget {
     this.#queue = new Queue(buffer);
     this.#settings = {
       href: absolute(url).replace(/^ws/, "http"), from, interval, wait: Math.min(Math.floor(wait), WAIT_MOST), timeout,
-      silence, limit, headers: new Headers(headers), credentials, activity, fetch, WebSocket,
+      silence, limit, oversized, headers: new Headers(headers), credentials, activity, fetch, WebSocket,
     };
     signal?.addEventListener("abort", () => this.close(), { signal: this.#done.signal });
     // In a later step, so that whoever subscribes has time to listen.
@@ -123,7 +124,7 @@ export class Subscription extends EventTarget {
       if (over.aborted) return;
       if (why === ENDED) return this.#finish();
       if (why === FULL && link.advance > 0) continue; // held back, and not lost
-      const pause = course.after(link, why, this.#place);
+      const pause = course.after(link, why, this.#place) ?? this.#skip(why);
       if (!pause) return this.#finish(why);
       this.#hurry = new AbortController();
       const { asked, own } = pause;
@@ -133,12 +134,17 @@ export class Subscription extends EventTarget {
     }
   }
 
+  /** Goes on behind what no way can read, if that is wanted, and if the server has said where it ends. */
+  #skip(why) {
+    const { behind } = this.#course;
+    if (this.#settings.oversized !== "skip" || !(why instanceof Unreadable) || !behind) return null;
+    this.#handOver({ event: "gap", id: behind });
+    return this.#course.startOver();
+  }
+
   /** Hands one event over, and moves the cursor behind it. */
   #handOver({ id, event = "message", data = "", encoding }) {
-    if (typeof id === "string" && (id || null) !== this.#place.cursor) {
-      this.#place.cursor = id || null; // an empty id takes it away (WHATWG HTML 9.2.6)
-      this.#link.moves += 1;
-    }
+    if (id !== undefined) this.#place.cursor = id || null; // an empty id takes it away (WHATWG HTML 9.2.6)
     const content = { id: id || null, event, data, bytes: encoding === "base64" ? bytesOf(data) : null };
     const shown = new ChannelEvent(event === "gap" ? "gap" : "event", content);
     this.#queue.push(shown);
@@ -279,8 +285,13 @@ export class Refusal extends Error {
   }
 }
 
-/** What comes at this place cannot be read this way, however often it is asked for. */
-class Unreadable extends Error {}
+/** What comes at this place cannot be read this way, however often it is asked for. `behind` is its id, or a later one. */
+class Unreadable extends Error {
+  constructor(words, behind) {
+    super(words);
+    this.behind = behind;
+  }
+}
 
 /** The connection may be dead, and only a new one can tell. */
 class Doubt extends Error {}
@@ -316,7 +327,7 @@ class Course {
   #tries = 0;             // further ones of this way
   #failures = 0;          // since a connection did better
   #most = 0;              // events that a connection which failed has brought
-  #unreadable = new Map(); // a way, and the cursor behind which it meets what it cannot read
+  #obstacle = {};         // the cursor behind which something cannot be read, by which ways, and where it ends
 
   constructor(ways, backoff) { [this.#ways, this.#backoff] = [ways, backoff]; }
 
@@ -324,14 +335,27 @@ class Course {
 
   get isAlone() { return this.#ways.length === 1; }
 
+  /** The id behind what no way can read, if the server has said it. */
+  get behind() { return this.#obstacle.behind; }
+
+  /** Begins with the first way, after a pause. */
+  startOver() {
+    this.#at = 0;
+    return { asked: 0, own: backoffDelay(this.#failures++, this.#backoff) };
+  }
+
   /** After a connection: how long to wait, in milliseconds, as the server asked and beyond it. Null if it is over. */
   after({ transport, hasWorked, lasted, advance }, why, { cursor, retry }) {
     const isBetter = lasted >= LASTING || advance > this.#most;
     if (isBetter) [this.#failures, this.#most] = [0, Math.min(advance, PLENTY - 1)];
     if (isBetter || hasWorked) this.#tries = PATIENCE + 1;
-    if (why instanceof Unreadable) this.#unreadable.set(transport, cursor);
+    if (this.#obstacle.cursor !== cursor) this.#obstacle = { cursor, ways: new Set(), behind: null };
+    if (why instanceof Unreadable) {
+      this.#obstacle.ways.add(transport);
+      if (why.behind !== cursor) this.#obstacle.behind ??= why.behind;
+    }
 
-    const canRead = (way) => !this.#unreadable.has(way) || this.#unreadable.get(way) !== cursor;
+    const canRead = (way) => !this.#obstacle.ways.has(way);
     const first = this.#ways.findIndex(canRead);
     const next = this.#ways.findIndex((way, at) => at > this.#at && canRead(way));
     if (first < 0 || (next < 0 && isFinal(why))) return null;
@@ -425,14 +449,16 @@ class Link {
   works() { this.hasWorked = true; }
 
   /** What is larger than the limit is not read. */
-  bound(size, what) {
+  bound(size, what, id) {
     const { limit } = this.settings;
-    if (size > limit) throw new Unreadable(`the ${what} is larger than ${limit} bytes`);
+    if (size > limit) throw new Unreadable(`the ${what} is larger than ${limit} bytes`, id);
   }
 
   take(message) {
     this.signal.throwIfAborted();
+    const { cursor } = this.place;
     this.onevent(message);
+    if (this.place.cursor !== cursor) this.moves += 1;
   }
 
   /** To whoever counts: see `activity` in the types. Whatever goes wrong there must not cost an event here. */
@@ -505,7 +531,7 @@ class Link {
     for await (const part of partsOf(response, this.signal)) {
       parts.push(part);
       size += part.byteLength;
-      this.bound(size, "answer");
+      this.bound(size, "answer", textOf(response.headers.get("Last-Event-ID")));
       this.expect(timeout + size / SLOWEST - (Date.now() - began), "the answer came too slowly");
     }
     const body = new Uint8Array(size);
@@ -568,9 +594,9 @@ async function readSocket(link) {
   socket.onmessage = ({ data }) => {
     if (signal.aborted) return;
     try {
-      link.bound(data.length, "frame");
       const message = typeof data === "string" ? parse(data) : null;
       if (!isMessage(message) || message.id === undefined) throw new Unreadable("the frame is not a channel's");
+      link.bound(data.length, "frame", message.id);
       link.heard();
       link.report("data", () => ({ bytes: new TextEncoder().encode(data).length, events: 1 }));
       link.take(message);
@@ -610,10 +636,10 @@ async function readEventStream(link) {
     link.open(true);
     link.report("data", () => ({ bytes: bytes.byteLength, events: events.length }));
     for (const event of events) {
-      link.bound(event.data.length, "event");
+      link.bound(event.data.length, "event", event.id);
       link.take(unwrapped(event));
     }
-    link.bound(decoder.pending, "event");
+    link.bound(decoder.pending.size, "event", decoder.pending.id);
     // A block without data is no event, but its id counts: so who begins at the tail is told its place.
     place.cursor = decoder.lastEventId || null;
     if (decoder.retry !== undefined) place.retry = Math.min(Math.max(decoder.retry, RETRY_LEAST), ASKED_MOST);
@@ -752,8 +778,8 @@ export class EventStreamDecoder {
     this.lastEventId = this.#id = lastEventId;
   }
 
-  /** The size of what has come of an event that has not ended. */
-  get pending() { return this.#rest.length + this.#data.length; }
+  /** What has come of an event that has not ended: so many characters, and its id so far. */
+  get pending() { return { size: this.#rest.length + this.#data.length, id: this.#id }; }
 
   /**
    * The events that these bytes complete. A block that has not ended when the stream does is no event. Throws where

@@ -288,6 +288,25 @@ describe("barewire.js in a browser", { timeout: 20 * DEADLINE }, () => {
     }
   }
 
+  for (const transport of ["auto", ...WAYS]) {
+    test(`${transport}: what is larger than its limit is asked for once in each way, and skipped if that is wanted`, async () => {
+      const channel = `oversized-${transport}`;
+      const large = await publish(hub, channel, "x".repeat(5_000));
+      await subscribe(channel, { ...QUICK, transport, limit: 2_000, oversized: "skip" });
+      await page.waitForFunction(() => t.seen.length > 0);
+      const id = await publish(hub, channel, "behind it");
+      const found = await sees([id]);
+      assert.deepEqual(found.map(({ id, event }) => [id, event]), [[large, "gap"], [id, "message"]]);
+      await page.context().close();
+
+      proxy.asked = [];
+      await subscribe(channel, { ...QUICK, transport, limit: 2_000 });
+      await page.waitForFunction(() => t.iterated !== "not yet");
+      assert.match(await page.evaluate(() => t.iterated), /larger than 2000 bytes/);
+      assert.equal(proxy.asked.length, transport === "auto" ? 4 : 1);
+    });
+  }
+
   test("refused by every way, it ends with the server's words", async () => {
     for (const way of WAYS) proxy.rules[way] = 403;
     await subscribe("refused", QUICK);

@@ -206,9 +206,9 @@ describe("retry: (WHATWG HTML 9.2.3)", () => {
   });
 
   for (const digits of ["18446744073709551616", "9".repeat(30), "9".repeat(400)]) {
-    test(`${digits.length} digits are the longest time: a day`, async () => {
+    test(`${digits.length} digits are the longest time: nearly 25 days`, async () => {
       const { asked } = asking(digits);
-      await clock.advance(24 * HOUR - 1);
+      await clock.advance(2 ** 31 - 2);
       assert.equal(asked.length, 1);
       await clock.advance(1 * SECOND);
       assert.equal(asked.length, 2);
@@ -248,7 +248,7 @@ describe("Retry-After (RFC 9110 10.2.3)", () => {
     [() => new Date(clock.now + 9_000).toUTCString(), {}, 8_000],
     // By the server's clock, which is a year behind ours.
     ["Tue, 01 Nov 2022 00:00:09 GMT", { "Date": "Tue, 01 Nov 2022 00:00:00 GMT" }, 9_000],
-    ["9".repeat(30), {}, 24 * HOUR],
+    ["9".repeat(30), {}, 2 ** 31 - 1],
     ["soon", {}, 0],
     ["-5", {}, 0],
   ]) {

@@ -90,6 +90,68 @@ describe("too large", () => {
   });
 });
 
+describe("what no way can read is skipped, if that is wanted", () => {
+  const LAST = { "Last-Event-ID": "2-0" }, limit = 1_000, oversized = "skip";
+  const small = { id: "3-0", event: "message", data: "x" }, large = { id: "2-0", event: "message", data: LARGE };
+  const poll = ({ id, n }) => id === "2-0" ? batch([small]) : n > 2 || id ? undefined : json({ events: [large], last_id: "2-0" }, LAST);
+  const ANSWERS = {
+    "sse": ({ id }) => id === "2-0" ? stream("id: 3-0\ndata: x\n\n", "open") : stream(`id: 2-0\ndata: ${LARGE}\n\n`, "open"),
+    "long-poll": poll, "short-poll": poll,
+  };
+
+  for (const [transport, answer] of Object.entries(ANSWERS)) {
+    test(transport, async () => {
+      const { fetch } = fetching(clock, answer);
+      const { seen, isOver } = await followed({ transport, limit, oversized, fetch });
+      assert.deepEqual([seen.slice(0, 2), isOver], [[["2-0", "gap"], ["3-0", "x"]], false]);
+    });
+  }
+
+  test("an event that does not end, behind one that does", async () => {
+    const { asked, fetch } = fetching(clock, ({ id }) => stream(id ? "id: 3-0\ndata: x\n\n" : ["id: 1-0\ndata: x\n\nid: 2-0\ndata: ", LARGE], "open"));
+    const { seen } = await followed({ transport: "sse", limit, oversized, fetch });
+    assert.deepEqual([seen, asked.map(({ id }) => id)], [[["1-0", "x"], ["2-0", "gap"], ["3-0", "x"]], [null, "2-0"]]);
+  });
+
+  test("websocket", async () => {
+    const { WebSocket } = socketing(clock, (socket, n) => socket.opens().says(n ? small : large));
+    const { seen } = await followed({ transport: "websocket", limit, oversized, WebSocket });
+    assert.deepEqual(seen, [["2-0", "gap"], ["3-0", "x"]]);
+  });
+
+  test("auto, and it begins with the first way again", async () => {
+    const { asked, WebSocket } = socketing(clock, (socket, n) => socket.opens().says(n ? small : large));
+    const { fetch } = fetching(clock, ({ way }) => way === "sse" ? ANSWERS.sse({}) : json({ events: [large], last_id: "9-0" }, { "Last-Event-ID": "9-0" }));
+    const { seen, opened } = await followed({ limit, oversized, fetch, WebSocket });
+    assert.deepEqual([seen, asked.length, opened.at(-1)], [[["2-0", "gap"], ["3-0", "x"]], 2, "websocket"]);
+  });
+
+  test("each costs a pause that grows", async () => {
+    const { asked, fetch } = fetching(clock, ({ n }) => stream(`id: ${n + 1}-0\ndata: ${LARGE}\n\n`, "open"));
+    const { seen } = await followed({ transport: "sse", limit, oversized, fetch }, 12_000);
+    assert.ok(asked.length <= 8, `${asked.length} requests in 12 s`);
+    assert.ok(seen.length > 4 && seen.every(([, data]) => data === "gap"));
+  });
+
+  test("it is the end all the same where no server says what its id is", async () => {
+    for (const answer of [() => stream(`data: ${LARGE}\n\n`, "open"), () => new Response(gzipSync(LARGE), { headers: { "Content-Type": "text/event-stream" } })]) {
+      const { asked, fetch } = fetching(clock, answer);
+      const { error } = await followed({ transport: "sse", limit, oversized, fetch });
+      assert.ok(error);
+      assert.equal(asked.length, 1);
+    }
+  });
+
+  test("a refusal is none of it", async () => {
+    const { fetch } = fetching(clock, ({ way }) => way === "sse" ? ANSWERS.sse({}) : new Response("", { status: 403 }));
+    assert.equal((await followed({ limit, oversized, fetch })).error.status, 403);
+  });
+
+  test("there is no third choice", () => {
+    assert.throws(() => follow({ oversized: "ignore" }), { name: "TypeError", message: /oversized/ });
+  });
+});
+
 describe("slow", () => {
   const slowly = (pieces, pause) => {
     let at = 0, isCancelled = false;

@@ -6,7 +6,7 @@ import type { Activity, ChannelEvent, Subscription, Transport } from "../../../s
 const stop = new AbortController();
 let bytesOnTheWire = 0;
 const subscription: Subscription = subscribe("/channels/ticks", {
-  transport: "auto", lastEventId: null, from: "now", signal: stop.signal, backoff: { initial: 100 }, limit: 2 ** 20, headers: { Authorization: "Bearer x" },
+  transport: "auto", lastEventId: null, from: "now", signal: stop.signal, backoff: { initial: 100 }, limit: 2 ** 20, oversized: "skip", headers: { Authorization: "Bearer x" },
   activity(what: Activity) { if (what.phase === "data") bytesOnTheWire += what.bytes; },
 });
 
@@ -22,7 +22,7 @@ for await (const event of subscription) {
 }
 
 const id: string = await publish(new URL("https://example.com/channels/ticks"), new Uint8Array([1]), { event: "price" });
-console.log(id, backoffDelay(1, { max: 10 }, () => 0.5).toFixed(), new EventStreamDecoder().decode(new Uint8Array()).length, new EventStreamDecoder().pending.toFixed(), bytesOnTheWire);
+console.log(id, backoffDelay(1, { max: 10 }, () => 0.5).toFixed(), new EventStreamDecoder().decode(new Uint8Array()).length, new EventStreamDecoder().pending.size.toFixed(), bytesOnTheWire);
 
 // @ts-expect-error: there is no such way
 subscribe("/channels/ticks", { transport: "pigeon" });
