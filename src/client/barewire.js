@@ -672,6 +672,7 @@ async function poll(link, isLong) {
     if (batch.gap) link.take({ event: "gap", id: isEmpty ? batch.last_id : undefined });
     for (const event of batch.events) link.take(event);
     if (batch.last_id) place.cursor = batch.last_id;
+    if (!link.hasWorked) link.moves = 0; // what came at once says nothing of requests that are held back
     await queue.untilRoom();
     // Who brings nothing new, whatever it says, is asked again at once only if it held the request back or is asked to
     // from now on: not a server about to end, something that does not hold back, a server without cursors.

@@ -109,6 +109,18 @@ describe("polls", () => {
   });
 });
 
+test("a long poll that is never answered when it is held back does not work, whatever the first request brought", async () => {
+  let n = 0;
+  const { asked, fetch } = fetching(clock, ({ way }) => {
+    if (way === "sse" || way === "long-poll") return new TypeError("failed");
+    return n++ < 2 ? batch([{ id: `${n}-0`, data: "x" }, { id: `${n}-1`, data: "x" }]) : undefined;
+  });
+  const { opened } = follow({ fetch });
+  await clock.advance(10);
+  assert.deepEqual(asked.map(({ way }) => way), ["sse", "short-poll", "long-poll", "short-poll"]);
+  assert.deepEqual(opened, ["long-poll", "short-poll"]);
+});
+
 test("in auto too, rounds come less and less often", async () => {
   const { asked, fetch } = fetching(clock, ({ way, n }) => way === "sse" ? stream(`id: ${n}\ndata: x\n\n`) : new Response("", { status: 502 }));
   const sockets = socketing(clock, (socket) => { socket.opens(); socket.ends(); });
