@@ -24,7 +24,7 @@ const SLACK: u64 = 1_000;
 const MAX_EPOCHS: usize = 64;
 
 /// When the wall clock jumped, and to where.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Aging {
     /// The two clocks at the beginning of each stretch without a jump, in order: steady and wall, in milliseconds.
     epochs: VecDeque<(u64, u64)>,
@@ -33,6 +33,14 @@ pub(super) struct Aging {
 }
 
 impl Aging {
+    /// Nothing seen yet. There is room for the first look, so that it takes no memory in the middle of something else.
+    pub(super) fn new() -> Aging {
+        Aging {
+            epochs: VecDeque::with_capacity(2),
+            oldest: 0,
+        }
+    }
+
     /// Takes what both clocks say now: the steady one and the wall clock, in milliseconds.
     pub(super) fn look(&mut self, ms: u64, unix_ms: u64, age: u64) {
         let expected = self.epochs.back().map(|&epoch| wall(epoch, ms));
@@ -86,13 +94,13 @@ mod tests {
 
     #[test]
     fn without_a_jump_it_is_the_wall_clock_less_the_age() {
-        let mut aging = Aging::default();
+        let mut aging = Aging::new();
         assert_eq!(run(&mut aging, 0, 59_000, HOUR), 0);
         assert_eq!(run(&mut aging, 60_000, 60_000, HOUR), HOUR);
         assert_eq!(run(&mut aging, 61_000, 500_000, HOUR), HOUR + 440_000);
         assert_eq!(aging.epochs.len(), 1);
         // Drift is no jump, and a late first look knows what was before.
-        let mut aging = Aging::default();
+        let mut aging = Aging::new();
         aging.look(500_000, HOUR, AGE);
         assert_eq!(aging.unix_ms(AGE), HOUR);
         aging.look(501_000, HOUR + 1_900, AGE);
@@ -101,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_forward_makes_nothing_older() {
-        let mut aging = Aging::default();
+        let mut aging = Aging::new();
         run(&mut aging, 0, 100_000, HOUR);
         // Messages until now have ids up to HOUR + 100_000, later ones from 2 * HOUR + 101_000 on.
         assert_eq!(run(&mut aging, 101_000, 101_000, 2 * HOUR), HOUR + 41_000);
@@ -120,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_makes_nothing_older_either() {
-        let mut aging = Aging::default();
+        let mut aging = Aging::new();
         run(&mut aging, 0, 100_000, 2 * HOUR);
         // A message may have the id of an old one from now on, so that none goes before the lowest time since is an age ago.
         assert_eq!(run(&mut aging, 101_000, 160_000, HOUR), HOUR + 101_000);
@@ -130,14 +138,14 @@ mod tests {
 
     #[test]
     fn a_clock_that_never_stops_jumping_takes_no_memory_and_makes_nothing_older() {
-        let mut aging = Aging::default();
+        let mut aging = Aging::new();
         for n in 0..10_000 {
             let ms = n * 10;
             aging.look(ms, HOUR + (n % 3) * HOUR + ms, AGE);
             assert!(aging.unix_ms(0) <= HOUR + ms.saturating_sub(AGE));
         }
         assert!(aging.epochs.len() <= MAX_EPOCHS);
-        let mut aging = Aging::default();
+        let mut aging = Aging::new();
         (0..10_000).for_each(|n| aging.look(n, (n % 2) * HOUR, u64::MAX));
         assert!(aging.epochs.len() <= MAX_EPOCHS && aging.unix_ms(0) == 0);
     }

@@ -150,7 +150,7 @@ impl Hub {
             woken: Vec::new(),
             resting: VecDeque::new(),
             swept: 0,
-            aging: Aging::default(),
+            aging: Aging::new(),
         }
     }
 
@@ -244,7 +244,8 @@ impl Hub {
     pub(super) fn append(&mut self, index: u32, record: Record) {
         if let Some(channel) = self.channels.get_mut(index) {
             let retention = &self.limits.retention;
-            let unix_ms = self.aging.unix_ms(retention.age_ms());
+            // However far this hub's clock is ahead of the publisher's: nothing is too old for its own coming.
+            let unix_ms = self.aging.unix_ms(retention.age_ms()).min(record.id.ms);
             channel.append(record, unix_ms, retention, &mut self.encoder);
             if !channel.woken && channel.readers.len() > 0 {
                 channel.woken = true;

@@ -33,9 +33,9 @@
 //! # Ok::<(), barewire::channel::Error>(())
 //! ```
 
+mod aging;
 // It is about one of them, and there is no better word.
 #[allow(clippy::module_inception)]
-mod aging;
 mod channel;
 mod encoded;
 mod error;
