@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// server.authorize(|request| match request.header("Authorization") {
 ///     Some("Bearer 31d4d96e407aad42") => Access::Allow,
 ///     Some(_) => Access::Forbid,                                      // 403
-///     None => Access::Challenge("Bearer"),                            // 401
+///     None => Access::challenge("Bearer"),                            // 401
 /// });
 /// # Ok::<(), barewire::Error>(())
 /// ```
