@@ -30,8 +30,6 @@ use crate::{channel, http, net, ws};
 pub const MAX_BODY: usize = 1024 * 1024;
 /// How long a client may take from the first byte of a request head to its end (slowloris).
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the handshake of TLS may take, of either side: as long as a request head.
-pub const HANDSHAKE_TIMEOUT: Duration = HEADER_TIMEOUT;
 /// How long an announced body may go without a byte (slow POST).
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may idle between two requests: as long as nginx keeps one by default.
@@ -46,19 +44,6 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an event stream carries a comment, so that proxies and half-open peers are noticed: what WHATWG HTML 9.2.7
 /// recommends.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long a peer may take none of the bytes that wait for it.
-pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long shutting down may take before what is left is cut off.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// Unread output, in bytes, from which on a peer is not read from until it has read.
-pub const HIGH_WATER: usize = 64 * 1024;
-/// Unread output, in bytes, at which a connection is given up. Above the largest message that can be echoed.
-pub const MAX_BACKLOG: usize = 32 * 1024 * 1024;
-/// Connections that one server holds; further ones wait in the listener's queue.
-pub const MAX_CONNECTIONS: usize = 100_000;
-/// Connections from one address, if that is limited: it is not unless the program says so, because behind a proxy all
-/// come from one.
-pub const MAX_CONNECTIONS_PER_ADDRESS: usize = MAX_CONNECTIONS;
 /// Commands from other threads that may wait for the loop.
 pub const MAX_QUEUED: usize = 65_536;
 /// Messages that may wait for one loop of several before nothing new is taken: 503, or close code 1013.
@@ -105,6 +90,7 @@ pub enum SlowReader {
 /// | `high_water` | 64 KiB | not read from until it reads |
 /// | `backlog` | 32 MiB | dropped |
 /// | `stall_timeout` | 60 s | dropped |
+/// | `listen_queue` | 1,024 (128 without the feature `listen-queue`) | comes again a second later |
 /// | `connections` | 100,000 | waits to be accepted |
 /// | `connections_per_address` | none | closed at once |
 /// | `heartbeat` | 15 s | a comment in a silent event stream |
@@ -142,7 +128,7 @@ pub struct Limits {
     pub body: usize,
     /// From the first byte of a request head to its end. Default: 10 s ([`HEADER_TIMEOUT`]).
     pub header_timeout: Duration,
-    /// For the handshake of TLS; the header timeout begins behind it. Default: 10 s ([`HANDSHAKE_TIMEOUT`]).
+    /// For the handshake of TLS; the header timeout begins behind it. Default: 10 s ([`net::HANDSHAKE_TIMEOUT`]).
     pub handshake_timeout: Duration,
     /// Without a byte of an announced body. Default: 30 s ([`BODY_TIMEOUT`]).
     pub body_timeout: Duration,
@@ -164,18 +150,22 @@ pub struct Limits {
     pub close_timeout: Duration,
     /// Between two comments in a silent event stream. Default: 15 s ([`HEARTBEAT`]).
     pub heartbeat: Duration,
-    /// How long a peer may take none of the bytes that wait for it. Default: 60 s ([`STALL_TIMEOUT`]).
+    /// How long a peer may take none of the bytes that wait for it. Default: 60 s ([`net::STALL_TIMEOUT`]).
     pub stall_timeout: Duration,
-    /// For what is under way when the server stops. Default: 5 s ([`DRAIN_TIMEOUT`]).
+    /// For what is under way when the server stops. Default: 5 s ([`net::DRAIN_TIMEOUT`]).
     pub drain_timeout: Duration,
-    /// Bytes that wait for a peer, from which on it is not read from. Default: 64 KiB ([`HIGH_WATER`]).
+    /// Bytes that wait for a peer, from which on it is not read from. Default: 64 KiB ([`net::HIGH_WATER`]).
     pub high_water: usize,
-    /// Bytes that wait for a peer, at which it is dropped. Default: 32 MiB ([`MAX_BACKLOG`]).
+    /// Bytes that wait for a peer, at which it is dropped. Default: 32 MiB ([`net::MAX_BACKLOG`]).
     pub backlog: usize,
-    /// Connections at once; further ones wait to be accepted. Default: 100,000 ([`MAX_CONNECTIONS`]).
+    /// Connections that may wait to be accepted at each listener that the server makes; more come a second later. Takes the
+    /// feature `listen-queue`, on Unix; without it, the standard library's 128 hold. Default: 1,024
+    /// ([`net::LISTEN_QUEUE`]).
+    pub listen_queue: u32,
+    /// Connections at once; further ones wait to be accepted. Default: 100,000 ([`net::MAX_CONNECTIONS`]).
     pub connections: usize,
     /// Connections from one address; of IPv6, a /64 is one address. Default: as many as in all
-    /// ([`MAX_CONNECTIONS_PER_ADDRESS`]).
+    /// ([`net::MAX_CONNECTIONS_PER_ADDRESS`]).
     pub connections_per_address: usize,
     /// What becomes of readers of channels that are too slow. Default: [`SlowReader::Gap`].
     pub slow_reader: SlowReader,
@@ -192,7 +182,7 @@ impl Default for Limits {
             target: http::MAX_TARGET,
             body: MAX_BODY,
             header_timeout: HEADER_TIMEOUT,
-            handshake_timeout: HANDSHAKE_TIMEOUT,
+            handshake_timeout: net::HANDSHAKE_TIMEOUT,
             body_timeout: BODY_TIMEOUT,
             keep_alive: KEEP_ALIVE,
             wait: MAX_WAIT,
@@ -202,27 +192,23 @@ impl Default for Limits {
             ping_interval: PING_INTERVAL,
             close_timeout: CLOSE_TIMEOUT,
             heartbeat: HEARTBEAT,
-            stall_timeout: STALL_TIMEOUT,
-            drain_timeout: DRAIN_TIMEOUT,
-            high_water: HIGH_WATER,
-            backlog: MAX_BACKLOG,
-            connections: MAX_CONNECTIONS,
-            connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
+            stall_timeout: net::STALL_TIMEOUT,
+            drain_timeout: net::DRAIN_TIMEOUT,
+            high_water: net::HIGH_WATER,
+            backlog: net::MAX_BACKLOG,
+            listen_queue: net::LISTEN_QUEUE,
+            connections: net::MAX_CONNECTIONS,
+            connections_per_address: net::MAX_CONNECTIONS_PER_ADDRESS,
             slow_reader: SlowReader::default(),
             channels: channel::Limits::default(),
         }
     }
 }
 
-impl Default for net::Limits {
-    fn default() -> net::Limits {
-        Limits::default().net_limits()
-    }
-}
-
 impl Limits {
     pub(crate) fn net_limits(&self) -> net::Limits {
         net::Limits {
+            listen_queue: self.listen_queue,
             connections: self.connections,
             connections_per_address: self.connections_per_address,
             // Nobody could be read from below one byte.

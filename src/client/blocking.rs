@@ -12,7 +12,7 @@ use super::error::Error;
 use super::options::{Subscribe, Update};
 use super::socket::{Closed, Connect};
 use super::{ClientId, Event};
-use crate::limits::HIGH_WATER;
+use crate::net::HIGH_WATER;
 use crate::session::Sender;
 use crate::ws::{CloseCode, Message, OwnedMessage};
 

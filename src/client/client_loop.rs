@@ -12,7 +12,7 @@ use super::options::{Subscribe, Update};
 use super::socket::{Connect, Handlers, SocketClient};
 use super::subscription::{Follower, Handler};
 use crate::command::{Order, Stopper};
-use crate::limits::{Limits, MAX_QUEUED};
+use crate::limits::MAX_QUEUED;
 use crate::net::Loop;
 use crate::session::Socket;
 use crate::ws::Message;
@@ -52,7 +52,7 @@ impl ClientLoop {
     /// # Errors
     /// The system gives no poll instance.
     pub fn new() -> Result<ClientLoop, Error> {
-        let event_loop = Loop::new(Limits::default().net_limits(), MAX_QUEUED, Dialer::new)?;
+        let event_loop = Loop::new(crate::net::Limits::default(), MAX_QUEUED, Dialer::new)?;
         Ok(ClientLoop { event_loop })
     }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use mio::net::{TcpListener, TcpStream};
 
+use super::listeners::set_queue;
 use super::wire::Seal;
 
 /// How many connections one turn accepts, so that a flood of them does not starve those that are here.
@@ -13,10 +14,20 @@ const BUDGET: usize = 128;
 /// own connections ends.
 const REST: u64 = 100;
 
+/// One listener.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) socket: TcpListener,
+    /// How its connections are secured.
+    pub(super) seal: Seal,
+    /// The loop has made it, and says how long its queue is.
+    pub(super) own: bool,
+}
+
 /// The listeners of a loop.
 #[derive(Debug, Default)]
 pub(super) struct Acceptor {
-    listeners: Vec<(TcpListener, Seal)>,
+    listeners: Vec<Listener>,
     /// Some listener may have connections waiting. mio is edge-triggered: it will not say so again.
     pending: bool,
     /// Out of descriptors: not before this time, unless a connection ends.
@@ -24,9 +35,9 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// One more, whose connections are secured so.
-    pub(super) fn add(&mut self, listener: TcpListener, seal: Seal) {
-        self.listeners.push((listener, seal));
+    /// One more.
+    pub(super) fn add(&mut self, listener: Listener) {
+        self.listeners.push(listener);
         self.pending = true;
     }
 
@@ -37,7 +48,15 @@ impl Acceptor {
     pub(super) fn addresses(&self) -> impl Iterator<Item = io::Result<SocketAddr>> {
         self.listeners
             .iter()
-            .map(|(listener, _)| listener.local_addr())
+            .map(|listener| listener.socket.local_addr())
+    }
+
+    /// Lets `queue` connections wait at each listener that the loop has made. One that the system refuses to change
+    /// stays as it is.
+    pub(super) fn set_queue(&self, queue: u32) {
+        for listener in self.listeners.iter().filter(|listener| listener.own) {
+            let _: io::Result<()> = set_queue(&listener.socket, queue);
+        }
     }
 
     /// Stops listening.
@@ -74,12 +93,12 @@ impl Acceptor {
         self.rest_until = None;
         let mut budget = BUDGET.min(room);
         let mut drained = 0;
-        for (listener, seal) in &self.listeners {
+        for Listener { socket, seal, .. } in &self.listeners {
             loop {
                 if budget == 0 {
                     return Ok(());
                 }
-                match listener.accept() {
+                match socket.accept() {
                     Ok((stream, peer)) => {
                         budget -= 1;
                         opened(stream, peer, seal);

@@ -37,6 +37,7 @@ mod connections;
 mod deadline;
 #[cfg(test)]
 pub(crate) mod fault;
+mod limits;
 mod listeners;
 mod mailbox;
 mod output;
@@ -55,9 +56,13 @@ pub use clock::Now;
 pub(crate) use clock::unix_ms;
 #[cfg(test)]
 pub(crate) use connections::Connections;
+pub use limits::{
+    DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, HIGH_WATER, LISTEN_QUEUE, Limits, MAX_BACKLOG,
+    MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, STALL_TIMEOUT,
+};
 pub(crate) use listeners::listeners;
 #[cfg(all(feature = "reuseport", any(target_os = "linux", target_os = "android")))]
-pub use listeners::{BACKLOG, reuseport};
+pub use listeners::reuseport;
 pub(crate) use mailbox::Post;
 pub use mailbox::{Mailbox, SendError};
 pub use output::{LEND, Output};
@@ -84,25 +89,6 @@ impl ConnectionId {
             generation: (number >> 32) as u32,
         }
     }
-}
-
-/// What the loop allows each connection, and in all. The defaults are those of [`crate::Limits`].
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections at once; further ones wait in the listener's queue.
-    pub connections: usize,
-    /// Connections at once from one address (of IPv6: from one /64); further ones are closed.
-    pub connections_per_address: usize,
-    /// Bytes of unread output from which on a peer is not read from.
-    pub high_water: usize,
-    /// Bytes of unread output at which a connection is given up.
-    pub backlog: usize,
-    /// How long the handshake of TLS may take.
-    pub handshake_timeout: Duration,
-    /// How long a peer may take none of its output.
-    pub stall_timeout: Duration,
-    /// How long shutting down may take.
-    pub drain_timeout: Duration,
 }
 
 /// A protocol on the loop: one value for all connections, and one [`Protocol::Connection`] for each.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::accept::Acceptor;
+use super::accept::{Acceptor, Listener};
 use super::clock::Clock;
 use super::connections::Connections;
+use super::listeners::set_queue;
 use super::mailbox::Mailbox;
 use super::wire::Seal;
 use super::{Limits, Now, Protocol};
@@ -73,16 +74,16 @@ impl<P: Protocol> Loop<P> {
     /// # Errors
     /// The address can't be bound.
     pub fn listen(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.add_listener(TcpListener::bind(address)?, Seal::Plain)
+        self.bind(address, Seal::Plain)
     }
 
-    /// Accepts from one more listener, which was made elsewhere: with options of its own, or inherited.
+    /// Accepts from one more listener, which was made elsewhere: with options of its own, or inherited. Its queue stays as
+    /// it is.
     ///
     /// # Errors
     /// The system refuses to wait for it.
     pub fn listen_on(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        self.add_listener(TcpListener::from_std(listener), Seal::Plain)
+        self.adopt(listener, Seal::Plain)
     }
 
     /// Listens on one more address, for TLS. Who speaks in plaintext there is told `plain`, in plaintext, and nothing
@@ -98,7 +99,7 @@ impl<P: Protocol> Loop<P> {
         plain: &'static [u8],
     ) -> io::Result<()> {
         let seal = Seal::Server(tls.clone(), plain);
-        self.add_listener(TcpListener::bind(address)?, seal)
+        self.bind(address, seal)
     }
 
     /// Accepts from one more listener, as [`Loop::listen_on`], for TLS, as [`Loop::listen_tls`].
@@ -112,17 +113,34 @@ impl<P: Protocol> Loop<P> {
         tls: &super::tls::ServerTls,
         plain: &'static [u8],
     ) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        let seal = Seal::Server(tls.clone(), plain);
-        self.add_listener(TcpListener::from_std(listener), seal)
+        self.adopt(listener, Seal::Server(tls.clone(), plain))
     }
 
-    fn add_listener(&mut self, mut listener: TcpListener, seal: Seal) -> io::Result<()> {
+    fn bind(&mut self, address: SocketAddr, seal: Seal) -> io::Result<()> {
+        let socket = TcpListener::bind(address)?;
+        set_queue(&socket, self.connections.limits.listen_queue)?;
+        self.add_listener(Listener {
+            socket,
+            seal,
+            own: true,
+        })
+    }
+
+    fn adopt(&mut self, listener: std::net::TcpListener, seal: Seal) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        self.add_listener(Listener {
+            socket: TcpListener::from_std(listener),
+            seal,
+            own: false,
+        })
+    }
+
+    fn add_listener(&mut self, mut listener: Listener) -> io::Result<()> {
         let token = Token(FIRST_LISTENER + self.acceptor.len());
         self.poll
             .registry()
-            .register(&mut listener, token, Interest::READABLE)?;
-        self.acceptor.add(listener, seal);
+            .register(&mut listener.socket, token, Interest::READABLE)?;
+        self.acceptor.add(listener);
         Ok(())
     }
 
@@ -156,8 +174,14 @@ impl<P: Protocol> Loop<P> {
         self.connections.mailbox.clone()
     }
 
+    /// What is allowed.
+    pub fn limits(&self) -> &Limits {
+        &self.connections.limits
+    }
+
     /// Changes what is allowed from now on.
     pub fn set_limits(&mut self, limits: Limits) {
+        self.acceptor.set_queue(limits.listen_queue);
         self.connections.limits = limits;
     }
 
@@ -188,7 +212,7 @@ impl<P: Protocol> Loop<P> {
     }
 
     /// Does what is ready, after waiting for it for at most `timeout` (`None`: as long as it takes; zero: not at
-    /// all).
+    /// all). Times above a millisecond are rounded down to whole ones.
     ///
     /// # Errors
     /// The system's poll fails.
@@ -216,13 +240,13 @@ impl<P: Protocol> Loop<P> {
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let connections = &self.connections;
         let may_wait = connections.mailbox.doze(connections.stops_seen()) && connections.is_idle();
-        let timeout = if may_wait && timeout != Some(Duration::ZERO) {
+        let timeout = if may_wait {
             let patience = Duration::from_millis(self.patience());
-            Some(timeout.map_or(patience, |timeout| timeout.min(patience)))
+            timeout.map_or(patience, |timeout| timeout.min(patience))
         } else {
-            Some(Duration::ZERO)
+            Duration::ZERO
         };
-        let result = self.poll.poll(&mut self.events, timeout);
+        let result = poll(&mut self.poll, &mut self.events, timeout);
         self.connections.mailbox.rise();
         match result {
             Err(error) if error.kind() == ErrorKind::Interrupted => {
@@ -309,6 +333,28 @@ impl<P: Protocol> Loop<P> {
     }
 }
 
+/// Polls for at most `timeout`. The system counts whole milliseconds, and what asks it rounds up: so longer times are
+/// rounded down, and a shorter one is slept through between two looks, which keeps an event waiting for no longer than
+/// the caller would wait for it.
+fn poll(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<()> {
+    let (wait, nap) = split(timeout);
+    poll.poll(events, Some(wait))?;
+    if !nap.is_zero() && events.is_empty() {
+        std::thread::sleep(nap);
+        poll.poll(events, Some(Duration::ZERO))?;
+    }
+    Ok(())
+}
+
+/// How long the system waits for events, in whole milliseconds, and how long is slept if that is not at all.
+fn split(timeout: Duration) -> (Duration, Duration) {
+    let whole = Duration::from_millis(super::millis(timeout));
+    match whole.is_zero() {
+        true => (Duration::ZERO, timeout),
+        false => (whole, Duration::ZERO),
+    }
+}
+
 /// Closes the mailbox when its loop is gone, however it went: who sends then is told so.
 struct Closer<L, O>(Option<Mailbox<L, O>>);
 
@@ -317,5 +363,47 @@ impl<L, O> Drop for Closer<L, O> {
         if let Some(mailbox) = &self.0 {
             mailbox.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn no_wait_is_longer_than_it_may_be_and_none_is_a_spin() {
+        for nanos in [
+            0,
+            1,
+            100_000,
+            999_999,
+            1_000_000,
+            1_000_001,
+            1_999_999,
+            5_500_000_000,
+        ] {
+            let timeout = Duration::from_nanos(nanos);
+            let (wait, nap) = split(timeout);
+            assert!(wait + nap <= timeout, "{timeout:?}");
+            assert_eq!(wait.subsec_nanos() % 1_000_000, 0, "{timeout:?}");
+            assert_eq!((wait + nap).is_zero(), timeout.is_zero(), "{timeout:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_of_less_than_a_millisecond_takes_less_than_one() {
+        let mut system = Poll::new().unwrap();
+        let mut events = Events::with_capacity(1);
+        // Whoever has a lot else to do takes longer now and then.
+        let quick = (0..1_000).any(|_| {
+            let began = Instant::now();
+            poll(&mut system, &mut events, Duration::from_micros(100)).unwrap();
+            let took = began.elapsed();
+            assert!(took >= Duration::from_micros(100), "{took:?}");
+            took < Duration::from_millis(1)
+        });
+        assert!(quick);
     }
 }

@@ -115,10 +115,16 @@ impl Cores {
         address: impl ToSocketAddrs,
         listen: impl Fn(&mut Server, TcpListener) -> Result<()>,
     ) -> Result<()> {
+        // Each has had its own way with its limits; they share a port, and so a queue.
+        let queues = self
+            .servers
+            .iter()
+            .map(|server| server.event_loop.limits().listen_queue);
+        let queue = queues.max().unwrap_or(net::LISTEN_QUEUE);
         let mut listeners = Err(Error::Io(std::io::ErrorKind::AddrNotAvailable.into()));
         for address in address.to_socket_addrs()? {
             let refused = |error| Error::Listen(address.to_string(), error);
-            listeners = net::listeners(address, self.servers.len()).map_err(refused);
+            listeners = net::listeners(address, self.servers.len(), queue).map_err(refused);
             if listeners.is_ok() {
                 break;
             }

@@ -171,7 +171,8 @@ impl Server {
         bound.map(|()| self)
     }
 
-    /// Accepts from one more listener, which the program has made: with options of its own, or inherited.
+    /// Accepts from one more listener, which the program has made: with options of its own, or inherited. How many
+    /// connections may wait at it is the program's to say: 128, if it comes from the standard library.
     ///
     /// # Errors
     /// The system refuses to wait for it.

@@ -244,7 +244,7 @@ pub(crate) struct Patience {
     pub(crate) ping_interval: Duration,
     /// See [`CLOSE_TIMEOUT`](crate::limits::CLOSE_TIMEOUT).
     pub(crate) close_timeout: Duration,
-    /// See [`MAX_BACKLOG`](crate::limits::MAX_BACKLOG).
+    /// See [`MAX_BACKLOG`](crate::net::MAX_BACKLOG).
     pub(crate) backlog: usize,
 }
 

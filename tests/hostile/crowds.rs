@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use barewire::Limits;
 #[cfg(feature = "deflate")]
 use barewire::Server;
-use barewire::limits::HIGH_WATER;
+use barewire::net::HIGH_WATER;
 
 use crate::case::{assert_well, usual};
 use crate::memory::Watch;

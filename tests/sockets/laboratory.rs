@@ -260,6 +260,7 @@ impl Default for Setup {
             opening: Opening::Nothing,
             lend: usize::MAX,
             limits: Limits {
+                listen_queue: barewire::net::LISTEN_QUEUE,
                 connections: 1_000,
                 connections_per_address: usize::MAX,
                 high_water: 64 * 1024,

@@ -16,6 +16,8 @@ mod handles;
 mod hub;
 mod laboratory;
 mod protocol;
+#[cfg(target_os = "linux")]
+mod queues;
 mod rude;
 mod slow;
 mod streams;

@@ -164,7 +164,7 @@ fn a_server_that_stops_waits_for_no_handshake() {
     assert!(ask(&mut peer(server.address), &get("/")).ends_with("hello"));
     server.stopper.stop();
     server.join();
-    assert!(begun.elapsed() < barewire::limits::DRAIN_TIMEOUT);
+    assert!(begun.elapsed() < barewire::net::DRAIN_TIMEOUT);
 }
 
 #[test]

@@ -384,7 +384,7 @@ fn who_is_not_read_from_and_breaks_is_let_go() {
         world.settle();
     }
     let before = world.count(0).read;
-    assert!(before < 2 * crate::limits::HIGH_WATER && world.is_open(0));
+    assert!(before < 2 * crate::net::HIGH_WATER && world.is_open(0));
     world.cut(0, How::Fails(ErrorKind::ConnectionReset));
     world.settle();
     assert!(!world.is_open(0));

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::world::World;
-use crate::limits::{HEARTBEAT, KEEP_ALIVE, MAX_WAIT, PING_INTERVAL, STALL_TIMEOUT};
+use crate::limits::{HEARTBEAT, KEEP_ALIVE, MAX_WAIT, PING_INTERVAL};
+use crate::net::STALL_TIMEOUT;
 use crate::net::fault::{Faults, How};
 use crate::server::Server;
 use crate::service::EventStream;

@@ -236,7 +236,7 @@ impl World {
     /// The program is told to stop, and has the time for it that it may take.
     pub(super) fn stop(&mut self) {
         self.stops = 1;
-        self.pass(crate::limits::DRAIN_TIMEOUT);
+        self.pass(crate::net::DRAIN_TIMEOUT);
     }
 
     /// Goes on to the next deadline, if there is one within an hour.
