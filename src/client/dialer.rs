@@ -360,14 +360,14 @@ impl Protocol for Dialer {
         self.call(connection, |talk, _| talk.quit(Some(io)));
     }
 
-    fn told(&mut self, connection: &mut Dialed, letter: Letter, io: &mut Io<'_>) {
+    fn on_letter(&mut self, connection: &mut Dialed, letter: Letter, io: &mut Io<'_>) {
         self.call(connection, |talk, _| match letter {
             Letter::Quit => talk.quit(Some(io)),
-            letter => talk.told(letter, io),
+            letter => talk.on_letter(letter, io),
         });
     }
 
-    fn ordered(&mut self, order: Order, now: Now) {
+    fn on_order(&mut self, order: Order, now: Now) {
         match order {
             Order::LookedUp(id, addresses) => self.looked_up(id, addresses, now),
             Order::Quit(id) => {
@@ -383,11 +383,11 @@ impl Protocol for Dialer {
     }
 
     #[cfg(feature = "tls")]
-    fn insecure(&mut self, connection: &mut Dialed, problem: crate::net::tls::Error) {
+    fn on_tls_error(&mut self, connection: &mut Dialed, problem: crate::net::tls::Error) {
         connection.error = Some(Error::Tls(problem));
     }
 
-    fn broke(&mut self, connection: &mut Dialed, error: ErrorKind) {
+    fn on_error(&mut self, connection: &mut Dialed, error: ErrorKind) {
         connection.error.get_or_insert(Error::Connection(error));
     }
 

@@ -109,7 +109,7 @@ impl Simulation {
         };
         let id = ConnectionId::from_u64(u64::MAX);
         self.dialer
-            .broke(&mut dial.connection, ErrorKind::ConnectionRefused);
+            .on_error(&mut dial.connection, ErrorKind::ConnectionRefused);
         self.dialer.closed(id, dial.connection, self.now);
         self.tick();
         true
@@ -140,7 +140,7 @@ impl Simulation {
     pub fn reset(&mut self) {
         if let Some(line) = &mut self.line {
             self.dialer
-                .broke(&mut line.dialed, ErrorKind::ConnectionReset);
+                .on_error(&mut line.dialed, ErrorKind::ConnectionReset);
         }
         self.disconnect();
     }

@@ -407,7 +407,7 @@ impl Talk for SocketClient {
         }
     }
 
-    fn told(&mut self, letter: Letter, io: &mut Io<'_>) {
+    fn on_letter(&mut self, letter: Letter, io: &mut Io<'_>) {
         let Stage::Open(session) = &mut self.stage else {
             return;
         };

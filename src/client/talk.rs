@@ -77,7 +77,7 @@ pub(super) trait Talk: Send {
     fn resumed(&mut self, _io: &mut Io<'_>) {}
 
     /// A command for the connection.
-    fn told(&mut self, _letter: Letter, _io: &mut Io<'_>) {}
+    fn on_letter(&mut self, _letter: Letter, _io: &mut Io<'_>) {}
 
     /// The program wants it to end: what is polite is still sent, and [`Talk::disconnected`] gives [`Sequel::End`].
     fn quit(&mut self, io: Option<&mut Io<'_>>);

@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind, IoSlice, Write};
 
 use bytes::{Buf, Bytes};
 
-use super::output::PIECES;
+/// How many pieces one vectored write takes.
+pub(super) const PIECES: usize = 32;
 
 /// How far writing got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The time, read once a turn and handed down as a value.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment, on two clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Clock {
 
     /// [`Now::ms`] alone.
     pub(super) fn ms(&self) -> u64 {
-        super::millis(self.began.elapsed())
+        millis(self.began.elapsed())
     }
 }
 
@@ -40,5 +40,10 @@ impl Clock {
 pub(crate) fn unix_ms() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, super::millis)
+        .map_or(0, millis)
+}
+
+/// A duration in whole milliseconds, as the loop counts them: rounded down.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

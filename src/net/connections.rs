@@ -4,15 +4,31 @@
 //! accepted ([`Connections::open`]) and those that were dialed ([`Connections::dial`]), and calls
 //! [`Connections::turn`]. The loop does so with sockets and the system's clock; tests do it with transports that
 //! fail and a clock of their own.
+//!
+//! ```text
+//!   ready     has something to read or to write                   all of them, once each
+//!   securing  its next step is one of a handshake: a lot of work  a few in a turn (HANDSHAKES)
+//!   bulk      has more to write than one budget                   a few in a turn (BULK)
+//!   woken     named by Protocol::take_woken                       at the end of the turn, up to WAKE_ROUNDS times
+//! ```
+//!
+//! - **A connection is in at most one list**, at most once (`queued`), and comes back to its end while there is more: so
+//!   nobody waits for more than one visit of everybody else.
+//! - **Whatever one visit sets off is finite.** Letters that its handlers post are delivered behind it, a batch at once; those
+//!   that come of that wait for the next visit. Readers that are woken write from a shared log, and wake nobody in turn but
+//!   through what they read.
+//! - **An id outlives its connection.** The place may be another's by then, which is what the generation is for
+//!   (`with_id`): letters, deadlines and wake-ups for one that is gone are dropped.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use super::clock::millis;
 use super::deadline::{Entry, Wheel};
 use super::mailbox::{Mailbox, Post};
 use super::output::Output;
 use super::peers::Peers;
-use super::slots::{Slot, Visit};
+use super::slot::{Slot, Visit};
 use super::transport::{Readiness, Transport};
 use super::wire::Wire;
 use super::{ConnectionId, Dial, Flow, Io, Limits, Now, Protocol};
@@ -198,7 +214,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     /// A connection is being made. Its place is what [`Connections::next_index`] gave.
     pub(crate) fn dial(&mut self, wire: impl Into<Wire<S>>, dial: Dial<P::Connection>, now: Now) {
         let id = self.next_id();
-        let deadline = now.ms.saturating_add(super::millis(dial.timeout));
+        let deadline = now.ms.saturating_add(millis(dial.timeout));
         self.slots
             .insert(Slot::dialing(id, wire.into(), dial.connection, deadline));
         self.with(id.index, now, |slot, visit| slot.visit(visit));
@@ -212,7 +228,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         now: Now,
     ) {
         let (id, mut connection) = (self.next_id(), dial.connection);
-        self.protocol.broke(&mut connection, error);
+        self.protocol.on_error(&mut connection, error);
         self.protocol.closed(id, connection, now);
     }
 
@@ -235,7 +251,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         while let Some(post) = left.next() {
             let (to, letter) = match post {
                 Post::Order(order) => {
-                    self.protocol.ordered(order, now);
+                    self.protocol.on_order(order, now);
                     continue;
                 }
                 Post::Letter(to, letter) => (to, letter),
@@ -259,7 +275,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     /// Acts on stops: the first begins to shut down, the second and the deadline end everything at once.
     fn stop(&mut self, now: Now, stops: u8) {
         if stops > 0 && self.drain_until.is_none() {
-            let timeout = super::millis(self.limits.drain_timeout);
+            let timeout = millis(self.limits.drain_timeout);
             self.drain_until = Some(now.ms.saturating_add(timeout));
             self.protocol.draining(now);
             // What was ordered before the stop has been delivered, and still reaches those who wait for it.

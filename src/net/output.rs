@@ -1,18 +1,39 @@
 //! The answer to one visit: copied when small, lent when large.
+//!
+//! A protocol appends; the loop writes all of it at once and empties it, before anything else happens
+//! ([`slot`](super::slot)). One piece in one write is the quickest for small payloads; for large ones the copy costs more
+//! than a vectored write. So what is large and already lies in memory that stays until the write is *lent*:
+//!
+//! ```text
+//!   read buffer   ....[ large payload ]....         message that came in fragments   [ ............ ]
+//!                      ▲                                                              ▲
+//!   lent ──────────────┘ after byte 4, range 4..N of the buffer      after byte 9 ────┘ kept until the end of the visit
+//!   own   [head][head][small answer]
+//! ```
+//!
+//! - **How a loan is known.** A handler sends a slice ([`Output::send`]), without saying whose memory it is. Whether that is
+//!   the read buffer's is told from its *address range*: the loop notes the buffer's range before it calls the protocol
+//!   (`lend_from`), and a slice inside that range lies in the buffer. Only the range is kept, as offsets, never the borrow,
+//!   so that the protocol may go on changing the buffer; it must only not change what it has sent.
+//! - **Why that is sound.** All of this is safe code: an address that is taken for another one could lend the wrong bytes,
+//!   but never memory that is not there. It isn't taken for another one, as the buffer is alive and borrowed for the whole
+//!   visit, so nothing else can have an address in its range.
+//! - **An offer** is the same for a message that was put together from fragments: its owner (the WebSocket session) offers
+//!   it while the handler runs ([`Output::offer`]), and gives it away afterwards if something of it was lent
+//!   ([`Output::take_offered`]). It is kept as [`Bytes`], so that a backlog may hold on to it without a copy.
+//! - **A loan ends with the visit.** What the socket does not take is copied or kept ([`Output::leave`]) before `clear`.
 
-use std::io::IoSlice;
+use std::io::{self, ErrorKind, IoSlice, Write};
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, PIECES, Written};
+use super::transport::SHORT_WRITE_FILLS;
 
 /// A payload at least this large that lies in the loop's read buffer is written from there; a smaller one is
 /// copied. One write of one piece is quicker than a vectored one of many small pieces.
 pub const LEND: usize = 4 * 1024;
-
-/// How many pieces one vectored write takes.
-pub(super) const PIECES: usize = 32;
 
 /// A message at least this large that came in pieces is kept and written from where it was put together; a smaller
 /// one is copied, and its memory serves the next.
@@ -181,6 +202,48 @@ impl Output {
             }
         });
         count
+    }
+
+    /// Writes as much as the socket takes and the budget allows. `lender` is the read buffer.
+    pub(super) fn write_to(
+        &self,
+        stream: &mut impl Write,
+        lender: &[u8],
+        budget: usize,
+    ) -> io::Result<(usize, Written)> {
+        let end = self.len().min(budget);
+        let mut sent = 0;
+        while sent < end {
+            let result = match self.as_one() {
+                Some(bytes) => stream.write(&bytes[sent..end]),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); PIECES];
+                    let count = self.slices(lender, sent, end - sent, &mut slices);
+                    stream.write_vectored(&slices[..count])
+                }
+            };
+            match result {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    sent += count;
+                    // A vectored write may have been short because it took only so many pieces.
+                    if SHORT_WRITE_FILLS && sent < end && self.as_one().is_some() {
+                        return Ok((sent, Written::Full));
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok((sent, Written::Full));
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let written = if end < self.len() {
+            Written::Enough
+        } else {
+            Written::All
+        };
+        Ok((sent, written))
     }
 
     /// Hands what is behind the first `skip` bytes to a backlog: what can be held on to as it lies, the rest copied.

@@ -68,3 +68,24 @@ impl From<&mio::event::Event> for Readiness {
         }
     }
 }
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// How many bytes; none at the end.
+    pub(super) count: usize,
+    /// There may be more, of which no edge will tell.
+    pub(super) more: bool,
+}
+
+/// What a step of a handshake came to. Without TLS, it can only be over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "tls"), allow(dead_code))]
+pub(super) enum Shaken {
+    /// It is over: plaintext may come and go, and some may have come already.
+    Done,
+    /// The peer has to say more.
+    More,
+    /// The peer speaks in plaintext, and is to be answered with this.
+    Plain(&'static [u8]),
+}

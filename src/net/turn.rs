@@ -1,4 +1,23 @@
-//! The loop: one turn after another.
+//! The loop: one turn after another, over mio.
+//!
+//! ```text
+//!   wait:  doze ─► poll ─► rise       asleep only while nothing is ready, posted or due
+//!   note:  which sockets have become readable or writable
+//!   accept: some of those who wait, as long as there is room
+//!   [Connections::turn]  posts ─► stops ─► deadlines ─► whoever is ready ─► tick ─► whoever was woken
+//!   dial:  connections that the protocol has asked for
+//! ```
+//!
+//! Here is what has to do with the system: the poll, its tokens, the clock, listeners and waking. What a turn does for the
+//! connections is in [`Connections`](super::connections), which runs without any of it in tests.
+//!
+//! - **Time is read once a turn**, after the poll, and handed down as a value; a turn that takes long is late for its
+//!   deadlines, never inconsistent.
+//! - **Tokens** of connections are their places in the slab; listeners have those just below the waker's, at the upper end.
+//!   The place of a connection that has gone is taken by the next one in the same turn, so an event may name the wrong one:
+//!   it then looks once in vain.
+//! - **A loop sleeps** at most until the next second (so that [`Protocol::tick`] comes), the next deadline, or whatever
+//!   [`Protocol::due`] says; and not at all if [`Mailbox`] has something for it.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -8,7 +27,7 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::accept::{Acceptor, Listener};
-use super::clock::Clock;
+use super::clock::{Clock, millis};
 use super::connections::Connections;
 use super::listeners::set_queue;
 use super::mailbox::Mailbox;
@@ -348,7 +367,7 @@ fn poll(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<(
 
 /// How long the system waits for events, in whole milliseconds, and how long is slept if that is not at all.
 fn split(timeout: Duration) -> (Duration, Duration) {
-    let whole = Duration::from_millis(super::millis(timeout));
+    let whole = Duration::from_millis(millis(timeout));
     match whole.is_zero() {
         true => (Duration::ZERO, timeout),
         false => (whole, Duration::ZERO),

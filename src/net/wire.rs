@@ -8,28 +8,7 @@ use std::io::{self, IoSlice, Write};
 
 #[cfg(feature = "tls")]
 use super::tls::{ClientTls, Error, ServerTls, Session};
-use super::transport::{SHORT_READ_DRAINS, Transport};
-
-/// What a read brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Taken {
-    /// How many bytes; none at the end.
-    pub(super) count: usize,
-    /// There may be more, of which no edge will tell.
-    pub(super) more: bool,
-}
-
-/// What a step of a handshake came to. Without TLS, it can only be over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "tls"), allow(dead_code))]
-pub(super) enum Shaken {
-    /// It is over: plaintext may come and go, and some may have come already.
-    Done,
-    /// The peer has to say more.
-    More,
-    /// The peer speaks in plaintext, and is to be answered with this.
-    Plain(&'static [u8]),
-}
+use super::transport::{SHORT_READ_DRAINS, Shaken, Taken, Transport};
 
 /// How connections are to be secured: those of a listener, or one that is dialed.
 #[derive(Clone, Debug, Default)]

@@ -19,7 +19,7 @@ use crate::net::{ConnectionId, Dial, Io, Now, Protocol};
 use crate::service::{Connection as Served, Service};
 
 #[cfg(all(test, feature = "client"))]
-mod faults;
+mod tests;
 #[cfg(not(feature = "client"))]
 mod without_clients;
 #[cfg(not(feature = "client"))]
@@ -115,33 +115,33 @@ impl Protocol for Program {
         either!(self, connection, io, half, inner => half.drain(inner, io));
     }
 
-    fn told(&mut self, connection: &mut Connection, letter: Letter, io: &mut Io<'_>) {
-        either!(self, connection, io, half, inner => half.told(inner, letter, io));
+    fn on_letter(&mut self, connection: &mut Connection, letter: Letter, io: &mut Io<'_>) {
+        either!(self, connection, io, half, inner => half.on_letter(inner, letter, io));
     }
 
-    fn ordered(&mut self, order: Order, now: Now) {
+    fn on_order(&mut self, order: Order, now: Now) {
         match order {
             #[cfg(feature = "client")]
             Order::LookedUp(..) | Order::Quit(_) => {
-                self.clients(|clients| clients.ordered(order, now));
+                self.clients(|clients| clients.on_order(order, now));
             }
-            order => self.service.ordered(order, now),
+            order => self.service.on_order(order, now),
         }
     }
 
     #[cfg(feature = "tls")]
-    fn insecure(&mut self, connection: &mut Connection, problem: crate::net::tls::Error) {
+    fn on_tls_error(&mut self, connection: &mut Connection, problem: crate::net::tls::Error) {
         match connection {
             // What strangers do wrong is nothing that went wrong here.
             Connection::Served(_) => {}
-            Connection::Dialed(dialed) => self.clients.insecure(dialed, problem),
+            Connection::Dialed(dialed) => self.clients.on_tls_error(dialed, problem),
         }
     }
 
-    fn broke(&mut self, connection: &mut Connection, error: ErrorKind) {
+    fn on_error(&mut self, connection: &mut Connection, error: ErrorKind) {
         match connection {
-            Connection::Served(served) => self.service.broke(served, error),
-            Connection::Dialed(dialed) => self.clients.broke(dialed, error),
+            Connection::Served(served) => self.service.on_error(served, error),
+            Connection::Dialed(dialed) => self.clients.on_error(dialed, error),
         }
     }
 

@@ -37,7 +37,7 @@ impl Dialer {
 
     pub(crate) fn take_dials(&mut self, _dials: &mut Vec<Dial<Dialed>>) {}
 
-    pub(crate) fn told(&mut self, connection: &mut Dialed, _letter: Letter, _io: &mut Io<'_>) {
+    pub(crate) fn on_letter(&mut self, connection: &mut Dialed, _letter: Letter, _io: &mut Io<'_>) {
         match *connection {}
     }
 
@@ -46,11 +46,15 @@ impl Dialer {
     }
 
     #[cfg(feature = "tls")]
-    pub(crate) fn insecure(&mut self, connection: &mut Dialed, _problem: crate::net::tls::Error) {
+    pub(crate) fn on_tls_error(
+        &mut self,
+        connection: &mut Dialed,
+        _problem: crate::net::tls::Error,
+    ) {
         match *connection {}
     }
 
-    pub(crate) fn broke(&mut self, connection: &mut Dialed, _error: ErrorKind) {
+    pub(crate) fn on_error(&mut self, connection: &mut Dialed, _error: ErrorKind) {
         match *connection {}
     }
 

@@ -160,7 +160,7 @@ impl Protocol for Service {
         }
     }
 
-    fn told(&mut self, connection: &mut Connection, letter: Letter, io: &mut Io<'_>) {
+    fn on_letter(&mut self, connection: &mut Connection, letter: Letter, io: &mut Io<'_>) {
         let now_serial = connection.serial;
         match (connection.state(), letter) {
             (State::Promised(parked), Letter::Answer(serial, response)) if serial == now_serial => {
@@ -200,7 +200,7 @@ impl Protocol for Service {
         }
     }
 
-    fn ordered(&mut self, order: Order, now: Now) {
+    fn on_order(&mut self, order: Order, now: Now) {
         match order {
             Order::CatchUp => self.hub.catch_up(),
             Order::Publish(draft) => {
@@ -214,7 +214,7 @@ impl Protocol for Service {
         }
     }
 
-    fn broke(&mut self, connection: &mut Connection, error: ErrorKind) {
+    fn on_error(&mut self, connection: &mut Connection, error: ErrorKind) {
         let streaming = match connection.peek() {
             State::Streaming { debtor, .. } => Some(debtor),
             _ => None,

@@ -272,9 +272,9 @@ impl Simulation {
             for post in self.service.take_posts() {
                 idle = false;
                 match post {
-                    Post::Order(order) => self.service.ordered(order, self.now),
+                    Post::Order(order) => self.service.on_order(order, self.now),
                     Post::Letter(to, letter) => self.call(to, |service, connection, io| {
-                        service.told(connection, letter, io)
+                        service.on_letter(connection, letter, io)
                     }),
                 }
             }

@@ -181,7 +181,7 @@ impl Protocol for Laboratory {
         io.close();
     }
 
-    fn told(&mut self, _subject: &mut Subject, letter: Letter, io: &mut Io<'_>) {
+    fn on_letter(&mut self, _subject: &mut Subject, letter: Letter, io: &mut Io<'_>) {
         match letter {
             Letter::Say(text) => io.out.copy(format!("{text}\n").as_bytes()),
             Letter::Resume => {
@@ -191,7 +191,7 @@ impl Protocol for Laboratory {
         }
     }
 
-    fn ordered(&mut self, Append(records): Append, _now: Now) {
+    fn on_order(&mut self, Append(records): Append, _now: Now) {
         for _ in 0..records {
             let number = self.log.len() / RECORD;
             let record = format!("#{number:<width$}\n", width = RECORD - 2);
@@ -241,7 +241,7 @@ impl Protocol for Laboratory {
         io.out.copy(b"echo dialed\n");
     }
 
-    fn broke(&mut self, _subject: &mut Subject, error: std::io::ErrorKind) {
+    fn on_error(&mut self, _subject: &mut Subject, error: std::io::ErrorKind) {
         self.note(Note::Broke(error));
     }
 }

@@ -130,7 +130,7 @@ impl World {
     /// Does not make the connection that was asked for.
     fn refuse(&mut self, error: ErrorKind) {
         let mut dial = self.dials.remove(0);
-        self.clients.broke(&mut dial.connection, error);
+        self.clients.on_error(&mut dial.connection, error);
         let id = ConnectionId::from_u64(u64::MAX);
         self.clients.closed(id, dial.connection, self.now);
         self.clients.take_dials(&mut self.dials);
@@ -175,7 +175,7 @@ impl World {
     fn reset(&mut self) {
         if let Some(line) = &mut self.line {
             self.clients
-                .broke(&mut line.dialed, ErrorKind::ConnectionReset);
+                .on_error(&mut line.dialed, ErrorKind::ConnectionReset);
         }
         self.gone();
     }
@@ -281,7 +281,7 @@ impl World {
     fn quit(&mut self, id: ClientId) {
         if self.clients.quit(id, self.now).is_some() {
             self.call(|clients, dialed, io| {
-                clients.told(dialed, crate::command::Letter::Quit, io);
+                clients.on_letter(dialed, crate::command::Letter::Quit, io);
             });
         }
         self.tick();

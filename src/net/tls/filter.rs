@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 
 use super::{ClientTls, Error, ServerTls, Session, server_name};
-use crate::net::wire::Shaken;
+use crate::net::transport::Shaken;
 
 /// How much plaintext is taken out at once.
 const PIECE: usize = 64 * 1024;

@@ -19,7 +19,7 @@ use rustls::Connection;
 use super::Error;
 use crate::net::backlog::Backlog;
 use crate::net::transport::{SHORT_READ_DRAINS, SHORT_WRITE_FILLS};
-use crate::net::wire::{Shaken, Taken};
+use crate::net::transport::{Shaken, Taken};
 
 /// How much plaintext is encrypted at once, in bytes; the records of no more than that wait for the socket.
 const AHEAD: usize = 64 * 1024;

@@ -8,7 +8,7 @@ use rustls::ContentType;
 
 use super::certificates::{self, client, read, server};
 use super::{ClientTls, Error, Roots, ServerTls, Session, server_name};
-use crate::net::wire::{Shaken, Taken};
+use crate::net::transport::{Shaken, Taken};
 
 const PLAIN: &[u8] = b"this is TLS";
 

@@ -1,12 +1,44 @@
 //! One connection as the loop sees it: a socket, its unread output and its place in the order of things.
+//!
+//! ```text
+//!   dialed ──► Connecting ─┐
+//!   accepted ──────────────┴─► Securing ──► Open ──► Closing ──► Lingering ──► Dead
+//!                              (TLS only)    │      output goes   our half is
+//!                                            │      out           closed
+//!                                            └──► Dead, from everywhere: aborted, or the system says that it is broken
+//! ```
+//!
+//! [`Connections`](super::connections) owns the slots and decides whose turn it is. What it calls is one *visit* each, and
+//! every visit has the same order:
+//!
+//! ```text
+//!   [begin | visit | deliver | resume | expire | drain]
+//!        └─► call: the protocol answers into Output ─► flush: one write ─► write_shared
+//!                                                                             └─► settle: phase, deadline, stall
+//! ```
+//!
+//! - **Output belongs to one visit.** The loop has one [`Output`]; it is empty when a visit begins, and `flush` empties it:
+//!   to the socket, and what that does not take, to this connection's backlog. Large payloads in it are borrowed from the
+//!   read buffer, which the next visit overwrites; so nothing may come between the call and the flush.
+//! - **The protocol has no say** before Open and once it has closed (`is_open`): every call goes through that question.
+//! - **`settle` comes last**, once, and draws the consequences: it alone goes from Open to Closing and from there to
+//!   Lingering, and puts the next deadline into the wheel. An entry there that is not the one in `scheduled` is stale.
+//! - **Edges are kept until they are used.** `readable` and `writable` are what the system has said last and no operation
+//!   has refuted since; `ending` and `broken` never go back. A slot that could do something at once says so (`is_ready`),
+//!   and is put into a list, because no further edge would come.
+//!
+//! The beginning is in [`securing`], the way of output in [`writing`].
 
-use std::io::{self, ErrorKind, IoSlice, Write};
+mod securing;
+mod writing;
 
-use super::backlog::{Backlog, Written};
+use std::io::ErrorKind;
+
+use super::backlog::Backlog;
 use super::deadline::{Entry, Wheel};
-use super::output::{Output, PIECES};
-use super::transport::{Readiness, SHORT_WRITE_FILLS, Transport};
-use super::wire::{Shaken, Taken, Wire};
+use super::output::Output;
+use super::transport::{Readiness, Taken, Transport};
+use super::wire::Wire;
 use super::{ConnectionId, Flow, Io, Limits, Now, Protocol};
 
 /// How long a closed connection waits for its peer's end before it is dropped, in milliseconds (RFC 9112 9.6).
@@ -213,7 +245,7 @@ impl<C, S: Transport> Slot<C, S> {
             let Some(mut letter) = next() else { break };
             self.call(visit, |protocol, connection, io| {
                 loop {
-                    protocol.told(connection, letter, io);
+                    protocol.on_letter(connection, letter, io);
                     if io.is_closing() || io.out.len() >= WRITE_BUDGET {
                         return;
                     }
@@ -256,69 +288,6 @@ impl<C, S: Transport> Slot<C, S> {
         self.settle(visit);
     }
 
-    /// Finds out how connecting went.
-    fn finish_connecting<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        match self.wire.is_connected() {
-            Ok(true) if self.wire.is_secured() => {
-                self.flow.deadline = u64::MAX;
-                self.begin_securing(visit);
-            }
-            Ok(true) => {
-                self.phase = Phase::Open;
-                self.flow.deadline = u64::MAX;
-                (self.writable, self.unblocked) = (true, false);
-                self.call(visit, |protocol, connection, io| {
-                    protocol.dialed(connection, io)
-                });
-            }
-            Ok(false) => {}
-            Err(error) => self.break_off(visit, error.kind()),
-        }
-    }
-
-    fn begin_securing<P>(&mut self, visit: &mut Visit<'_, P>) {
-        let timeout = super::millis(visit.limits.handshake_timeout);
-        self.stall_at = visit.now.ms.saturating_add(timeout);
-        self.phase = Phase::Securing;
-    }
-
-    /// Goes on with the handshake. What the protocol has said by then waits, and its deadline begins behind it.
-    fn secure<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        match self.wire.shake(self.readable, visit.buffer) {
-            Ok(Shaken::Done) => return self.finish_securing(visit),
-            Ok(Shaken::More) => {}
-            Ok(Shaken::Plain(answer)) => {
-                self.wire.unseal();
-                self.backlog = Some(Box::default());
-                if let Some(backlog) = &mut self.backlog {
-                    backlog.copy(answer);
-                }
-                self.phase = Phase::Closing;
-                return self.write_backlog(visit);
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => self.break_off(visit, error.kind()),
-        }
-        (self.writable, self.unblocked) = (self.wire.unsent() == 0, false);
-    }
-
-    fn finish_securing<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        self.phase = Phase::Open;
-        let until = std::mem::replace(&mut self.stall_at, u64::MAX);
-        (self.writable, self.unblocked) = (self.wire.unsent() == 0, false);
-        // It stays readable: what came with the last message lies here, and no edge will tell of it.
-        if self.wire.is_client() {
-            return self.call(visit, |protocol, connection, io| {
-                protocol.dialed(connection, io)
-            });
-        }
-        let begun = until.saturating_sub(super::millis(visit.limits.handshake_timeout));
-        let took = visit.now.ms.saturating_sub(begun);
-        self.flow.deadline = self.flow.deadline.saturating_add(took);
-        self.write_backlog(visit);
-    }
-
     /// Ends the connection because the system says so. The protocol hears of it unless it has closed anyway.
     fn break_off<P: Protocol<Connection = C>>(
         &mut self,
@@ -333,9 +302,9 @@ impl<C, S: Transport> Slot<C, S> {
         if concerned {
             #[cfg(feature = "tls")]
             if let Some(problem) = self.wire.take_problem() {
-                visit.protocol.insecure(&mut self.connection, problem);
+                visit.protocol.on_tls_error(&mut self.connection, problem);
             }
-            visit.protocol.broke(&mut self.connection, error);
+            visit.protocol.on_error(&mut self.connection, error);
         }
     }
 
@@ -440,11 +409,6 @@ impl<C, S: Transport> Slot<C, S> {
         self.note_unsent();
     }
 
-    /// What waits in the wire does so because the socket is full.
-    fn note_unsent(&mut self) {
-        self.writable &= self.wire.unsent() == 0;
-    }
-
     /// Reads what nobody wants any more, until the peer's end.
     fn discard(&mut self, buffer: &mut [u8]) {
         match self.wire.read_socket(buffer) {
@@ -453,111 +417,6 @@ impl<C, S: Transport> Slot<C, S> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => self.phase = Phase::Dead,
-        }
-    }
-
-    /// Sends the answer of this visit: at once if nothing waits in front of it, and what is left joins the backlog.
-    ///
-    /// Its turn is [`WRITE_BUDGET`], or as much as the peer has sent itself: the `taken` bytes that are answered, and
-    /// the messages that were put together.
-    fn flush<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>, taken: usize) {
-        let output = &mut *visit.output;
-        let budget = WRITE_BUDGET.max(taken).max(output.kept_len());
-        let mut broken = None;
-        if !output.is_empty() && !self.flow.aborted {
-            let mut sent = 0;
-            if self.writable && self.backlog.is_none() && !self.is_securing() {
-                match write_output(&mut self.wire, output, visit.buffer, budget) {
-                    Ok((count, written)) => {
-                        sent = count;
-                        self.writable = written != Written::Full;
-                        self.note_unsent();
-                        self.unfinished |= written == Written::Enough;
-                    }
-                    Err(error) => broken = Some(error.kind()),
-                }
-            }
-            if sent < output.len() {
-                let backlog = self.backlog.get_or_insert_with(Box::default);
-                output.leave(visit.buffer, sent, backlog);
-            }
-        }
-        output.clear();
-        if self.backlog_len() > visit.limits.backlog {
-            broken = Some(ErrorKind::QuotaExceeded);
-        }
-        if let Some(error) = broken {
-            self.break_off(visit, error);
-        }
-    }
-
-    fn write_backlog<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        let before = self.backlog_len();
-        let written = match &mut self.backlog {
-            Some(backlog) => backlog.write_to(&mut self.wire, WRITE_BUDGET),
-            // What the wire has kept goes out, too.
-            None => self.wire.flush().map(|()| Written::All),
-        };
-        match written {
-            Ok(Written::All) => self.backlog = None,
-            Ok(Written::Enough) => self.unfinished = true,
-            Ok(Written::Full) => self.writable = false,
-            Err(error) => return self.break_off(visit, error.kind()),
-        }
-        self.note_unsent();
-        if !self.writable && self.backlog_len() < before {
-            self.stall_at = u64::MAX;
-        }
-    }
-
-    /// Writes what this connection shares with others, from where it lies, while the socket takes it and its turn lasts.
-    fn write_shared<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
-        let mut written = 0;
-        while self.is_open() && self.writable && !self.unfinished {
-            // The rest of what was cut goes first.
-            if self.backlog.is_some() {
-                self.write_backlog(visit);
-                continue;
-            }
-            let bytes = visit.protocol.shared(&self.connection);
-            if bytes.is_empty() {
-                return;
-            }
-            if written >= WRITE_BUDGET {
-                self.unfinished = true;
-                return;
-            }
-            // Only what is larger than a whole budget is cut for its sake.
-            let wanted = bytes.len().min(WRITE_BUDGET);
-            match self.wire.write(&bytes[..wanted]) {
-                Ok(0) => self.break_off(visit, ErrorKind::WriteZero),
-                Ok(sent) => {
-                    written += sent;
-                    self.writable = sent == wanted || !SHORT_WRITE_FILLS;
-                    self.note_unsent();
-                    self.stall_at = u64::MAX;
-                    if let Some(rest) = visit.protocol.shared_sent(&mut self.connection, sent) {
-                        self.backlog.get_or_insert_with(Box::default).push(rest);
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => self.break_off(visit, error.kind()),
-            }
-        }
-    }
-
-    fn watch_stall<P>(&mut self, visit: &Visit<'_, P>) {
-        if self.is_securing() {
-            return;
-        }
-        if self.writable || self.phase == Phase::Connecting {
-            self.stall_at = u64::MAX;
-        } else if self.stall_at == u64::MAX {
-            self.stall_at = visit
-                .now
-                .ms
-                .saturating_add(super::millis(visit.limits.stall_timeout));
         }
     }
 
@@ -600,46 +459,4 @@ impl<C, S: Transport> Slot<C, S> {
             });
         }
     }
-}
-
-/// Writes as much of `output` as the socket takes and the budget allows.
-fn write_output(
-    stream: &mut impl Write,
-    output: &Output,
-    lender: &[u8],
-    budget: usize,
-) -> io::Result<(usize, Written)> {
-    let end = output.len().min(budget);
-    let mut sent = 0;
-    while sent < end {
-        let result = match output.as_one() {
-            Some(bytes) => stream.write(&bytes[sent..end]),
-            None => {
-                let mut slices = [IoSlice::new(&[]); PIECES];
-                let count = output.slices(lender, sent, end - sent, &mut slices);
-                stream.write_vectored(&slices[..count])
-            }
-        };
-        match result {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(count) => {
-                sent += count;
-                // A vectored write may have been short because it took only so many pieces.
-                if SHORT_WRITE_FILLS && sent < end && output.as_one().is_some() {
-                    return Ok((sent, Written::Full));
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                return Ok((sent, Written::Full));
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let written = if end < output.len() {
-        Written::Enough
-    } else {
-        Written::All
-    };
-    Ok((sent, written))
 }
