@@ -50,6 +50,18 @@ pub(crate) enum Letter {
     Binary(Vec<u8>),
     /// Begin the closing handshake of a WebSocket.
     Close(CloseCode, String),
+    #[cfg(feature = "backend")]
+    /// What became of a message that was published with this serial.
+    Settled(
+        u32,
+        Result<crate::backend::Settled, crate::backend::Failure>,
+    ),
+    #[cfg(feature = "backend")]
+    /// The part of a channel's history that was asked for with this serial.
+    Page(
+        u32,
+        Result<Arc<crate::backend::Page>, crate::backend::Failure>,
+    ),
     #[cfg(feature = "client")]
     /// End the client whose connection this is.
     Quit,
@@ -61,6 +73,9 @@ pub(crate) enum Order {
     #[cfg(feature = "server")]
     /// Append a message to its channel.
     Publish(Draft),
+    #[cfg(feature = "backend")]
+    /// Tell the program that what stands behind the channels has failed, or has not kept what a handle published.
+    Report(Arc<str>),
     #[cfg(feature = "server")]
     /// Apply what other loops have published.
     CatchUp,

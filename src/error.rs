@@ -28,6 +28,10 @@ pub enum Error {
     EventName(crate::sse::Error),
     /// A channel refused a publish that came from another thread.
     Channel(crate::channel::Error),
+    /// What stands behind the channels can't be opened, has failed, or has not kept what a [`Publisher`](crate::Publisher)
+    /// published. Says why.
+    #[cfg(feature = "backend")]
+    Backend(std::sync::Arc<str>),
     /// A client was asked for something that makes no sense, or failed.
     #[cfg(feature = "client")]
     Client(crate::client::Error),
@@ -62,6 +66,8 @@ impl fmt::Display for Error {
             }
             Error::EventName(error) => write!(f, "{error}"),
             Error::Channel(error) => write!(f, "{error}"),
+            #[cfg(feature = "backend")]
+            Error::Backend(why) => f.write_str(why),
             #[cfg(feature = "client")]
             Error::Client(error) => write!(f, "{error}"),
             #[cfg(feature = "tls")]
@@ -90,6 +96,8 @@ impl std::error::Error for Error {
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.source(),
             Error::Unreachable(error) => error.source(),
+            #[cfg(feature = "backend")]
+            Error::Backend(_) => None,
             Error::Route(_)
             | Error::Origin(_)
             | Error::CutOff(_)

@@ -143,6 +143,9 @@ mod slab;
 pub mod sse;
 pub mod ws;
 
+#[cfg(feature = "durable")]
+#[doc(inline)]
+pub use backend::durable;
 #[cfg(feature = "client")]
 pub use client::{
     ClientLoop, Connect, Error as ClientError, Subscribe, Transport, Update, WebSocket, subscribe,

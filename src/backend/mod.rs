@@ -62,10 +62,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::channel::{Data, Id, Record, Start};
 use crate::http::Status;
+
+pub use crate::channel::{KEY_LIFE, Key, MAX_KEY};
 
 #[cfg(feature = "durable")]
 pub mod durable;
@@ -73,11 +74,6 @@ pub mod durable;
 mod laws;
 #[cfg(test)]
 mod memory;
-
-/// The most bytes of an idempotency key.
-pub const MAX_KEY: usize = 255;
-/// How long a key is remembered at least after its message was acknowledged.
-pub const KEY_LIFE: Duration = Duration::from_secs(5 * 60);
 
 /// Where order and ids are given, and where history lies. See the [module](self) for what it promises.
 pub trait Backend: fmt::Debug + Send + Sync {
@@ -155,22 +151,6 @@ impl Draft {
         let event = self.event.as_ref().map_or(0, |event| event.len());
         let key = self.key.as_ref().map_or(0, |key| key.as_bytes().len());
         size_of::<Draft>() + self.channel.len() + event + key + self.data.as_bytes().len()
-    }
-}
-
-/// An idempotency key: one to [`MAX_KEY`] bytes, of one channel.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key(Box<[u8]>);
-
-impl Key {
-    /// `None` if it is empty or too long.
-    pub fn new(key: &[u8]) -> Option<Key> {
-        (1..=MAX_KEY).contains(&key.len()).then(|| Key(key.into()))
-    }
-
-    /// The key.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
     }
 }
 

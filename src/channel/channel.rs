@@ -52,6 +52,10 @@ impl Channel {
     }
 
     pub(super) fn has_gap(&self, reader: &Reader) -> bool {
+        #[cfg(feature = "backend")]
+        if reader.held {
+            return false;
+        }
         reader.gap || reader.next < self.log.first()
     }
 

@@ -18,6 +18,10 @@ pub enum Error {
     ReservedEvent,
     /// The message is larger, as it would be sent, than its readers take ([`Limits::encoded`](super::Limits::encoded)).
     TooLarge,
+    /// The idempotency key was used for another message.
+    KeyReused,
+    /// As many idempotency keys are remembered as may be.
+    TooManyKeys,
     /// The hub holds as many channels as it may.
     TooManyChannels,
     /// The channel has as many subscribers as it may.
@@ -33,22 +37,25 @@ impl Error {
         match self {
             Error::InvalidName | Error::InvalidEvent | Error::ReservedEvent => Status::BAD_REQUEST,
             Error::TooLarge => Status::CONTENT_TOO_LARGE,
-            Error::TooManyChannels | Error::TooManySubscribers | Error::Overloaded => {
-                Status::SERVICE_UNAVAILABLE
-            }
+            Error::KeyReused => Status::UNPROCESSABLE_CONTENT,
+            Error::TooManyKeys
+            | Error::TooManyChannels
+            | Error::TooManySubscribers
+            | Error::Overloaded => Status::SERVICE_UNAVAILABLE,
         }
     }
 
     /// The code that closes a WebSocket whose message was refused so (RFC 6455 7.4.1, and 1013 of IANA's registry).
     pub fn close_code(self) -> CloseCode {
         match self {
-            Error::InvalidName | Error::InvalidEvent | Error::ReservedEvent => {
+            Error::InvalidName | Error::InvalidEvent | Error::ReservedEvent | Error::KeyReused => {
                 CloseCode::POLICY_VIOLATION
             }
             Error::TooLarge => CloseCode::MESSAGE_TOO_BIG,
-            Error::TooManyChannels | Error::TooManySubscribers | Error::Overloaded => {
-                CloseCode::TRY_AGAIN_LATER
-            }
+            Error::TooManyKeys
+            | Error::TooManyChannels
+            | Error::TooManySubscribers
+            | Error::Overloaded => CloseCode::TRY_AGAIN_LATER,
         }
     }
 }
@@ -62,6 +69,8 @@ impl fmt::Display for Error {
                 "the event name \"gap\" is reserved: readers are told of missing messages by it"
             }
             Error::TooLarge => "the message is larger, as it would be sent, than its readers take",
+            Error::KeyReused => "this idempotency key was used for another message",
+            Error::TooManyKeys => "too many idempotency keys are in use; try again later",
             Error::TooManyChannels => "this server holds as many channels as it may",
             Error::TooManySubscribers => "this channel has as many subscribers as it may",
             Error::Overloaded => "this server is too far behind with what was published",

@@ -285,6 +285,8 @@ impl Hub {
             next,
             encoding,
             gap,
+            #[cfg(feature = "backend")]
+            held: false,
         })
     }
 
@@ -412,6 +414,20 @@ impl Hub {
         }
     }
 
+    /// Forgets a channel that nobody reads, though it holds messages: a backend has them.
+    #[cfg(feature = "backend")]
+    pub(super) fn drop_an_unread(&mut self) -> bool {
+        for _ in 0..SWEEP.min(self.channels.end()) {
+            let index = self.next_to_sweep();
+            let is_unread = |channel: &Channel| channel.readers.len() == 0 && !channel.is_to_wake();
+            if self.channels.get(index).is_some_and(is_unread) {
+                self.forget(index);
+                return true;
+            }
+        }
+        false
+    }
+
     /// How many channels there are.
     pub fn len(&self) -> usize {
         self.channels.len()
@@ -476,7 +492,7 @@ pub fn check_name(name: &str) -> Result<(), Error> {
 }
 
 /// An event name as it is kept: none for the default one.
-pub(super) fn check_event(event: Option<&str>) -> Result<Option<&str>, Error> {
+pub(crate) fn check_event(event: Option<&str>) -> Result<Option<&str>, Error> {
     match event {
         None | Some("" | super::DEFAULT_EVENT) => Ok(None),
         Some(super::GAP_EVENT) => Err(Error::ReservedEvent),

@@ -211,6 +211,13 @@ impl Log {
         self.records.push_back(record);
     }
 
+    /// An empty log goes on behind `id`.
+    #[cfg(feature = "backend")]
+    pub(super) fn begin_behind(&mut self, id: Id) {
+        debug_assert!(self.records.is_empty());
+        (self.floor, self.last) = (id, id);
+    }
+
     /// Drops what retention no longer allows at the time `unix_ms`, but never the newest message for its number
     /// or size: a message larger than the whole allowance still reaches the readers that wait for it.
     pub fn evict(&mut self, retention: &Retention, unix_ms: u64) {

@@ -37,10 +37,13 @@ mod aging;
 // It is about one of them, and there is no better word.
 #[allow(clippy::module_inception)]
 mod channel;
+#[cfg(feature = "backend")]
+mod cold;
 mod encoded;
 mod error;
 mod hub;
 mod id;
+mod key;
 mod log;
 mod read;
 mod reader;
@@ -52,8 +55,12 @@ mod size;
 
 pub use encoded::Encoding;
 pub use error::Error;
+#[cfg(feature = "server")]
+pub(crate) use hub::check_event;
 pub use hub::{Hub, Limits, MAX_CHANNELS, MAX_NAME, MAX_SUBSCRIBERS, check_name};
 pub use id::{Id, InvalidId};
+#[cfg_attr(not(feature = "server"), allow(unused_imports))]
+pub use key::{KEY_LIFE, Key, MAX_KEY};
 pub use log::{
     Data, Log, Position, RETAINED_AGE, RETAINED_BYTES, RETAINED_MESSAGES, Record, Retention, Start,
 };

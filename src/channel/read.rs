@@ -22,6 +22,10 @@ impl Hub {
         let Some(channel) = self.channel(reader.channel) else {
             return Next::Nothing;
         };
+        #[cfg(feature = "backend")]
+        if reader.held {
+            return Next::Nothing;
+        }
         if channel.has_gap(reader) {
             return Next::Gap;
         }

@@ -19,6 +19,9 @@ pub struct Reader {
     pub(super) next: u64,
     pub(super) encoding: Encoding,
     pub(super) gap: bool,
+    /// It gets nothing from its hub until it is placed.
+    #[cfg(feature = "backend")]
+    pub(super) held: bool,
 }
 
 /// What a reader gets next.

@@ -41,6 +41,14 @@ pub(crate) enum Entry {
         /// It comes from no hub, but through the handle of this replica: nobody has looked whether its channel may begin.
         handle: Option<usize>,
     },
+    /// A message that a backend has kept.
+    #[cfg(feature = "backend")]
+    Kept {
+        channel: Arc<str>,
+        /// The id before it in its channel.
+        previous: Id,
+        record: Record,
+    },
     /// The replica `by` has no readers and no messages of the channel, whose newest message was `last`.
     Unused {
         channel: Box<str>,
@@ -53,6 +61,10 @@ impl Entry {
     /// What it counts while it waits to be applied.
     pub(crate) fn size(&self) -> usize {
         let carried = match self {
+            #[cfg(feature = "backend")]
+            Entry::Kept {
+                channel, record, ..
+            } => channel.len() + record.size(),
             Entry::Begin { channel } | Entry::Unused { channel, .. } => channel.len(),
             Entry::Message {
                 channel, record, ..
@@ -96,6 +108,12 @@ impl Hub {
                 self.append(index, record.clone());
             }
             Entry::Unused { channel, last, by } => self.unused(channel, *last, *by),
+            #[cfg(feature = "backend")]
+            Entry::Kept {
+                channel,
+                previous,
+                record,
+            } => self.append_kept(channel, *previous, record),
         }
         Ok(())
     }
@@ -199,9 +217,9 @@ impl Hub {
 /// A message that has no id yet.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    channel: Box<str>,
-    event: Option<Arc<str>>,
-    data: Data,
+    pub(crate) channel: Box<str>,
+    pub(crate) event: Option<Arc<str>>,
+    pub(crate) data: Data,
     handle: Option<usize>,
 }
 

@@ -379,6 +379,8 @@ impl Protocol for Dialer {
             // For the other half of the program.
             #[cfg(feature = "server")]
             Order::Publish { .. } | Order::CatchUp => {}
+            #[cfg(feature = "backend")]
+            Order::Report(_) => {}
         }
     }
 

@@ -154,6 +154,32 @@ impl Cores {
         Ok(Cores { feed, servers })
     }
 
+    /// As [`Server::store`], for all loops.
+    ///
+    /// # Errors
+    /// As [`Server::store`].
+    #[cfg(feature = "durable")]
+    pub fn store(&mut self, path: impl AsRef<std::path::Path>) -> Result<()> {
+        let store = crate::durable::Store::open(path, crate::durable::Options::default());
+        self.store_in(store.map_err(|error| Error::Backend(error.to_string().into()))?)
+    }
+
+    /// As [`Cores::store`], in a store that is open.
+    ///
+    /// # Errors
+    /// There is one already.
+    #[cfg(feature = "durable")]
+    pub fn store_in(&mut self, store: crate::durable::Store) -> Result<()> {
+        if self.feed.is_backed() {
+            return Err(Error::Backend("there is a store already".into()));
+        }
+        self.feed.stand_before(Arc::new(store));
+        for server in &mut self.servers {
+            server.stand_before(&self.feed);
+        }
+        Ok(())
+    }
+
     /// The address that they listen on.
     ///
     /// # Errors

@@ -372,6 +372,64 @@ impl Server {
         self
     }
 
+    /// Keeps what is published in the store at `path`: a message is acknowledged, and seen by readers, when it is synced
+    /// there, so that it is there, under its id, after the process was killed or the power was cut. To be called before
+    /// anything is published or read.
+    ///
+    /// The channels' retention in [`Limits`] says how much of it is kept in memory as well; readers of older messages get
+    /// them from the file. What the file retains is said by [`durable::Options`](crate::durable::Options), for
+    /// [`Server::store_in`].
+    ///
+    /// ```no_run
+    /// # let mut server = barewire::Server::unbound()?;
+    /// server.store("messages.store")?.channels("/channels/{name}");
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Backend`]: the file can't be used, is in use, or is no store. It is never begun anew.
+    #[cfg(feature = "durable")]
+    pub fn store(&mut self, path: impl AsRef<std::path::Path>) -> Result<&mut Server> {
+        let store = crate::durable::Store::open(path, crate::durable::Options::default());
+        self.store_in(store.map_err(|error| Error::Backend(error.to_string().into()))?)
+    }
+
+    /// As [`Server::store`], in a store that is open.
+    ///
+    /// # Errors
+    /// There is one already, or this is one of several loops ([`Cores::store_in`]).
+    #[cfg(feature = "durable")]
+    pub fn store_in(&mut self, store: crate::durable::Store) -> Result<&mut Server> {
+        if self.feed().is_some() {
+            let why = "there is a store already, or it is the loops' to share: see Cores::store_in";
+            return Err(Error::Backend(why.into()));
+        }
+        let feed = Arc::new(Feed::new(1, net::unix_ms()));
+        feed.stand_before(Arc::new(store));
+        self.stand_before(&feed);
+        Ok(self)
+    }
+
+    #[cfg(feature = "durable")]
+    fn stand_before(&mut self, feed: &Arc<Feed>) {
+        let mailbox = self.event_loop.mailbox();
+        self.service().hub.stand_before(feed, mailbox);
+    }
+
+    /// Answers GET of `path` with the state of this server as JSON: 200 and `{"status":"ok"}`, or `"degraded"` and why
+    /// while only publishing is refused. To be called behind [`Server::store`], if there is a store.
+    pub fn health(&mut self, path: &str) -> &mut Server {
+        #[cfg(feature = "backend")]
+        let feed = self.feed().map(|(feed, _)| Arc::downgrade(&feed));
+        self.get(path, move |_, reply| {
+            #[cfg(feature = "backend")]
+            if let Some(feed) = feed.as_ref().and_then(std::sync::Weak::upgrade) {
+                return reply.json(feed.health());
+            }
+            reply.json("{\"status\":\"ok\"}");
+        })
+    }
+
     /// Publishes into this server's channels, from any thread.
     pub fn publisher(&self) -> Publisher {
         Publisher {

@@ -7,10 +7,13 @@
 //! Reading on, once attached, needs neither: it is the hub's business alone ([`Deref`]).
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::feed::{Feed, Woken};
-use crate::channel::{Batch, Data, Draft, Encoding, Entry, Error, Hub, Id, Limits, Reader, Start};
+use super::keys::Keys;
+use crate::channel::{
+    Batch, Data, Draft, Encoding, Entry, Error, Hub, Id, Key, Limits, Reader, Start, check_event,
+};
 use crate::command::Mailbox;
 use crate::net::Now;
 
@@ -18,6 +21,8 @@ use crate::net::Now;
 pub(crate) struct Channels {
     hub: Hub,
     replica: Option<Replica>,
+    /// Keys of what was published, once there was one.
+    keys: Option<Arc<Mutex<Keys>>>,
 }
 
 /// A loop's place among several.
@@ -31,9 +36,23 @@ struct Replica {
     refused: Vec<Error>,
 }
 
+impl Replica {
+    fn new(feed: Arc<Feed>, place: usize) -> Replica {
+        Replica {
+            feed,
+            place,
+            taken: Vec::new(),
+            woken: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+}
+
 impl Drop for Replica {
     fn drop(&mut self) {
         self.feed.leave(self.place);
+        #[cfg(feature = "backend")]
+        self.feed.end_with_the_last_loop();
     }
 }
 
@@ -52,6 +71,7 @@ impl Channels {
         Channels {
             hub: Hub::new(limits, unix_ms),
             replica: None,
+            keys: None,
         }
     }
 
@@ -65,14 +85,34 @@ impl Channels {
         feed.join(place, mailbox);
         Channels {
             hub: Hub::replica(limits, feed.unix_ms, place, feed.loops()),
-            replica: Some(Replica {
-                feed,
-                place,
-                taken: Vec::new(),
-                woken: Vec::new(),
-                refused: Vec::new(),
-            }),
+            keys: Some(Arc::clone(&feed.keys)),
+            replica: Some(Replica::new(feed, place)),
         }
+    }
+
+    /// From now on these channels stand before the feed's backend, under `mailbox` if this loop was alone. There must be no
+    /// channels yet.
+    #[cfg(feature = "backend")]
+    pub(crate) fn stand_before(&mut self, feed: &Arc<Feed>, mailbox: Mailbox) {
+        self.hub.stand_before_a_backend();
+        if self.replica.is_none() {
+            feed.join(0, mailbox);
+            self.replica = Some(Replica::new(Arc::clone(feed), 0));
+        }
+    }
+
+    /// What stands behind these channels, if it is not memory.
+    #[cfg(feature = "backend")]
+    pub(super) fn backend(&self) -> Option<(&dyn crate::backend::Backend, usize)> {
+        let replica = self.replica.as_ref()?;
+        Some((&**replica.feed.backend.get()?, replica.place))
+    }
+
+    /// As [`Hub::place`].
+    #[cfg(feature = "backend")]
+    pub(super) fn place(&mut self, reader: &mut Reader, through: Id) -> bool {
+        self.catch_up();
+        self.hub.place(reader, through)
     }
 
     /// What this loop shares with others, if there are any, and its place there.
@@ -130,6 +170,27 @@ impl Channels {
         Ok(id)
     }
 
+    /// As [`Channels::publish`], once for each key and however often it is asked. `ms` is on a clock that never goes back.
+    pub(super) fn publish_once(
+        &mut self,
+        name: &str,
+        event: Option<&str>,
+        data: Data,
+        key: Key,
+        now: Now,
+    ) -> Result<Id, Error> {
+        let event = check_event(event)?;
+        let keys = Arc::clone(self.keys.get_or_insert_default());
+        // Until it is published: a second publisher with the same key waits for the first.
+        let mut keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = keys.find(name, &key, (event, &data), now.ms)? {
+            return Ok(id);
+        }
+        let id = self.publish(name, event, data.clone(), now.unix_ms)?;
+        keys.remember(name, key, (event, &data), id, now.ms);
+        Ok(id)
+    }
+
     /// As [`Hub::publish_to`].
     pub(crate) fn publish_to(
         &mut self,
@@ -160,6 +221,10 @@ impl Channels {
     /// Sees to it that all loops have the channel.
     fn begin(&mut self, name: &str) -> Result<(), Error> {
         self.catch_up();
+        #[cfg(feature = "backend")]
+        if self.backend().is_some() {
+            return Ok(());
+        }
         if self.replica.is_none() || self.hub.holds(name) {
             return Ok(());
         }

@@ -22,6 +22,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::keys::Keys;
 use crate::channel::{Draft, Entry, Id};
 use crate::command::{Mailbox, Order};
 use crate::limits::{MAX_BEHIND, MAX_BEHIND_BYTES};
@@ -42,12 +43,17 @@ pub(crate) struct Feed {
     joined: AtomicUsize,
     /// How many loops are too far behind.
     behind: AtomicUsize,
+    /// What gives order and ids and keeps history, if that is not this.
+    #[cfg(feature = "backend")]
+    pub(super) backend: std::sync::OnceLock<Arc<dyn crate::backend::Backend>>,
+    /// Keys of what was published, for all loops: who publishes under one holds this meanwhile.
+    pub(super) keys: Arc<Mutex<Keys>>,
     /// When it began: the floor of every replica.
     pub(crate) unix_ms: u64,
 }
 
 #[derive(Debug)]
-struct Sequence {
+pub(super) struct Sequence {
     last: Id,
     queues: Box<[Queue]>,
 }
@@ -85,6 +91,9 @@ impl Feed {
             members: (0..loops).map(|_| Member::default()).collect(),
             joined: AtomicUsize::new(0),
             behind: AtomicUsize::new(0),
+            keys: Arc::default(),
+            #[cfg(feature = "backend")]
+            backend: Default::default(),
             unix_ms,
         }
     }
@@ -113,6 +122,17 @@ impl Feed {
         }
         if left.behind {
             self.behind.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// When no loop takes part any more, what stands behind them settles what it has taken, and ends: not by the last
+    /// handle that is dropped, which may be in a thread of its own, and could not wait for that.
+    #[cfg(feature = "backend")]
+    pub(super) fn end_with_the_last_loop(&self) {
+        if let Some(backend) = self.backend.get() {
+            if self.joined.load(Ordering::Acquire) == 0 {
+                backend.stop();
+            }
         }
     }
 
@@ -145,6 +165,10 @@ impl Feed {
     /// # Errors
     /// All loops have ended, or one is too far behind.
     pub(crate) fn publish_from_thread(&self, draft: Draft) -> Result<(), SendError> {
+        #[cfg(feature = "backend")]
+        if let Some(backend) = self.backend.get() {
+            return self.submit_from_thread(&**backend, draft);
+        }
         if !self.has_room() {
             return Err(SendError::Full);
         }
@@ -171,7 +195,13 @@ impl Feed {
         }
     }
 
-    fn push(&self, sequence: &mut Sequence, from: usize, entry: Entry, woken: &mut Vec<Woken>) {
+    pub(super) fn push(
+        &self,
+        sequence: &mut Sequence,
+        from: usize,
+        entry: Entry,
+        woken: &mut Vec<Woken>,
+    ) {
         let size = entry.size();
         let entry = Arc::new(entry);
         for (place, (queue, member)) in sequence.queues.iter_mut().zip(&self.members).enumerate() {
@@ -239,6 +269,12 @@ impl Feed {
         }
     }
 
+    /// How the loop at `place` is woken, while it takes part.
+    #[cfg(feature = "backend")]
+    pub(super) fn mailbox(&self, place: usize) -> Option<Mailbox> {
+        self.sequence().queues.get(place)?.mailbox.clone()
+    }
+
     /// Of the loops that take part.
     pub(crate) fn mailboxes(&self) -> Vec<Mailbox> {
         let sequence = self.sequence();
@@ -249,7 +285,7 @@ impl Feed {
     }
 
     /// A panic elsewhere leaves the queues whole: what happens under the lock has no way to fail but for memory.
-    fn sequence(&self) -> MutexGuard<'_, Sequence> {
+    pub(super) fn sequence(&self) -> MutexGuard<'_, Sequence> {
         self.sequence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

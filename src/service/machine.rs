@@ -59,6 +59,11 @@ impl Protocol for Service {
             // there is nothing new: whoever has gone does not mind.
             State::Waiting(Waiting { form, .. }) => {
                 form.keep_alive &= !is_last;
+                #[cfg(feature = "backend")]
+                if self.is_cold(io.id) {
+                    // Its answer is on its way.
+                    return;
+                }
                 self.give_up_waiting(connection, io);
             }
             State::Promised(parked) if parked.fallback.is_some() => {
@@ -86,6 +91,10 @@ impl Protocol for Service {
                 let late = refusal(Status::REQUEST_TIMEOUT, "the body did not come in time");
                 self.reject_upload(connection, io, late);
             }
+            #[cfg(feature = "backend")]
+            State::Waiting(_) if self.is_cold(io.id) => self.refuse_poll(connection, io),
+            #[cfg(feature = "backend")]
+            State::Publishing(_) => {}
             State::Waiting(_) => self.give_up_waiting(connection, io),
             State::Events { form, .. }
             | State::Streaming {
@@ -104,6 +113,10 @@ impl Protocol for Service {
     }
 
     fn resumed(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
+        #[cfg(feature = "backend")]
+        if self.is_cold(io.id) {
+            self.go_on_in_the_past(connection, io);
+        }
         match connection.state() {
             State::Head => self.process_rest(connection, io),
             State::Waiting(_) => self.answer_waiting(connection, io),
@@ -139,6 +152,11 @@ impl Protocol for Service {
             // The answer to what is under way will be the last.
             State::Head | State::Body(_) => {}
             State::Promised(_) => self.give_up_promise(connection, io),
+            // It is answered when its message is kept, or its page has come.
+            #[cfg(feature = "backend")]
+            State::Publishing(_) => {}
+            #[cfg(feature = "backend")]
+            State::Waiting(_) if self.is_cold(io.id) => {}
             State::Waiting(_) => self.give_up_waiting(connection, io),
             State::Events { form, .. } => {
                 form.end(io.out.buffer());
@@ -162,6 +180,14 @@ impl Protocol for Service {
 
     fn on_letter(&mut self, connection: &mut Connection, letter: Letter, io: &mut Io<'_>) {
         let now_serial = connection.serial;
+        #[cfg(feature = "backend")]
+        let letter = match letter {
+            Letter::Settled(serial, settled) => {
+                return self.settle(connection, serial, settled, io);
+            }
+            Letter::Page(serial, page) => return self.take_page(connection, serial, page, io),
+            letter => letter,
+        };
         match (connection.state(), letter) {
             (State::Promised(parked), Letter::Answer(serial, response)) if serial == now_serial => {
                 let (form, route) = (parked.form, parked.route);
@@ -203,6 +229,10 @@ impl Protocol for Service {
     fn on_order(&mut self, order: Order, now: Now) {
         match order {
             Order::CatchUp => self.hub.catch_up(),
+            #[cfg(feature = "backend")]
+            Order::Report(why) => self.report(&Error::Backend(why)),
+            #[cfg(feature = "backend")]
+            Order::Publish(draft) if self.is_backed() => self.submit_order(draft),
             Order::Publish(draft) => {
                 if let Err(error) = self.hub.publish_draft(draft, now.unix_ms) {
                     self.report(&Error::Channel(error));
@@ -233,6 +263,8 @@ impl Protocol for Service {
         if let Some(log) = &mut self.log {
             log.forget(id);
         }
+        #[cfg(feature = "backend")]
+        self.forget_cold(id);
         match connection.into_state() {
             State::Waiting(Waiting { reader, .. }) | State::Events { reader, .. } => {
                 self.hub.detach(reader);
@@ -324,6 +356,8 @@ impl Service {
         let owes_answers = connection.owes_answers();
         match connection.state() {
             State::Promised(parked) => parked.form.keep_alive &= !is_last,
+            #[cfg(feature = "backend")]
+            State::Publishing(publishing) => publishing.form.keep_alive &= !is_last,
             State::Streaming {
                 form,
                 events: false,
@@ -385,6 +419,8 @@ impl Service {
                     return input.len();
                 }
                 State::Waiting(_) | State::Promised(_) | State::Streaming { .. } => None,
+                #[cfg(feature = "backend")]
+                State::Publishing(_) => None,
                 State::Events { .. } | State::Closed => return input.len(),
             };
             match used {

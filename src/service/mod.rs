@@ -1,6 +1,8 @@
 //! One connection of a server as a machine without I/O, and what all of them share.
 
 mod access;
+#[cfg(feature = "backend")]
+mod backed;
 mod channels;
 mod claim;
 mod cors;
@@ -8,6 +10,7 @@ mod credit;
 mod exchange;
 mod feed;
 mod form;
+mod keys;
 mod log;
 mod machine;
 mod origin;

@@ -37,6 +37,9 @@ pub(crate) struct Service {
     /// Connections that wait until their output is taken, or until what their handlers have sent to others is delivered:
     /// they would fill memory, or somebody waits to write more.
     pub(crate) crowded: Vec<u64>,
+    /// Readers whose history is read from a backend.
+    #[cfg(feature = "backend")]
+    pub(super) cold: super::backed::Cold,
     /// The server shuts down: every answer is the last of its connection.
     pub(crate) draining: bool,
     swept: u64,
@@ -56,6 +59,8 @@ impl Service {
             deflating: Deflating::default(),
             mailbox,
             crowded: Vec::new(),
+            #[cfg(feature = "backend")]
+            cold: Default::default(),
             draining: false,
             swept: 0,
         }

@@ -39,6 +39,8 @@ impl Service {
         let OpenSocket { session, audience } = open;
         let (limits, patience) = (self.limits.message_limits(), self.limits.patience());
         let mut panicked = false;
+        #[cfg(feature = "backend")]
+        let is_backed = self.is_backed();
         session.receive(
             input,
             &limits,
@@ -50,6 +52,14 @@ impl Service {
                         Message::Text(text) => Data::Text(text.into()),
                         Message::Binary(bytes) => Data::Binary(bytes.into()),
                     };
+                    #[cfg(feature = "backend")]
+                    if is_backed {
+                        let name: Box<str> = self.hub.name_of(reader).into();
+                        if let Err((code, why)) = self.submit_frame(&name, data, io.id) {
+                            link.fail(code, &why, io);
+                        }
+                        return ControlFlow::Continue(());
+                    }
                     // The reader's channel exists, and there is no event name to refuse: it is too large, or room lacks.
                     if let Err(error) = self.hub.publish_to(reader, data, io.now.unix_ms) {
                         link.fail(error.close_code(), &error.to_string(), io);

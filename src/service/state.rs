@@ -8,7 +8,8 @@
 //!              │ └──────────────────────────────────┘  then the handler:  │
 //!              ├──promise──► Promised ──take_promise──────────────────────┤   Reply::later
 //!              ├──stream───► Streaming ──end_stream───────────────────────┤   Reply::stream, Reply::events
-//!              ├──wait─────► Waiting ──end_wait───────────────────────────┘   a long poll
+//!              ├──publish──► Publishing ──end_publish─────────────────────┤   a POST that is being kept
+//!              ├──wait─────► Waiting ──end_wait───────────────────────────┘   a long poll, or one that reads history
 //!              ├──follow───► Events                                           text/event-stream of a channel
 //!              └──upgrade──► Socket                                           WebSocket
 //!
@@ -67,6 +68,9 @@ pub(super) enum State {
     Body(Box<Upload>),
     /// A long poll waits for its channel.
     Waiting(Waiting),
+    /// What was published is being kept.
+    #[cfg(feature = "backend")]
+    Publishing(Box<Publishing>),
     /// A handler has promised its answer.
     Promised(Box<Parked>),
     /// A handler sends its answer piece by piece.
@@ -98,6 +102,15 @@ pub(super) struct Upload {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) reader: Reader,
+    pub(super) form: Form,
+    /// The page of another origin that may read the answer.
+    pub(super) origin: Option<Box<str>>,
+}
+
+/// A message that a backend has taken and not kept yet.
+#[cfg(feature = "backend")]
+#[derive(Debug)]
+pub(super) struct Publishing {
     pub(super) form: Form,
     /// The page of another origin that may read the answer.
     pub(super) origin: Option<Box<str>>,
@@ -196,6 +209,21 @@ impl Connection {
         }
     }
 
+    /// Head to Publishing: it is answered when the message is kept.
+    #[cfg(feature = "backend")]
+    pub(super) fn publish(&mut self, publishing: Publishing) {
+        self.state = State::Publishing(Box::new(publishing));
+    }
+
+    /// Publishing to Head: it is answered now.
+    #[cfg(feature = "backend")]
+    pub(super) fn end_publish(&mut self) -> Option<Box<Publishing>> {
+        match self.take() {
+            State::Publishing(publishing) => Some(publishing),
+            other => self.put_back(other),
+        }
+    }
+
     /// Head to Promised: a handler answers later.
     pub(super) fn promise(&mut self, parked: Parked) {
         self.state = State::Promised(Box::new(parked));
@@ -286,6 +314,8 @@ impl Connection {
     pub(super) fn owes_answers(&self) -> bool {
         match self.state {
             State::Promised(_) | State::Streaming { .. } => true,
+            #[cfg(feature = "backend")]
+            State::Publishing(_) => true,
             // Whole requests, for all we know: nobody has looked at them, because earlier answers are not taken.
             State::Head => self.rest.as_ref().is_some_and(|rest| rest.finder.is_none()),
             _ => false,

@@ -12,7 +12,7 @@ use super::router::Endpoint;
 use super::shared::Service;
 use super::socket::FAILED;
 use super::state::{Audience, Connection, OpenSocket, State};
-use super::ways::{Outcome, channel_refusal, start_of};
+use super::ways::{Outcome, start_of};
 use super::websocket::WebSocketRoute;
 use crate::channel::Encoding;
 use crate::error::Error;
@@ -56,13 +56,9 @@ impl Service {
         let encoding = compression.as_ref().map_or(encoding, |compression| {
             self.hub.deflated(encoding, compression.window_bits())
         });
-        let waiter = io.id.to_u64();
-        let reader = self
-            .hub
-            .attach(name, encoding, start, waiter)
-            .map_err(channel_refusal)?;
+        let reader = self.attach(name, encoding, start, io)?;
         // Where it begins: who began at the tail and is cut off before the first message can go on from there.
-        let cursor = self.hub.cursor(&reader).map(|id| id.to_string());
+        let cursor = self.cursor_of(&reader).map(|id| id.to_string());
         let socket = OpenSocket::new(Audience::Channel { reader, raw }, compression);
         let agreed = Agreed {
             protocol: raw.then_some(RAW),

@@ -20,7 +20,7 @@ use super::request::Request;
 use super::router::asks_for_socket;
 use super::shared::Service;
 use super::state::{Connection, State, Waiting};
-use crate::channel::{self, Batch, Data, Encoding, Id, Reader, Start};
+use crate::channel::{self, Batch, Data, Encoding, Id, Key, Reader, Start};
 use crate::http::{FieldValue, Status};
 use crate::limits::SlowReader;
 use crate::net::Io;
@@ -58,7 +58,9 @@ impl Service {
                 Status::BAD_REQUEST,
                 "the channel's name is not percent-encoded UTF-8",
             )),
-            Some(name) if request.method() == "POST" => self.publish(&name, request, io),
+            Some(name) if request.method() == "POST" => {
+                self.publish(connection, &name, request, io)
+            }
             Some(name) => match Way::of(request) {
                 Ok(Way::Socket) => self.open_channel_socket(connection, &name, request, io),
                 Ok(Way::Events) => self.open_events(connection, &name, request, form, io),
@@ -77,17 +79,28 @@ impl Service {
 
     fn publish(
         &mut self,
+        connection: &mut Connection,
         name: &str,
         request: &Request<'_>,
-        io: &Io<'_>,
+        io: &mut Io<'_>,
     ) -> Result<Outcome, Response> {
         let event = query(request, "event")?;
+        let event = event.as_deref();
+        let key = key_of(request)?;
+        #[cfg(feature = "backend")]
+        if self.is_backed() {
+            self.submit_request(connection, name, event, key, request, io)?;
+            return Ok(Outcome::Taken);
+        }
+        #[cfg(not(feature = "backend"))]
+        let _ = connection;
         self.hub.check_room().map_err(channel_refusal)?;
         let data = Data::new(request.body());
-        match self
-            .hub
-            .publish(name, event.as_deref(), data, io.now.unix_ms)
-        {
+        let published = match key {
+            None => self.hub.publish(name, event, data, io.now.unix_ms),
+            Some(key) => self.hub.publish_once(name, event, data, key, io.now),
+        };
+        match published {
             Ok(id) => Ok(Outcome::Answer(
                 Response::json(format!("{{\"id\":\"{id}\"}}")).status(201),
             )),
@@ -105,6 +118,13 @@ impl Service {
         io: &mut Io<'_>,
     ) -> Result<Outcome, Response> {
         let start = start_of(request)?;
+        #[cfg(feature = "backend")]
+        if self.is_backed() {
+            let polled = self.poll_past(connection, name, request, start, wait, io);
+            if let Some(outcome) = polled {
+                return outcome;
+            }
+        }
         let mut body = Vec::new();
         let batch = self
             .hub
@@ -138,6 +158,10 @@ impl Service {
         let State::Waiting(Waiting { reader, .. }) = connection.peek() else {
             return;
         };
+        #[cfg(feature = "backend")]
+        if self.hub.is_held(reader) {
+            return;
+        }
         let mut body = Vec::new();
         if let Some(batch) = self
             .hub
@@ -153,7 +177,7 @@ impl Service {
         self.end_waiting(connection, nothing_new, io);
     }
 
-    fn end_waiting(
+    pub(super) fn end_waiting(
         &mut self,
         connection: &mut Connection,
         response: impl FnOnce(Id) -> Response,
@@ -201,10 +225,7 @@ impl Service {
             self.end_answer(io, form);
             return Ok(Outcome::Taken);
         }
-        let mut reader = self
-            .hub
-            .attach(name, encoding, start, io.id.to_u64())
-            .map_err(channel_refusal)?;
+        let mut reader = self.attach(name, encoding, start, io)?;
         self.begin_events(form, &origin, io);
         let mut first = Vec::new();
         self.write_preamble(&reader, start, &mut first);
@@ -224,12 +245,36 @@ impl Service {
         self.log_answer(io, Status::OK, before);
     }
 
+    /// Begins to read a channel: in the hub, or, if a backend stands behind it, perhaps in its history first.
+    pub(super) fn attach(
+        &mut self,
+        name: &str,
+        encoding: Encoding,
+        start: Start,
+        io: &Io<'_>,
+    ) -> Result<Reader, Response> {
+        #[cfg(feature = "backend")]
+        if self.is_backed() {
+            return self.attach_backed(name, encoding, start, None, io);
+        }
+        let attached = self.hub.attach(name, encoding, start, io.id.to_u64());
+        attached.map_err(channel_refusal)
+    }
+
+    /// Where a reader stands, unless that is not known before its history has come.
+    pub(super) fn cursor_of(&self, reader: &Reader) -> Option<Id> {
+        #[cfg(feature = "backend")]
+        if self.hub.is_held(reader) {
+            return None;
+        }
+        self.hub.cursor(reader)
+    }
+
     /// The beginning of an event stream. Who begins at the tail is told its place, so that it loses nothing even if
     /// it is cut off before its first message; who begins anywhere else has one already.
     fn write_preamble(&self, reader: &Reader, start: Start, out: &mut Vec<u8>) {
         let cursor = self
-            .hub
-            .cursor(reader)
+            .cursor_of(reader)
             .filter(|_| start == Start::Now)
             .map(Id::text);
         let id = cursor
@@ -330,6 +375,23 @@ fn seconds(text: &str) -> Option<Duration> {
     saturating_decimal(text.as_bytes()).map(Duration::from_secs)
 }
 
+/// The key under which a request is published once (draft-ietf-httpapi-idempotency-key-header), as it was sent.
+fn key_of(request: &Request<'_>) -> Result<Option<Key>, Response> {
+    let mut given = request.fields().all("Idempotency-Key");
+    let key = match (given.next(), given.next()) {
+        (None, _) => return Ok(None),
+        (Some(key), None) => Key::new(key),
+        (Some(_), Some(_)) => None,
+    };
+    match key {
+        Some(key) => Ok(Some(key)),
+        None => Err(refusal(
+            Status::BAD_REQUEST,
+            "an Idempotency-Key is one field of 1 to 255 bytes",
+        )),
+    }
+}
+
 /// Where a request wants to begin. The field wins over the query: an EventSource that reconnects keeps its URL and
 /// sends the newer id in the field.
 pub(super) fn start_of(request: &Request<'_>) -> Result<Start, Response> {
@@ -371,7 +433,7 @@ fn query<'r>(request: &Request<'r>, name: &str) -> Result<Option<Cow<'r, str>>, 
     })
 }
 
-fn batch_response(batch: &Batch, body: Vec<u8>) -> Response {
+pub(super) fn batch_response(batch: &Batch, body: Vec<u8>) -> Response {
     let response = Response::bytes("application/json", body);
     no_store(response).header("Last-Event-ID", batch.last_id.text().as_str())
 }

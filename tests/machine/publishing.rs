@@ -316,3 +316,38 @@ fn a_message_that_its_readers_could_not_take_is_refused_to_who_publishes_it() {
         201
     );
 }
+
+/// A POST under idempotency keys.
+fn keyed(path: &str, body: &str, fields: &str) -> String {
+    let length = body.len();
+    let fields = format!("{fields}Content-Length: {length}\r\n");
+    request(&format!("POST {path}"), &fields) + body
+}
+
+#[test]
+fn a_key_publishes_once() {
+    let mut server = hub();
+    let key = "Idempotency-Key: k\r\n";
+    let first = ask(&mut server, &keyed("/channels/a", "x", key));
+    let again = ask(&mut server, &keyed("/channels/a", "x", key));
+    assert_eq!((first.status, again.status), (201, 201));
+    assert_eq!(first.text(), again.text());
+    // Another message under the same key, by its data or its event; and keys that are none.
+    for (path, body, fields, status) in [
+        ("/channels/a", "y", key, 422),
+        ("/channels/a?event=e", "x", key, 422),
+        ("/channels/b", "y", key, 201),
+        ("/channels/a", "x", "Idempotency-Key:\r\n", 400),
+        (
+            "/channels/a",
+            "x",
+            "Idempotency-Key: k\r\nIdempotency-Key: l\r\n",
+            400,
+        ),
+    ] {
+        let answer = ask(&mut server, &keyed(path, body, fields));
+        assert_eq!(answer.status, status, "{path} {body} {fields}");
+    }
+    let all = ask(&mut server, &get("/channels/a"));
+    assert_eq!(all.text().matches("\"data\":").count(), 1);
+}

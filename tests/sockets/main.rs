@@ -20,5 +20,7 @@ mod protocol;
 mod queues;
 mod rude;
 mod slow;
+#[cfg(feature = "durable")]
+mod store;
 mod streams;
 mod support;

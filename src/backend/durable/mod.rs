@@ -346,7 +346,11 @@ impl Backend for Store {
         lock(&self.shared.reads).stopping = true;
         self.shared.asked.notify_all();
         let threads = std::mem::take(&mut *lock(&self.threads));
-        for thread in threads {
+        let own = std::thread::current().id();
+        for thread in threads
+            .into_iter()
+            .filter(|thread| thread.thread().id() != own)
+        {
             // Only a panic makes it fail, and what can panic is caught inside.
             let _ = thread.join();
         }
