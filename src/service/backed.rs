@@ -12,13 +12,13 @@
 //! asked for again only when what it has is on its way to the client, so that each connection holds one page at most, and
 //! who does not read asks for nothing. The backend reads one page for all who ask for the same.
 //!
-//! The invariant: **a reader is held exactly while its connection is in [`Cold`].** A letter that finds its connection
+//! The invariant: **a reader is held exactly while its connection is in [`Cold`](super::cold::Cold).** A letter that finds its connection
 //! there no more, or another serial, is of a reader that is gone.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::cold::Past;
 use super::cors;
 use super::feed::Feed;
 use super::request::Request;
@@ -45,25 +45,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const RETRY_AFTER: &str = "1";
 /// Whose ticket it is that no connection waits for.
 const NOBODY: u64 = u64::MAX;
-
-/// The readers of history, by their connections.
-#[derive(Debug, Default)]
-pub(super) struct Cold {
-    readers: HashMap<ConnectionId, Past>,
-    /// The serial of the last question.
-    asked: u32,
-}
-
-/// Where a reader stands in history.
-#[derive(Debug)]
-struct Past {
-    channel: Arc<str>,
-    start: Start,
-    /// The serial of the question that is out.
-    asked: Option<u32>,
-    /// For a poll: how long it may wait if there is nothing; `None` for who waits again and again.
-    poll: Option<Option<Duration>>,
-}
 
 /// A feed as a backend tells it. The backend belongs to the feed, and so can't own it.
 #[derive(Debug)]

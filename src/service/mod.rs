@@ -5,6 +5,8 @@ mod access;
 mod backed;
 mod channels;
 mod claim;
+#[cfg(feature = "backend")]
+mod cold;
 mod cors;
 mod credit;
 mod exchange;

@@ -39,7 +39,7 @@ pub(crate) struct Service {
     pub(crate) crowded: Vec<u64>,
     /// Readers whose history is read from a backend.
     #[cfg(feature = "backend")]
-    pub(super) cold: super::backed::Cold,
+    pub(super) cold: super::cold::Cold,
     /// The server shuts down: every answer is the last of its connection.
     pub(crate) draining: bool,
     swept: u64,

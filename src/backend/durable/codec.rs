@@ -17,6 +17,9 @@ use std::sync::Arc;
 
 use crate::channel::{Data, Id, Record};
 
+/// The format of the file that this version writes.
+pub const FORMAT: u32 = 1;
+
 /// The bytes in front of a block's messages.
 pub(super) const BLOCK_HEADER: usize = 12;
 

@@ -20,11 +20,11 @@ use std::sync::Arc;
 use redb::{Database, Durability, ReadableTable, ReadableTableMetadata};
 use sha1::{Digest, Sha1};
 
-use super::codec::{DIGEST, Head, Malformed, Remembered, State};
+use super::codec::{DIGEST, FORMAT, Head, Malformed, Remembered, State};
 use super::error::Fault;
-use super::file::Shut;
+use super::options::{CHANNEL_BYTES, KEPT_KEYS, MESSAGE_BYTES, Retained};
 use super::rows::{BLOCKS, EXPIRY, HEADS, KEYS, META, Rows, Tables};
-use super::{CHANNEL_BYTES, FORMAT, KEPT_KEYS, MESSAGE_BYTES, Retained};
+use super::shut::Shut;
 use crate::backend::{Draft, Entry, Failure, KEY_LIFE, Key, News, Refusal, Settled, Ticket};
 use crate::channel::{Data, Id, Record};
 use crate::slab::Slab;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::codec::Malformed;
+use super::codec::{FORMAT, Malformed};
 
 /// Why a store was not opened. Nothing in its file was changed, but for what an interrupted commit had left over.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl fmt::Display for OpenError {
             OpenError::Newer(_, format) => write!(
                 f,
                 "written in format {format} by a later version of barewire; this one reads up to {}",
-                super::FORMAT
+                FORMAT
             ),
             OpenError::Older(_, format) => write!(
                 f,

@@ -10,7 +10,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,26 +19,17 @@ use std::time::{Duration, Instant};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError};
 
-use super::core::{stored_format, verify};
+use super::codec::FORMAT;
+use super::core::{Core, stored_format, verify};
 use super::error::{Fault, OpenError};
-use super::{FORMAT, Options};
+use super::options::{OnProgress, Options, Progress, Retained, unix_ms};
+use super::shut::{Shut, quietly};
 
 /// How every file of the database begins.
 const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
 
 /// How long opening is silent, and how often it says how far it is from then on.
 const SILENCE: Duration = Duration::from_secs(1);
-
-/// How far the opening of a store is. See [`Options::on_progress`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes read so far.
-    pub read: u64,
-    /// About how many there are to read.
-    pub of: u64,
-}
-
-pub(super) type OnProgress = Box<dyn FnMut(Progress) + Send>;
 
 /// What a database lies on, so that it can fail as files do.
 pub(super) trait Medium: StorageBackend {}
@@ -246,29 +237,6 @@ impl<M: Medium> StorageBackend for Overlay<M> {
     }
 }
 
-/// A database that ends quietly: on a garbled file it may panic even then.
-#[derive(Debug)]
-pub(super) struct Shut(Option<Database>);
-
-impl std::ops::Deref for Shut {
-    type Target = Database;
-
-    fn deref(&self) -> &Database {
-        match &self.0 {
-            Some(database) => database,
-            // It is taken out when it is dropped, and nobody has it any more.
-            None => unreachable!(),
-        }
-    }
-}
-
-impl Drop for Shut {
-    fn drop(&mut self) {
-        let database = self.0.take();
-        let _ = quietly(AssertUnwindSafe(|| drop(database)));
-    }
-}
-
 /// A database that is ours, and what it lies on.
 #[derive(Debug)]
 pub(super) struct Opened<M> {
@@ -414,11 +382,6 @@ fn careful<T>(open: impl FnOnce() -> Result<T, DatabaseFault>) -> Result<T, Data
     opened.unwrap_or_else(|| Err(Fault::Panicked.into()))
 }
 
-/// Calls what may panic on garbled data; `None` if it did.
-pub(super) fn quietly<T>(call: impl FnOnce() -> T + std::panic::UnwindSafe) -> Option<T> {
-    catch_unwind(call).ok()
-}
-
 impl DatabaseFault {
     fn at(self, path: &Path) -> OpenError {
         let path = PathBuf::from(path);
@@ -483,11 +446,11 @@ fn make(path: &Path) -> Result<(), OpenError> {
     // What an earlier try has left was never a store.
     medium.set_len(0).map_err(io)?;
     let made = open_on(medium, 1 << 20, None).map_err(|fault| fault.at(path))?;
-    let begun = super::core::Core::open(
+    let begun = Core::open(
         Arc::new(made.database),
-        super::Retained::default(),
+        Retained::default(),
         false,
-        super::unix_ms(),
+        unix_ms(),
     );
     drop(begun.map_err(|fault| DatabaseFault::from(fault).at(path))?);
     made.medium.sync_data(false).map_err(io)?;

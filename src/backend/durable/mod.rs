@@ -18,62 +18,51 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `mod` | what a program links: [`Store`], [`Options`]; the two threads |
+//! | `mod` | what a program links, [`Store`], and its two threads |
+//! | `options` | what is said of it when it is opened |
 //! | `core` | one commit: ids, keys, heads, retention |
 //! | `rows` | the tables, and the rows of a channel |
 //! | `page` | reading one page of history |
 //! | `codec` | what rows hold, byte for byte |
 //! | `file` | opening: made whole, locked, verified; a medium that has failed |
+//! | `shut` | a database that may panic |
 //! | `error` | what its operator is told |
 
 mod codec;
 mod core;
 mod error;
 mod file;
+mod options;
 mod page;
 mod rows;
+mod shut;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use self::core::{Core, Now};
 use self::error::Fault;
-use self::file::{Medium, OnProgress, Opened, Shut, quietly};
+use self::file::{Medium, Opened};
+use self::options::unix_ms;
+use self::shut::{Shut, quietly};
 use super::{Backend, Draft, Failure, News, Page, Query, Refusal, Sink, Ticket};
 use crate::channel::Id;
 
+pub use self::codec::FORMAT;
+#[doc(hidden)]
+pub use self::codec::decode_anything;
 pub use self::core::Volume;
 pub use self::error::OpenError;
-pub use self::file::Progress;
-#[doc(hidden)]
-pub use codec::decode_anything;
-
-/// The format of the file that this version writes.
-pub const FORMAT: u32 = 1;
-
-/// Messages retained per channel.
-pub const RETAINED_MESSAGES: u64 = 1_000_000;
-/// Bytes retained per channel.
-pub const RETAINED_BYTES: u64 = 1 << 30;
-/// Bytes that all channels together count.
-pub const STORE_BYTES: u64 = 16 << 30;
-/// Channels that are remembered, with messages or without.
-pub const STORED_CHANNELS: u64 = 100_000;
-/// What a message counts against the bound of the whole store, besides its data and event name.
-pub const MESSAGE_BYTES: u64 = 32;
-/// What a channel counts against it.
-pub const CHANNEL_BYTES: u64 = 512;
-/// Idempotency keys that are remembered at once.
-pub const KEPT_KEYS: u64 = 1_000_000;
-/// Memory for pages of the file.
-pub const CACHE_BYTES: usize = 32 << 20;
+pub use self::options::{
+    CACHE_BYTES, CHANNEL_BYTES, Durability, KEPT_KEYS, MESSAGE_BYTES, Options, Progress,
+    RETAINED_BYTES, RETAINED_MESSAGES, Retained, STORE_BYTES, STORED_CHANNELS,
+};
 
 /// Drafts that may wait for the store.
 pub const QUEUED_DRAFTS: usize = 65_536;
@@ -90,91 +79,6 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// With [`Durability::System`]: after this much, or this long, all is synced after all.
 const SYSTEM_BYTES: usize = 16 << 20;
 const SYSTEM_INTERVAL: Duration = Duration::from_secs(30);
-
-/// What an acknowledgement promises.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// What was acknowledged, or seen by a reader, was written and synced before: it is there after a crash of the
-    /// process, of the system, or a power cut, as far as the medium keeps what it has acknowledged.
-    #[default]
-    Synced,
-    /// It is synced at most this much later: a crash may take away what was acknowledged in that time. Ids are not given
-    /// twice all the same, and a cursor of what is gone is told a gap.
-    Every(Duration),
-    /// It is synced when it suits: at the latest after half a minute or 16 MiB, and at an orderly end. Otherwise as
-    /// [`Durability::Every`].
-    System,
-}
-
-/// What is retained on the medium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Retained {
-    /// Messages per channel. See [`RETAINED_MESSAGES`].
-    pub messages: u64,
-    /// Bytes of data and event names per channel. See [`RETAINED_BYTES`].
-    pub bytes: u64,
-    /// Nothing older than this. [`Duration::MAX`], the default, is no bound.
-    pub age: Duration,
-    /// Bytes of all channels together. See [`STORE_BYTES`].
-    pub store_bytes: u64,
-    /// Channels that are remembered. See [`STORED_CHANNELS`].
-    pub channels: u64,
-}
-
-impl Default for Retained {
-    fn default() -> Retained {
-        Retained {
-            messages: RETAINED_MESSAGES,
-            bytes: RETAINED_BYTES,
-            age: Duration::MAX,
-            store_bytes: STORE_BYTES,
-            channels: STORED_CHANNELS,
-        }
-    }
-}
-
-/// How a store is opened.
-#[non_exhaustive]
-pub struct Options {
-    /// What an acknowledgement promises.
-    pub durability: Durability,
-    /// What is retained.
-    pub retained: Retained,
-    /// Memory for pages of the file, in bytes. See [`CACHE_BYTES`].
-    pub cache_bytes: usize,
-    on_progress: Option<OnProgress>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            durability: Durability::default(),
-            retained: Retained::default(),
-            cache_bytes: CACHE_BYTES,
-            on_progress: None,
-        }
-    }
-}
-
-impl Options {
-    /// Calls `hook` about once a second while opening takes longer than that.
-    #[must_use]
-    pub fn on_progress(mut self, hook: impl FnMut(Progress) + Send + 'static) -> Options {
-        self.on_progress = Some(Box::new(hook));
-        self
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("durability", &self.durability)
-            .field("retained", &self.retained)
-            .field("cache_bytes", &self.cache_bytes)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A store in one file. It is closed when it is dropped: what it has taken is settled first.
 #[derive(Debug)]
@@ -369,7 +273,7 @@ impl Drop for Store {
 }
 
 /// What the store's thread does, whatever the medium.
-trait Work: fmt::Debug + Send {
+trait Work: std::fmt::Debug + Send {
     fn work(self: Box<Self>, shared: &Shared, sink: &dyn Sink);
     /// Ends what was never begun.
     fn close(self: Box<Self>);
@@ -572,12 +476,4 @@ fn read_one(shared: &Shared, query: &Query) -> Result<Arc<Page>, Failure> {
     }));
     let page = page.unwrap_or(Err(Fault::Panicked));
     page.map(Arc::new).map_err(|_| away)
-}
-
-/// Milliseconds since 1970, by a clock that may be set.
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

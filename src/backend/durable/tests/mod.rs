@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::core::{Core, Now};
 use redb::Database;
 
-use super::file::{Shut, open_on};
+use super::file::open_on;
+use super::shut::Shut;
 use super::*;
 use crate::backend::{Key, Settled};
 use crate::channel::{Data, Start};
