@@ -67,6 +67,7 @@
 //! | `client`, on by default | [`subscribe`], [`WebSocket`] and clients on a loop |
 //! | `net`, part of both | the event loop alone, for a protocol of your own |
 //! | `deflate` | compressed WebSocket messages (permessage-deflate, RFC 7692): `ws::deflate`. Where it is built, servers and clients agree on it with settings that keep nothing between messages, unless they are set otherwise |
+//! | `durable` | channels in one file, that outlive the process: `Server::store` |
 //! | `tls` | https and wss: `tls`, which is `net::tls`, by rustls |
 //! | `listen-queue` | on Unix, the 1,024 connections that may wait to be accepted ([`Limits::listen_queue`]); without it, 128 |
 //! | `reuseport` | on Linux, a listener for each loop of [`Cores`] |

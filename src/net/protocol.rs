@@ -63,7 +63,7 @@ impl ConnectionId {
 pub trait Protocol {
     /// What is kept for each connection. Make it small: an idle connection costs this and little more.
     type Connection;
-    /// What other threads may send to one connection through the [`Mailbox`]. [`std::convert::Infallible`] is for
+    /// What other threads may send to one connection through the [`Mailbox`](super::Mailbox). [`std::convert::Infallible`] is for
     /// nothing at all.
     type Letter: Send + 'static;
     /// What other threads may send to the protocol as a whole.
@@ -98,7 +98,7 @@ pub trait Protocol {
         io.close();
     }
 
-    /// A letter for this connection has come through the [`Mailbox`].
+    /// A letter for this connection has come through the [`Mailbox`](super::Mailbox).
     fn on_letter(
         &mut self,
         _connection: &mut Self::Connection,
@@ -107,7 +107,7 @@ pub trait Protocol {
     ) {
     }
 
-    /// An order has come through the [`Mailbox`].
+    /// An order has come through the [`Mailbox`](super::Mailbox).
     fn on_order(&mut self, _order: Self::Order, _now: Now) {}
 
     /// The connection is gone: the last call for it, always made. Whatever it held elsewhere has to be given back.
