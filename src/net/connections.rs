@@ -245,6 +245,10 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     fn deliver(&mut self, now: Now) {
         let mut posts = std::mem::take(&mut self.posts);
         self.mailbox.take(&mut posts);
+        if posts.is_empty() {
+            self.posts = posts;
+            return;
+        }
         // The sort is stable: for each receiver the order stays.
         posts.sort_by_key(Post::receiver);
         let mut left = posts.drain(..).peekable();

@@ -356,6 +356,9 @@ impl<P: Protocol> Loop<P> {
 /// rounded down, and a shorter one is slept through between two looks, which keeps an event waiting for no longer than
 /// the caller would wait for it.
 fn poll(poll: &mut Poll, events: &mut Events, timeout: Duration) -> io::Result<()> {
+    if timeout.is_zero() {
+        return poll.poll(events, Some(timeout));
+    }
     let (wait, nap) = split(timeout);
     poll.poll(events, Some(wait))?;
     if !nap.is_zero() && events.is_empty() {
@@ -404,7 +407,10 @@ mod tests {
             5_500_000_000,
         ] {
             let timeout = Duration::from_nanos(nanos);
-            let (wait, nap) = split(timeout);
+            if timeout.is_zero() {
+        return poll.poll(events, Some(timeout));
+    }
+    let (wait, nap) = split(timeout);
             assert!(wait + nap <= timeout, "{timeout:?}");
             assert_eq!(wait.subsec_nanos() % 1_000_000, 0, "{timeout:?}");
             assert_eq!((wait + nap).is_zero(), timeout.is_zero(), "{timeout:?}");

@@ -417,7 +417,7 @@ impl Server {
     }
 
     /// Answers GET of `path` with the state of this server as JSON: 200 and `{"status":"ok"}`, or `"degraded"` and why
-    /// while only publishing is refused. To be called behind [`Server::store`], if there is a store.
+    /// while only publishing is refused. To be called behind `Server::store`, if there is a store.
     pub fn health(&mut self, path: &str) -> &mut Server {
         #[cfg(feature = "backend")]
         let feed = self.feed().map(|(feed, _)| Arc::downgrade(&feed));

@@ -96,7 +96,7 @@ class WebSocketServer(ExampleTest):
 
 class Origins(ExampleTest):
     example = "websocket"
-    options = ("--allow-origin", "http://localhost:3000", "--allow-origin", "null")
+    options = ("--allow-origin", "http://localhost:3000", "--allow-origin", "https://example.com")
 
     def test_origins_that_are_named_come_in_and_a_stop_is_said(self):
         options = {"open_timeout": PATIENCE, "close_timeout": PATIENCE, "proxy": None}
