@@ -61,6 +61,8 @@ const IN_PLAINTEXT: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
 /// ```
 pub struct Server {
     event_loop: Loop<Program>,
+    /// Nothing was set up since it was last looked whether it can be served.
+    checked: bool,
 }
 
 impl std::fmt::Debug for Server {
@@ -107,7 +109,10 @@ impl Server {
                 clients: Dialer::new(mailbox),
             }
         })?;
-        Ok(Server { event_loop })
+        Ok(Server {
+            event_loop,
+            checked: false,
+        })
     }
 
     /// Listens on one more address.
@@ -480,11 +485,17 @@ impl Server {
         self.event_loop.protocol().service.hub.feed()
     }
 
+    /// Once for all that was set up, and not once a turn.
     fn check(&mut self) -> Result<()> {
-        self.service().check()
+        if !self.checked {
+            self.event_loop.protocol().service.check()?;
+            self.checked = true;
+        }
+        Ok(())
     }
 
     fn service(&mut self) -> &mut Service {
+        self.checked = false;
         &mut self.event_loop.protocol_mut().service
     }
 }
