@@ -102,8 +102,8 @@ impl Server {
     fn with(channels: impl FnOnce(channel::Limits, &Mailbox) -> Channels) -> Result<Server> {
         let limits = Limits::default();
         let event_loop = Loop::new(limits.net_limits(), MAX_QUEUED, |mailbox| {
-            let hub = channels(limits.channels, &mailbox);
-            let service = Service::new(limits, mailbox.clone(), hub);
+            let channels = channels(limits.channels, &mailbox);
+            let service = Service::new(limits, mailbox.clone(), channels);
             Program {
                 service,
                 clients: Dialer::new(mailbox),
@@ -345,7 +345,7 @@ impl Server {
     pub fn limits(&mut self, limits: Limits) -> &mut Server {
         self.event_loop.set_limits(limits.net_limits());
         let service = self.service();
-        service.hub.set_limits(limits.channels);
+        service.channels.set_limits(limits.channels);
         service.limits = limits;
         self
     }
@@ -372,7 +372,7 @@ impl Server {
         let service = self.service();
         service.deflating.settings = settings;
         if let Some(settings) = settings {
-            service.hub.set_deflate(settings);
+            service.channels.set_deflate(settings);
         }
         self
     }
@@ -418,7 +418,7 @@ impl Server {
     #[cfg(feature = "durable")]
     fn stand_before(&mut self, feed: &Arc<Feed>) {
         let mailbox = self.event_loop.mailbox();
-        self.service().hub.stand_before(feed, mailbox);
+        self.service().channels.stand_before(feed, mailbox);
     }
 
     /// Answers GET of `path` with the state of this server as JSON: 200 and `{"status":"ok"}`, or `"degraded"` and why
@@ -482,7 +482,7 @@ impl Server {
     }
 
     fn feed(&self) -> Option<(Arc<Feed>, usize)> {
-        self.event_loop.protocol().service.hub.feed()
+        self.event_loop.protocol().service.channels.feed()
     }
 
     /// Once for all that was set up, and not once a turn.

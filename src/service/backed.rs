@@ -168,7 +168,7 @@ impl Feed {
 /// Publishing.
 impl Service {
     pub(super) fn is_backed(&self) -> bool {
-        self.hub.backend().is_some()
+        self.channels.backend().is_some()
     }
 
     /// Hands a message to the backend.
@@ -181,11 +181,14 @@ impl Service {
         from: ConnectionId,
         serial: u32,
     ) -> Result<(), Unkept> {
-        self.hub.check_room().map_err(Unkept::Channel)?;
+        self.channels.check_room().map_err(Unkept::Channel)?;
         channel::check_name(name).map_err(Unkept::Channel)?;
         let event = channel::check_event(event).map_err(Unkept::Channel)?;
-        self.hub.check_size(event, &data).map_err(Unkept::Channel)?;
-        let Some((backend, place)) = self.hub.backend() else {
+        self.channels
+            .hub()
+            .check_size(event, &data)
+            .map_err(Unkept::Channel)?;
+        let Some((backend, place)) = self.channels.backend() else {
             return Err(Unkept::Refused(Refusal::Away));
         };
         let draft = Draft {
@@ -260,7 +263,7 @@ impl Service {
         io: &mut Io<'_>,
     ) {
         // Whoever is answered finds the message here.
-        self.hub.catch_up();
+        self.channels.catch_up();
         let now_serial = connection.serial;
         match (connection.state(), settled) {
             (State::Socket(_), Err(Failure::InDoubt)) => io.abort(),
@@ -308,14 +311,14 @@ impl Service {
         poll: Option<Option<Duration>>,
         io: &Io<'_>,
     ) -> Result<Reader, Response> {
-        self.hub.catch_up();
-        let is_hot = self.hub.is_hot(name, start);
-        let attached = self.hub.attach(name, encoding, start, io.id.to_u64());
+        self.channels.catch_up();
+        let is_hot = self.channels.hub().is_hot(name, start);
+        let attached = self.channels.attach(name, encoding, start, io.id.to_u64());
         let mut reader = attached.map_err(channel_refusal)?;
         if is_hot {
             return Ok(reader);
         }
-        self.hub.hold(&mut reader);
+        self.channels.hub().hold(&mut reader);
         let past = Past {
             channel: name.into(),
             start,
@@ -325,7 +328,7 @@ impl Service {
         self.cold.readers.insert(io.id, past);
         if let Err(refused) = self.ask(io.id) {
             self.cold.readers.remove(&io.id);
-            self.hub.detach(reader);
+            self.channels.detach(reader);
             return Err(Unkept::Refused(refused).response());
         }
         Ok(reader)
@@ -336,7 +339,7 @@ impl Service {
         let Some(past) = self.cold.readers.get_mut(&id) else {
             return Ok(());
         };
-        let Some((backend, place)) = self.hub.backend() else {
+        let Some((backend, place)) = self.channels.backend() else {
             return Err(Refusal::Away);
         };
         self.cold.asked = self.cold.asked.wrapping_add(1);
@@ -456,12 +459,13 @@ impl Service {
         let wait = wait.filter(|wait| batch.is_empty() && !wait.is_zero() && !is_last);
         let Some(wait) = wait else {
             let mut body = Vec::new();
-            self.hub
+            self.channels
+                .hub()
                 .write_history_batch(reader, &page.records, &batch, &mut body);
             self.forget_cold(io.id);
             return self.end_waiting(connection, |_| batch_response(&batch, body), io);
         };
-        if self.hub.place(reader, page.through) {
+        if self.channels.place(reader, page.through) {
             self.forget_cold(io.id);
             io.set_deadline(wait);
             self.answer_waiting(connection, io);
@@ -498,10 +502,14 @@ impl Service {
         }
         let mut out = Vec::new();
         if page.gap {
-            self.hub.write_gap_behind(reader, page.after, &mut out);
+            self.channels
+                .hub()
+                .write_gap_behind(reader, page.after, &mut out);
         }
-        self.hub.write_history(reader, &page.records, &mut out);
-        let placed = !page.more && self.hub.place(reader, page.through);
+        self.channels
+            .hub()
+            .write_history(reader, &page.records, &mut out);
+        let placed = !page.more && self.channels.place(reader, page.through);
         io.out.buffer().extend_from_slice(&out);
         if let (State::Events { form, .. }, Start::Now) = (connection.state(), start) {
             // It is told its place, so that it loses nothing even if it is cut off before its first message.
@@ -531,8 +539,8 @@ impl Service {
         wait: Option<Duration>,
         io: &mut Io<'_>,
     ) -> Option<Result<Outcome, Response>> {
-        self.hub.catch_up();
-        if self.hub.is_hot(name, start) {
+        self.channels.catch_up();
+        if self.channels.hub().is_hot(name, start) {
             return None;
         }
         let wait = wait.map(|wait| wait.min(self.limits.wait));

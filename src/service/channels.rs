@@ -4,9 +4,8 @@
 //! twice. Among several, what changes a channel goes through the [`Feed`] and comes back through this loop's own queue,
 //! behind what others have published before, and whatever looks into a channel first catches up with that queue.
 //!
-//! Reading on, once attached, needs neither: it is the hub's business alone ([`Deref`]).
+//! Reading on, once attached, needs neither: it is the hub's business alone ([`Channels::hub`]).
 
-use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::feed::{Feed, Woken};
@@ -56,15 +55,6 @@ impl Drop for Replica {
     }
 }
 
-/// Only what changes nothing.
-impl Deref for Channels {
-    type Target = Hub;
-
-    fn deref(&self) -> &Hub {
-        &self.hub
-    }
-}
-
 impl Channels {
     /// The channels of a server with one loop, from the time `unix_ms` on.
     pub(crate) fn alone(limits: Limits, unix_ms: u64) -> Channels {
@@ -88,6 +78,11 @@ impl Channels {
             keys: Some(Arc::clone(&feed.keys)),
             replica: Some(Replica::new(feed, place)),
         }
+    }
+
+    /// This loop's channels, to be read from: for what changes nothing.
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// From now on these channels stand before the feed's backend, under `mailbox` if this loop was alone. There must be no

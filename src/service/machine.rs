@@ -141,7 +141,7 @@ impl Protocol for Service {
     }
 
     fn draining(&mut self, _now: Now) {
-        self.hub.stop_resting();
+        self.channels.stop_resting();
     }
 
     fn drain(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
@@ -228,13 +228,13 @@ impl Protocol for Service {
 
     fn on_order(&mut self, order: Order, now: Now) {
         match order {
-            Order::CatchUp => self.hub.catch_up(),
+            Order::CatchUp => self.channels.catch_up(),
             #[cfg(feature = "backend")]
             Order::Report(why) => self.report(&Error::Backend(why)),
             #[cfg(feature = "backend")]
             Order::Publish(draft) if self.is_backed() => self.submit_order(draft),
             Order::Publish(draft) => {
-                if let Err(error) = self.hub.publish_draft(draft, now.unix_ms) {
+                if let Err(error) = self.channels.publish_draft(draft, now.unix_ms) {
                     self.report(&Error::Channel(error));
                 }
             }
@@ -267,10 +267,10 @@ impl Protocol for Service {
         self.forget_cold(id);
         match connection.into_state() {
             State::Waiting(Waiting { reader, .. }) | State::Events { reader, .. } => {
-                self.hub.detach(reader);
+                self.channels.detach(reader);
             }
             State::Socket(socket) => match socket.audience {
-                Audience::Channel { reader, .. } => self.hub.detach(reader),
+                Audience::Channel { reader, .. } => self.channels.detach(reader),
                 Audience::Route { index, .. } => {
                     let code = socket.session.closed.and_then(|closed| closed.code);
                     self.tell_closed(index, id, code);
@@ -289,7 +289,7 @@ impl Protocol for Service {
             },
             _ => return &[],
         };
-        match self.hub.next(reader) {
+        match self.channels.hub().next(reader) {
             Next::Bytes(bytes) => bytes,
             Next::Nothing | Next::Gap => &[],
         }
@@ -304,24 +304,24 @@ impl Protocol for Service {
             },
             _ => return None,
         };
-        self.hub.advance(reader, sent)
+        self.channels.hub().advance(reader, sent)
     }
 
     fn take_woken(&mut self, now: Now, woken: &mut Vec<u64>) {
-        self.hub.take_woken(now.ms, woken);
+        self.channels.take_woken(now.ms, woken);
         woken.append(&mut self.crowded);
     }
 
     fn due(&self) -> u64 {
         match self.crowded.is_empty() {
-            true => self.hub.due(),
+            true => self.channels.hub().due(),
             false => 0,
         }
     }
 
     fn tick(&mut self, now: Now) {
         self.sweep(now);
-        for error in self.hub.take_refused() {
+        for error in self.channels.take_refused() {
             self.report(&Error::Channel(error));
         }
     }

@@ -25,7 +25,7 @@ const SWEEP_EVERY: u64 = 1_000;
 
 pub(crate) struct Service {
     pub(crate) router: Router,
-    pub(crate) hub: Channels,
+    pub(crate) channels: Channels,
     pub(crate) limits: Limits,
     pub(crate) authorize: Option<Authorize>,
     pub(crate) origins: Origins,
@@ -46,10 +46,10 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(limits: Limits, mailbox: Mailbox, hub: Channels) -> Service {
+    pub(crate) fn new(limits: Limits, mailbox: Mailbox, channels: Channels) -> Service {
         Service {
             router: Router::default(),
-            hub,
+            channels,
             limits,
             authorize: None,
             origins: Origins::default(),
@@ -121,7 +121,7 @@ impl Service {
     pub(crate) fn sweep(&mut self, now: Now) {
         if now.ms >= self.swept.saturating_add(SWEEP_EVERY) {
             self.swept = now.ms;
-            self.hub.sweep(now);
+            self.channels.sweep(now);
         }
     }
 

@@ -54,14 +54,14 @@ impl Service {
                     };
                     #[cfg(feature = "backend")]
                     if is_backed {
-                        let name: Box<str> = self.hub.name_of(reader).into();
+                        let name: Box<str> = self.channels.hub().name_of(reader).into();
                         if let Err((code, why)) = self.submit_frame(&name, data, io.id) {
                             link.fail(code, &why, io);
                         }
                         return ControlFlow::Continue(());
                     }
                     // The reader's channel exists, and there is no event name to refuse: it is too large, or room lacks.
-                    if let Err(error) = self.hub.publish_to(reader, data, io.now.unix_ms) {
+                    if let Err(error) = self.channels.publish_to(reader, data, io.now.unix_ms) {
                         link.fail(error.close_code(), &error.to_string(), io);
                     }
                     ControlFlow::Continue(())
@@ -114,7 +114,7 @@ impl Service {
         }
         match &mut open.audience {
             Audience::Channel { reader, raw: false } => self.tell_gap(reader, io),
-            Audience::Channel { reader, raw: true } if self.hub.has_gap(reader) => {
+            Audience::Channel { reader, raw: true } if self.channels.hub().has_gap(reader) => {
                 let why = "messages are missing: they are no longer retained";
                 open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
             }

@@ -54,7 +54,9 @@ impl Service {
         let compression = compression.map(Compression::without_takeover);
         #[cfg(feature = "deflate")]
         let encoding = compression.as_ref().map_or(encoding, |compression| {
-            self.hub.deflated(encoding, compression.window_bits())
+            self.channels
+                .hub()
+                .deflated(encoding, compression.window_bits())
         });
         let reader = self.attach(name, encoding, start, io)?;
         // Where it begins: who began at the tail and is cut off before the first message can go on from there.

@@ -94,11 +94,11 @@ impl Service {
         }
         #[cfg(not(feature = "backend"))]
         let _ = connection;
-        self.hub.check_room().map_err(channel_refusal)?;
+        self.channels.check_room().map_err(channel_refusal)?;
         let data = Data::new(request.body());
         let published = match key {
-            None => self.hub.publish(name, event, data, io.now.unix_ms),
-            Some(key) => self.hub.publish_once(name, event, data, key, io.now),
+            None => self.channels.publish(name, event, data, io.now.unix_ms),
+            Some(key) => self.channels.publish_once(name, event, data, key, io.now),
         };
         match published {
             Ok(id) => Ok(Outcome::Answer(
@@ -127,7 +127,7 @@ impl Service {
         }
         let mut body = Vec::new();
         let batch = self
-            .hub
+            .channels
             .batch(name, start, &mut body)
             .map_err(channel_refusal)?;
         let Some(wait) = wait.filter(|_| batch.is_empty()) else {
@@ -140,7 +140,7 @@ impl Service {
         // Nothing can be published between the look and the wait: both are one step of one thread.
         let start = Start::After(batch.last_id);
         let reader = self
-            .hub
+            .channels
             .attach(name, Encoding::Json, start, io.id.to_u64())
             .map_err(channel_refusal)?;
         let origin = cors::reader(&self.origins, request.head());
@@ -159,12 +159,13 @@ impl Service {
             return;
         };
         #[cfg(feature = "backend")]
-        if self.hub.is_held(reader) {
+        if self.channels.hub().is_held(reader) {
             return;
         }
         let mut body = Vec::new();
         if let Some(batch) = self
-            .hub
+            .channels
+            .hub()
             .batch_for(reader, &mut body)
             .filter(|batch| !batch.is_empty())
         {
@@ -191,8 +192,8 @@ impl Service {
             form,
             origin,
         } = waiting;
-        let cursor = self.hub.cursor(&reader);
-        self.hub.detach(reader);
+        let cursor = self.channels.hub().cursor(&reader);
+        self.channels.detach(reader);
         // A reader's channel lives as long as the reader, so there is a cursor.
         let mut response = response(cursor.unwrap_or(Id { ms: 0, seq: 0 }));
         let shown = cors::fields(&self.origins, origin.as_deref());
@@ -257,17 +258,17 @@ impl Service {
         if self.is_backed() {
             return self.attach_backed(name, encoding, start, None, io);
         }
-        let attached = self.hub.attach(name, encoding, start, io.id.to_u64());
+        let attached = self.channels.attach(name, encoding, start, io.id.to_u64());
         attached.map_err(channel_refusal)
     }
 
     /// Where a reader stands, unless that is not known before its history has come.
     pub(super) fn cursor_of(&self, reader: &Reader) -> Option<Id> {
         #[cfg(feature = "backend")]
-        if self.hub.is_held(reader) {
+        if self.channels.hub().is_held(reader) {
             return None;
         }
-        self.hub.cursor(reader)
+        self.channels.hub().cursor(reader)
     }
 
     /// The beginning of an event stream. Who begins at the tail is told its place, so that it loses nothing even if
@@ -292,13 +293,13 @@ impl Service {
 
     /// Whether this subscriber has fallen behind what is retained, and is to be ended for it.
     pub(super) fn gives_up(&self, reader: &Reader) -> bool {
-        self.limits.slow_reader == SlowReader::Close && self.hub.has_gap(reader)
+        self.limits.slow_reader == SlowReader::Close && self.channels.hub().has_gap(reader)
     }
 
     /// Tells a reader that messages are missing, if they are.
     pub(super) fn tell_gap(&self, reader: &mut Reader, io: &mut Io<'_>) {
-        if self.hub.has_gap(reader) {
-            self.hub.write_gap(reader, io.out.buffer());
+        if self.channels.hub().has_gap(reader) {
+            self.channels.hub().write_gap(reader, io.out.buffer());
         }
     }
 }
