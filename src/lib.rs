@@ -69,6 +69,7 @@
 //! | `deflate` | compressed WebSocket messages (permessage-deflate, RFC 7692): `ws::deflate`. Where it is built, servers and clients agree on it with settings that keep nothing between messages, unless they are set otherwise |
 //! | `durable` | channels in one file, that outlive the process: `Server::store` |
 //! | `tls` | https and wss: `tls`, which is `net::tls`, by rustls |
+//! | `webhook` | signatures of Standard Webhooks and their verifier, which need neither the loop nor the server: `webhook` |
 //! | `listen-queue` | on Unix, the 1,024 connections that may wait to be accepted ([`Limits::listen_queue`]); without it, 128 |
 //! | `reuseport` | on Linux, a listener for each loop of [`Cores`] |
 //!
@@ -142,6 +143,8 @@ mod service;
 mod session;
 mod slab;
 pub mod sse;
+#[cfg(feature = "webhook")]
+pub mod webhook;
 pub mod ws;
 
 #[cfg(feature = "durable")]
