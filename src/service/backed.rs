@@ -29,7 +29,6 @@ use crate::backend::{Backend, Draft, Failure, News, Page, Query, Refusal, Settle
 use crate::channel::{self, Batch, Data, Encoding, Entry, Key, Reader, Start};
 use crate::command::{Letter, Order};
 use crate::error::Error;
-use crate::http::Status;
 use crate::net::{ConnectionId, Io, SendError};
 use crate::response::{Response, refusal};
 use crate::sse;
@@ -41,8 +40,6 @@ const PAGE_BYTES: usize = 64 * 1024;
 const PAGE_MESSAGES: usize = 1_000;
 /// How long a poll waits for its page.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a client is to wait before it tries again, in seconds.
-const RETRY_AFTER: &str = "1";
 /// Whose ticket it is that no connection waits for.
 const NOBODY: u64 = u64::MAX;
 
@@ -485,7 +482,7 @@ impl Service {
             State::Events { reader, .. } => (reader, false),
             State::Socket(socket) if socket.session.is_closed() => return,
             State::Socket(socket) => match &mut socket.audience {
-                Audience::Channel { reader, raw } => (reader, *raw),
+                Audience::Channel { reader, raw, .. } => (reader, *raw),
                 Audience::Route { .. } => return,
             },
             _ => return,
@@ -570,17 +567,9 @@ enum Unkept {
 
 impl Unkept {
     fn response(&self) -> Response {
-        let response = match self {
+        match self {
             Unkept::Channel(error) => refusal(error.status(), &error.to_string()),
             Unkept::Refused(refused) => refusal(refused.status(), &refused.to_string()),
-        };
-        let status = match self {
-            Unkept::Channel(error) => error.status(),
-            Unkept::Refused(refused) => refused.status(),
-        };
-        match status {
-            Status::SERVICE_UNAVAILABLE => response.header("Retry-After", RETRY_AFTER),
-            _ => response,
         }
     }
 }

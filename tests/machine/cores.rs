@@ -365,6 +365,7 @@ fn a_channel_is_forgotten_by_all_loops_together_and_its_cursors_are_no_positions
     for core in &mut cores {
         let refused = ask(core, &post("/channels/a", "x"));
         assert_eq!(refused.status, 503);
+        assert_eq!(refused.field("Retry-After").as_deref(), Some("1"));
         let got = ask(core, &after("/channels/b", &begin));
         assert!(got.text().contains("\"gap\":true"), "{}", got.text());
     }

@@ -28,6 +28,7 @@ fn a_channel_too_many_is_503_for_whoever_would_begin_it() {
     ] {
         let answer = ask_on(&mut server, client, &asked);
         assert_eq!((answer.status, answer.closes()), (503, false), "{asked}");
+        assert_eq!(answer.field("Retry-After").as_deref(), Some("1"), "{asked}");
     }
     // Looking does not begin a channel, and those that are there go on.
     assert_eq!(ask(&mut server, &get("/channels/c")).status, 200);
@@ -90,7 +91,9 @@ fn a_subscriber_too_many_is_503_until_one_goes() {
         sse.clone(),
         upgrade("/channels/a", ""),
     ] {
-        assert_eq!(ask(&mut server, &asked).status, 503, "{asked}");
+        let answer = ask(&mut server, &asked);
+        assert_eq!(answer.status, 503, "{asked}");
+        assert_eq!(answer.field("Retry-After").as_deref(), Some("1"), "{asked}");
     }
     // A short poll does not subscribe.
     assert_eq!(ask(&mut server, &get("/channels/a")).status, 200);
