@@ -171,7 +171,8 @@ pub use response::{Response, ResponseError};
 pub use server::{Cores, Server};
 #[cfg(feature = "server")]
 pub use service::{
-    Access, Answered, EventStream, Later, Reply, Request, Simulation, Stream, WebSocketRoute,
+    Access, Answered, ChannelRoute, EventStream, Later, Reply, Request, Simulation, Stream,
+    WebSocketRoute,
 };
 #[cfg(any(feature = "server", feature = "client"))]
 pub use session::{Sender, Socket};

@@ -187,7 +187,8 @@ fn add_routes(server: &mut Server, origins: &[&str]) {
     server.get("/barewire.d.ts", |_request, reply| {
         reply.send(source("text/plain; charset=utf-8", client::TYPESCRIPT));
     });
-    server.channels("/channels/{name}").health("/health");
+    server.channels("/channels/{name}");
+    server.health("/health");
     for origin in origins {
         server.allow_origin(origin);
     }

@@ -32,8 +32,8 @@ use crate::program::Dialer;
 use crate::program::Program;
 use crate::publisher::Publisher;
 use crate::service::{
-    Access, Answered, Channels, Endpoint, Feed, Log, Reply, Request, Service, Simulation,
-    WebSocketRoute,
+    Access, Answered, ChannelRoute, Channels, Endpoint, Feed, Log, Reply, Request, Service,
+    Simulation, WebSocketRoute,
 };
 use crate::session::Socket;
 use crate::ws::Message;
@@ -276,9 +276,11 @@ impl Server {
 
     /// Serves channels at `path`, which has one parameter, the channel's name: `POST` publishes, `GET` reads in
     /// one of four ways, as the request asks. A channel begins with its first message or reader.
-    pub fn channels(&mut self, path: &str) -> &mut Server {
-        self.service().router.add(path, Endpoint::Channels);
-        self
+    ///
+    /// Whoever may read a channel by WebSocket may also publish to it, by sending a message. To let only the program publish:
+    /// [`ChannelRoute::read_only`].
+    pub fn channels(&mut self, path: &str) -> &mut ChannelRoute {
+        self.service().router.add_channels(path)
     }
 
     /// Asks `hook` about every request when its head has come, before its body is read, its upgrade is accepted or
@@ -387,7 +389,8 @@ impl Server {
     ///
     /// ```no_run
     /// # let mut server = barewire::Server::unbound()?;
-    /// server.store("messages.store")?.channels("/channels/{name}");
+    /// server.store("messages.store")?;
+    /// server.channels("/channels/{name}");
     /// # Ok::<(), barewire::Error>(())
     /// ```
     ///

@@ -3,6 +3,7 @@
 mod access;
 #[cfg(feature = "backend")]
 mod backed;
+mod channel_route;
 mod channels;
 mod claim;
 #[cfg(feature = "backend")]
@@ -29,6 +30,7 @@ mod ways;
 mod websocket;
 
 pub use access::Access;
+pub use channel_route::ChannelRoute;
 pub(crate) use channels::Channels;
 pub(crate) use feed::Feed;
 pub use log::Answered;

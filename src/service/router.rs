@@ -8,6 +8,7 @@
 //! A pattern that can never be found, or that another one hides, is kept as the router's problem and becomes the error with which
 //! the server refuses to run: a route is written once and missed for ever.
 
+use super::channel_route::ChannelRoute;
 use super::pattern::Pattern;
 use super::reply::Reply;
 use super::request::Request;
@@ -23,7 +24,7 @@ const METHODS: [&str; 8] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE",
 ];
 
-/// What a channel's URL answers to.
+/// What a channel's URL answers to; the last one, which publishes, not where the channels are read-only.
 const CHANNEL_METHODS: [&str; 3] = ["GET", "HEAD", "POST"];
 
 pub(crate) struct Route {
@@ -38,7 +39,8 @@ pub(crate) enum Endpoint {
     },
     /// Which of [`Router::sockets`].
     WebSocket(usize),
-    Channels,
+    /// Which of [`Router::channels`].
+    Channels(usize),
 }
 
 impl Route {
@@ -56,16 +58,16 @@ impl Endpoint {
     fn rivals(&self, other: &Endpoint) -> bool {
         match (self, other) {
             (Endpoint::Handler { method: a, .. }, Endpoint::Handler { method: b, .. }) => a == b,
-            (Endpoint::Handler { method, .. }, Endpoint::Channels)
-            | (Endpoint::Channels, Endpoint::Handler { method, .. }) => {
+            (Endpoint::Handler { method, .. }, Endpoint::Channels(_))
+            | (Endpoint::Channels(_), Endpoint::Handler { method, .. }) => {
                 CHANNEL_METHODS.contains(&&**method)
             }
             // An upgrade is for the socket, and any other GET for the page.
             (Endpoint::Handler { .. }, Endpoint::WebSocket(_))
             | (Endpoint::WebSocket(_), Endpoint::Handler { .. }) => false,
             (
-                Endpoint::WebSocket(_) | Endpoint::Channels,
-                Endpoint::WebSocket(_) | Endpoint::Channels,
+                Endpoint::WebSocket(_) | Endpoint::Channels(_),
+                Endpoint::WebSocket(_) | Endpoint::Channels(_),
             ) => true,
         }
     }
@@ -95,6 +97,7 @@ pub(crate) struct Router {
     /// The order in which they are tried: the more literal first.
     order: Vec<usize>,
     sockets: Vec<WebSocketRoute>,
+    channels: Vec<ChannelRoute>,
     /// What was wrong with the first route that was refused.
     problem: Option<String>,
 }
@@ -143,7 +146,7 @@ impl Router {
     fn check(&self, path: &str, endpoint: &Endpoint) -> Result<Pattern, String> {
         let pattern = Pattern::parse(path)?;
         match endpoint {
-            Endpoint::Channels if pattern.parameters() != 1 => {
+            Endpoint::Channels(_) if pattern.parameters() != 1 => {
                 return Err(format!(
                     "{path:?} has to have one parameter: the channel's name"
                 ));
@@ -183,6 +186,30 @@ impl Router {
         self.sockets.push(route);
         self.add(path, Endpoint::WebSocket(index));
         &mut self.sockets[index]
+    }
+
+    /// Adds a route of channels, and gives it back to be refined.
+    pub(crate) fn add_channels(&mut self, path: &str) -> &mut ChannelRoute {
+        let index = self.channels.len();
+        self.channels.push(ChannelRoute::default());
+        self.add(path, Endpoint::Channels(index));
+        &mut self.channels[index]
+    }
+
+    /// The channels' route with this index among all routes.
+    pub(crate) fn channels(&self, index: usize) -> Option<&ChannelRoute> {
+        match self.get(index)?.endpoint {
+            Endpoint::Channels(channels) => self.channels.get(channels),
+            _ => None,
+        }
+    }
+
+    /// What the URLs of these channels answer to.
+    fn channel_methods(&self, channels: usize) -> &'static [&'static str] {
+        match self.channels.get(channels) {
+            Some(ChannelRoute { read_only: true }) => &CHANNEL_METHODS[..2],
+            _ => &CHANNEL_METHODS,
+        }
     }
 
     pub(crate) fn socket(&self, index: usize) -> Option<&WebSocketRoute> {
@@ -237,7 +264,9 @@ impl Router {
         for (index, route) in matching() {
             match &route.endpoint {
                 Endpoint::WebSocket(_) if upgrade => return Found::WebSocket(index),
-                Endpoint::Channels if CHANNEL_METHODS.contains(&method) => {
+                Endpoint::Channels(channels)
+                    if self.channel_methods(*channels).contains(&method) =>
+                {
                     return Found::Channel(index);
                 }
                 Endpoint::Handler { method: own, .. } if serves(own, method) && !upgrade => {
@@ -260,9 +289,9 @@ impl Router {
             match &route.endpoint {
                 Endpoint::Handler { method, .. } => allowed.push(&**method),
                 Endpoint::WebSocket(_) => sockets = true,
-                Endpoint::Channels => {
+                Endpoint::Channels(channels) => {
                     channel = true;
-                    allowed.extend(CHANNEL_METHODS);
+                    allowed.extend(self.channel_methods(*channels));
                 }
             }
         }
@@ -325,7 +354,7 @@ mod tests {
         for path in ["/socket", "/both"] {
             router.add_socket(path, WebSocketRoute::new(Box::new(|_, _| {})));
         }
-        router.add("/channels/{name}", Endpoint::Channels);
+        router.add_channels("/channels/{name}");
         router
     }
 
@@ -393,9 +422,9 @@ mod tests {
     #[test]
     fn a_pattern_that_makes_no_sense_is_remembered() {
         let mut router = router();
-        router.add("/channels", Endpoint::Channels);
-        router.add("nonsense", Endpoint::Channels);
-        router.add("/channels/{name}", Endpoint::Channels);
+        router.add_channels("/channels");
+        router.add_channels("nonsense");
+        router.add_channels("/channels/{name}");
         let problem = router.problem().unwrap();
         assert!(problem.contains("\"/channels\" has to have one parameter"));
     }
@@ -417,7 +446,7 @@ mod tests {
         let delete: Add = |router| _ = handle(router, "DELETE", "/a/{b}");
         let literal: Add = |router| _ = handle(router, "GET", "/a/b");
         let rest: Add = |router| _ = handle(router, "GET", "/a/{*b}");
-        let channels: Add = |router| _ = router.add("/a/{name}", Endpoint::Channels);
+        let channels: Add = |router| _ = router.add_channels("/a/{name}");
         let socket: Add = |router| {
             router.add_socket("/a/{b}", WebSocketRoute::new(Box::new(|_, _| {})));
         };

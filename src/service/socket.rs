@@ -23,6 +23,9 @@ use crate::ws::{CloseCode, Message};
 /// What a peer is told when a handler panics.
 pub(super) const FAILED: &str = "the server failed to answer";
 
+/// What a reader is told that publishes where it may only read.
+const READ_ONLY: &str = "this channel is read-only: what a reader sends is not published";
+
 impl Service {
     /// Hands what arrived on a WebSocket to its handler or its channel. Where a handler sends so much to others that it
     /// should be delivered first, the rest of the input waits for that.
@@ -47,6 +50,12 @@ impl Service {
             &patience,
             io,
             |link, message, io| match audience {
+                Audience::Channel {
+                    read_only: true, ..
+                } => {
+                    link.fail(CloseCode::POLICY_VIOLATION, READ_ONLY, io);
+                    ControlFlow::Continue(())
+                }
                 Audience::Channel { reader, .. } => {
                     let data = match message {
                         Message::Text(text) => Data::Text(text.into()),
@@ -113,8 +122,12 @@ impl Service {
             return;
         }
         match &mut open.audience {
-            Audience::Channel { reader, raw: false } => self.tell_gap(reader, io),
-            Audience::Channel { reader, raw: true } if self.channels.hub().has_gap(reader) => {
+            Audience::Channel {
+                reader, raw: false, ..
+            } => self.tell_gap(reader, io),
+            Audience::Channel {
+                reader, raw: true, ..
+            } if self.channels.hub().has_gap(reader) => {
                 let why = "messages are missing: they are no longer retained";
                 open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
             }

@@ -136,7 +136,12 @@ pub(super) enum Audience {
         protocol: Option<usize>,
     },
     /// A channel: what arrives is published, what is published is sent.
-    Channel { reader: Reader, raw: bool },
+    Channel {
+        reader: Reader,
+        raw: bool,
+        /// What arrives is refused.
+        read_only: bool,
+    },
 }
 
 /// A WebSocket of the server.

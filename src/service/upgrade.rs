@@ -37,10 +37,13 @@ impl Service {
     pub(super) fn open_channel_socket(
         &mut self,
         connection: &mut Connection,
+        index: usize,
         name: &str,
         request: &Request<'_>,
         io: &mut Io<'_>,
     ) -> Result<Outcome, Response> {
+        let route = self.router.channels(index);
+        let read_only = route.is_some_and(|route| route.read_only);
         let start = start_of(request)?;
         let upgrade = Upgrade::from_request(request.head()).map_err(handshake_refusal)?;
         let raw = upgrade.protocols().any(|protocol| protocol == RAW);
@@ -61,7 +64,12 @@ impl Service {
         let reader = self.attach(name, encoding, start, io)?;
         // Where it begins: who began at the tail and is cut off before the first message can go on from there.
         let cursor = self.cursor_of(&reader).map(|id| id.to_string());
-        let socket = OpenSocket::new(Audience::Channel { reader, raw }, compression);
+        let audience = Audience::Channel {
+            reader,
+            raw,
+            read_only,
+        };
+        let socket = OpenSocket::new(audience, compression);
         let agreed = Agreed {
             protocol: raw.then_some(RAW),
             extensions: extensions.as_deref(),

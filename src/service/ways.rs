@@ -62,7 +62,7 @@ impl Service {
                 self.publish(connection, &name, request, io)
             }
             Some(name) => match Way::of(request) {
-                Ok(Way::Socket) => self.open_channel_socket(connection, &name, request, io),
+                Ok(Way::Socket) => self.open_channel_socket(connection, index, &name, request, io),
                 Ok(Way::Events) => self.open_events(connection, &name, request, form, io),
                 Ok(Way::Poll { wait }) => self.poll(connection, &name, request, wait, form, io),
                 Err(response) => Err(response),

@@ -52,6 +52,75 @@ fn a_text_frame_is_published_and_its_sender_sees_it_too() {
     assert_eq!(frames(&server.take(reader)), expected);
 }
 
+/// The same channels twice: anybody may publish at one path, only the program at the other.
+fn with_readers() -> (Simulation, barewire::Publisher) {
+    let mut server = barewire::Server::unbound().unwrap();
+    server.channels("/channels/{name}");
+    server.channels("/read/{name}").read_only();
+    let publisher = server.publisher();
+    (server.simulate(), publisher)
+}
+
+#[test]
+fn a_reader_of_a_read_only_channel_that_sends_a_message_is_closed_with_1008_and_nothing_is_published()
+ {
+    for (protocol, sent) in [
+        ("", frame(TEXT, "x")),
+        ("", [frame(0x01, "x"), frame(0x80, "y")].concat()),
+        ("", frame(BINARY, "x")),
+        (RAW, frame(TEXT, "")),
+    ] {
+        let (mut server, publisher) = with_readers();
+        let (reader, _) = open_with(&mut server, "/read/a", protocol);
+        // Pings are no messages.
+        let pong = converse(&mut server, reader, &frame(0x89, "p"));
+        assert_eq!(pong, [(0x8A, b"p".to_vec())]);
+        let got = converse(&mut server, reader, &sent);
+        let (code, reason) = closed(&got);
+        assert!(code == 1008 && reason.contains("read-only"), "{reason}");
+        assert!(!server.is_open(reader));
+        assert!(ids(&mut server, "a").is_empty());
+        // Others read on, what the program publishes and what comes in at the other path.
+        let (other, writer) = (
+            open(&mut server, "/read/a"),
+            open(&mut server, "/channels/a"),
+        );
+        publisher.publish("a", "from the program").unwrap();
+        server.wait(std::time::Duration::ZERO);
+        converse(&mut server, writer, &frame(TEXT, "from a client"));
+        let ids = ids(&mut server, "a");
+        let both = [
+            text(&object(&ids[0], "from the program")),
+            text(&object(&ids[1], "from a client")),
+        ];
+        assert_eq!(frames(&server.take(other)), both);
+    }
+}
+
+#[test]
+fn a_read_only_channel_is_read_in_four_ways_and_post_is_405() {
+    let (mut server, publisher) = with_readers();
+    publisher.publish("a", "x").unwrap();
+    server.wait(std::time::Duration::ZERO);
+    for asked in [get("/read/a"), get("/read/a?wait=1")] {
+        assert!(ask(&mut server, &asked).text().contains("\"data\":\"x\""));
+    }
+    let (_, stream) = listen(&mut server, "/read/a", "");
+    assert!(stream.contains("data: x\n"));
+    let refused = ask(&mut server, &post("/read/a", "y"));
+    let allow = refused.field("Allow");
+    assert_eq!(
+        (refused.status, allow.as_deref()),
+        (405, Some("GET, HEAD, OPTIONS"))
+    );
+    let options = ask(&mut server, &request("OPTIONS /read/a", ""));
+    assert_eq!(
+        options.field("Allow").as_deref(),
+        Some("GET, HEAD, OPTIONS")
+    );
+    assert_eq!(ids(&mut server, "a").len(), 1);
+}
+
 #[test]
 fn a_binary_frame_is_published_as_bytes() {
     let mut server = hub();

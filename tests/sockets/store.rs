@@ -32,7 +32,8 @@ impl Path {
             server.limits(limits);
             let store = Store::open(&self.0, Options::default()).unwrap();
             server.store_in(store).unwrap();
-            server.channels("/channels/{name}").health("/health");
+            server.channels("/channels/{name}");
+            server.health("/health");
         })
     }
 }
