@@ -28,6 +28,7 @@ static EXAMPLES: LazyLock<PathBuf> = LazyLock::new(|| {
     }
     for (name, is_on) in [
         ("deflate", cfg!(feature = "deflate")),
+        ("durable", cfg!(feature = "durable")),
         ("reuseport", cfg!(feature = "reuseport")),
         ("tls", cfg!(feature = "tls")),
     ] {
@@ -408,5 +409,44 @@ mod cursors_of_another_life {
         let data = lines.filter_map(|line| Some(line.strip_prefix("data: \"")?.to_owned()));
         let data = data.map(|data| data.trim_end_matches('"').to_owned());
         data.take_while(|data| data != "new").collect()
+    }
+}
+
+#[cfg(feature = "durable")]
+mod hub_with_a_store {
+    use super::*;
+
+    /// Starts a hub that can't have this file, and returns what it says of it.
+    fn refusal(path: &Path) -> String {
+        let path = path.to_str().unwrap();
+        let hub = example("hub", &["--listen", "127.0.0.1:0", "--store", path]).output();
+        let hub = hub.unwrap();
+        assert_ne!(hub.status.code(), Some(0));
+        assert!(hub.stdout.is_empty(), "it has listened: {hub:?}");
+        let said = String::from_utf8(hub.stderr).unwrap();
+        assert!(said.contains(path), "{said}");
+        said
+    }
+
+    #[test]
+    fn says_why_it_can_not_have_the_file_before_it_listens() {
+        let folder = std::env::temp_dir().join(format!("barewire-hub-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        assert!(refusal(&folder.join("none").join("store")).contains("No such file"));
+        assert!(refusal(&folder).contains("not a regular file"));
+        let other = folder.join("other");
+        std::fs::write(&other, "something else").unwrap();
+        assert!(refusal(&other).contains("not a store"));
+
+        let path = folder.join("store");
+        let (mut first, address) = serve("hub", &["--store", path.to_str().unwrap()]);
+        post(address, "/channels/x", "kept");
+        assert!(refusal(&path).contains("in use by another process"));
+        // The lock ends with the process, however it ends.
+        first.0.kill().unwrap();
+        first.0.wait().unwrap();
+        let (_second, address) = serve("hub", &["--store", path.to_str().unwrap()]);
+        assert!(exchange(address, "GET", "/channels/x", "", "").contains("kept"));
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -15,6 +15,9 @@ use crate::support::{connect, get, read_answer, usual};
 const VARIABLE: &str = "BAREWIRE_TEST_SERVER";
 /// How many connections the server takes, if it is not as many as usual.
 const CONNECTIONS: &str = "BAREWIRE_TEST_CONNECTIONS";
+/// The file of its store, if it has one.
+#[cfg(feature = "durable")]
+const STORE: &str = "BAREWIRE_TEST_STORE";
 
 #[test]
 #[ignore = "a server for other tests"]
@@ -29,6 +32,10 @@ fn serve() {
             connections: connections.parse().unwrap(),
             ..Limits::default()
         });
+    }
+    #[cfg(feature = "durable")]
+    if let Some(path) = std::env::var_os(STORE) {
+        server.store(path).unwrap().health("/health");
     }
     server.get("/", |_, reply| reply.text("here"));
     // The program itself takes all descriptors that are left, and gives them back.
@@ -47,6 +54,7 @@ fn serve() {
     });
     server.on_error(|error| match error {
         Error::Io(error) => println!("failed: {error}"),
+        Error::Backend(why) => println!("failed: {why}"),
         error => panic!("{error}"),
     });
     // Behind what the test harness has written to this line.
@@ -184,6 +192,81 @@ fn descriptors_that_others_give_back_are_found() {
     assert!(failure.contains("open files"), "{failure}");
     assert_eq!(get(&mut here, "/release", "").unwrap().body, "released");
     assert_eq!(read_answer(&mut waiting).unwrap().body, "here");
+}
+
+#[cfg(feature = "durable")]
+mod store {
+    use tungstenite::Message;
+
+    use super::{STORE, Serving};
+    use crate::store::Path;
+    use crate::support::{connect, field, get, json_field, post, read_head, websocket};
+
+    /// The bodies of all messages of a channel.
+    fn all(server: &Serving) -> Vec<String> {
+        let mut stream = connect(server.address);
+        let (mut found, mut target) = (Vec::new(), "/channels/a".to_owned());
+        loop {
+            let answer = get(&mut stream, &target, "").unwrap();
+            assert_eq!(answer.status, 200);
+            let data = answer.body.split("\"data\":\"").skip(1);
+            found.extend(data.filter_map(|data| data.split('"').next().map(str::to_owned)));
+            if !answer.body.ends_with("\"more\":true}") {
+                return found;
+            }
+            let last = json_field(&answer.body, "last_id").unwrap();
+            target = format!("/channels/a?last_event_id={last}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_ends_publishing_and_not_reading_and_loses_nothing_that_was_acknowledged() {
+        let path = Path::new();
+        // A file may not grow beyond 4 MiB: the system says so with an error, as it does when a disk is full.
+        let variable = format!("export {STORE}='{}';", path.0.display());
+        let mut server = Serving::start(&format!("trap '' XFSZ; ulimit -f 8192; {variable}"));
+        let mut socket = websocket(server.address, "/channels/b");
+        let mut stream = connect(server.address);
+        let mut acknowledged = Vec::new();
+        loop {
+            let body = format!("{} {}", acknowledged.len(), "x".repeat(100_000));
+            match post(&mut stream, "/channels/a", &body) {
+                Ok(answer) if answer.status == 201 => acknowledged.push(body),
+                Ok(answer) => panic!("{answer:?}: what is in doubt has no answer"),
+                Err(_) => break,
+            }
+            assert!(acknowledged.len() < 100, "the disk is never full");
+        }
+        assert!(acknowledged.len() > 5, "{}", acknowledged.len());
+        let failure = server.await_failure();
+        assert!(failure.contains("File too large"), "{failure}");
+
+        // What comes later is certainly not kept.
+        let mut stream = connect(server.address);
+        let request = "POST /channels/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        let head = read_head(&mut stream).unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        assert!(field(&head, "Retry-After").is_some(), "{head}");
+        socket.send(Message::text("x")).unwrap();
+        match socket.read() {
+            Ok(Message::Close(Some(close))) => assert_eq!(u16::from(close.code), 1013),
+            other => panic!("{other:?}"),
+        }
+        let health = get(&mut connect(server.address), "/health", "").unwrap();
+        assert_eq!(health.status, 200);
+        assert!(health.body.contains("\"degraded\""), "{health:?}");
+
+        // Reading goes on, also of what is not in memory, and so does whoever is there.
+        assert_eq!(all(&server), acknowledged);
+        drop(server);
+        let server = Serving::start(&variable);
+        let found = all(&server);
+        // The one in doubt may be there.
+        assert!(found.starts_with(&acknowledged) && found.len() <= acknowledged.len() + 1);
+        let posted = post(&mut connect(server.address), "/channels/a", "again").unwrap();
+        assert_eq!(posted.status, 201);
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -4,9 +4,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use barewire::durable::{Options, Store};
-use barewire::{Limits, Server};
+use barewire::{Cores, Limits, Server};
 
 use crate::support::{
     Answer, Running, connect, get, json_field, open_events, post, read_answer, read_chunk,
@@ -14,10 +15,10 @@ use crate::support::{
 };
 
 /// A path that is gone when the test is over.
-struct Path(PathBuf);
+pub struct Path(pub PathBuf);
 
 impl Path {
-    fn new() -> Path {
+    pub fn new() -> Path {
         static NAMES: AtomicU64 = AtomicU64::new(0);
         let number = NAMES.fetch_add(1, Ordering::Relaxed);
         let name = format!("barewire-sockets-{}-{number}", std::process::id());
@@ -172,4 +173,68 @@ fn a_file_that_is_in_use_is_refused() {
     assert!(refused.is_some_and(|error| error.to_string().contains("in use")));
     drop(server);
     Server::unbound().unwrap().store(&path.0).unwrap();
+}
+
+#[test]
+fn loops_share_a_store_and_readers_of_each_find_all_of_it() {
+    let path = Path::new();
+    let mut ids = Vec::new();
+    for life in 0..2 {
+        let mut cores = Cores::unbound(2, |server| {
+            server.listen("127.0.0.1:0")?;
+            server.channels("/channels/{name}");
+            Ok(())
+        })
+        .unwrap();
+        cores.store(&path.0).unwrap();
+        let addresses: Vec<_> = cores
+            .servers()
+            .iter()
+            .map(|server| server.local_addr().unwrap())
+            .collect();
+        let stopper = cores.stopper();
+        let running = std::thread::spawn(move || cores.run());
+        for number in 0..40 {
+            let mut stream = connect(addresses[number % 2]);
+            let answer = post(&mut stream, "/channels/a", &format!("{life} {number}")).unwrap();
+            assert_eq!(answer.status, 201);
+            ids.push(json_field(&answer.body, "id").unwrap().to_owned());
+            // Whoever was answered finds it on whichever loop it comes to next.
+            let last = ids.len().saturating_sub(2);
+            let target = format!("/channels/a?last_event_id={}", ids[last]);
+            let answer = get(&mut connect(addresses[(number + 1) % 2]), &target, "").unwrap();
+            assert!(
+                answer.body.contains(ids.last().unwrap()) || ids.len() == 1,
+                "{answer:?}"
+            );
+        }
+        for address in addresses {
+            let answer = get(&mut connect(address), "/channels/a", "").unwrap();
+            let found = answer.body.split("{\"id\":\"").skip(1);
+            let found: Vec<_> = found.filter_map(|event| event.split('"').next()).collect();
+            assert_eq!(found, ids);
+        }
+        stopper.stop();
+        running.join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_program_that_turns_the_loop_itself_has_a_store_too() {
+    let path = Path::new();
+    for count in 1..3 {
+        let mut server = Server::bind("127.0.0.1:0").unwrap();
+        server.store(&path.0).unwrap().channels("/channels/{name}");
+        let address = server.local_addr().unwrap();
+        let client = std::thread::spawn(move || {
+            let mut stream = connect(address);
+            assert_eq!(post(&mut stream, "/channels/a", "x").unwrap().status, 201);
+            get(&mut stream, "/channels/a", "").unwrap().body
+        });
+        while !client.is_finished() {
+            server.turn(Some(Duration::ZERO)).unwrap();
+            std::thread::yield_now();
+        }
+        assert_eq!(client.join().unwrap().matches("\"data\":").count(), count);
+    }
 }

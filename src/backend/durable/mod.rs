@@ -74,6 +74,10 @@ pub const QUEUED_READS: usize = 65_536;
 /// Drafts and bytes of one commit: what it holds in memory, and how long the next one waits for it.
 const COMMIT_DRAFTS: usize = 8_192;
 const COMMIT_BYTES: usize = 8 << 20;
+/// To how many a page is handed at once.
+const HANDED: usize = 64;
+/// How long the others wait at most for those to take it, and how often that is looked at.
+const HANDING: (Duration, Duration) = (Duration::from_millis(500), Duration::from_micros(500));
 /// How often the store looks for what has grown too old.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// With [`Durability::System`]: after this much, or this long, all is synced after all.
@@ -454,12 +458,36 @@ fn read_pages(shared: &Shared, sink: &dyn Sink) {
         for query in order {
             let page = read_one(shared, &query);
             let mut news = Vec::new();
-            for ticket in shared_by.remove(&query).unwrap_or_default() {
-                news.push(News::Page(ticket, page.clone()));
+            for tickets in shared_by.remove(&query).unwrap_or_default().chunks(HANDED) {
+                if !await_taken(&page, shared) {
+                    return;
+                }
+                news.extend(
+                    tickets
+                        .iter()
+                        .map(|&ticket| News::Page(ticket, page.clone())),
+                );
+                sink.take(&mut news);
+                news.clear();
             }
-            sink.take(&mut news);
         }
     }
+}
+
+/// Waits until a page has been written by most of those that it was handed to: a loop that gets it for ten thousand
+/// readers at once would do nothing else until the last of them has it. What they ask for meanwhile is shared by more.
+/// Says whether to go on.
+fn await_taken(page: &Result<Arc<Page>, Failure>, shared: &Shared) -> bool {
+    let (most, step) = HANDING;
+    let began = Instant::now();
+    let waits = |page: &Arc<Page>| Arc::strong_count(page) > HANDED / 2;
+    while page.as_ref().is_ok_and(waits) && began.elapsed() < most {
+        if lock(&shared.reads).stopping {
+            return false;
+        }
+        std::thread::sleep(step);
+    }
+    true
 }
 
 fn read_one(shared: &Shared, query: &Query) -> Result<Arc<Page>, Failure> {

@@ -2,6 +2,7 @@
 
 mod disk;
 mod files;
+mod promises;
 mod simulation;
 
 use std::sync::Arc;
