@@ -254,7 +254,7 @@ fn check(name: &str, value: &str) -> Result<(), ResponseError> {
 }
 
 /// What a client is to wait before it tries again, in seconds, when it is answered 503 (RFC 9110 10.2.3).
-const RETRY_AFTER: &str = "1";
+pub(crate) const RETRY_AFTER: &str = "1";
 
 /// An answer that says in words what was wrong, and with 503 when to try again.
 pub(crate) fn refusal(status: Status, why: &str) -> Response {

@@ -2,16 +2,16 @@
 //! against it, and it is what memory alone promises: nothing outlives it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use super::{
-    Backend, Draft, Entry, Failure, Key, News, Page, Query, Refusal, Settled, Sink, Ticket,
+    Backend, Draft, Entry, Failure, Health, Key, News, Page, Query, Refusal, Settled, Sink, Ticket,
 };
 use crate::channel::{Data, Id, Log, Record, Retention, Start};
 
-pub(super) struct Memory {
+pub(crate) struct Memory {
     parts: Mutex<Parts>,
-    sink: OnceLock<Arc<dyn Sink>>,
+    sink: Mutex<Option<Arc<dyn Sink>>>,
     retention: Retention,
     clock: fn() -> u64,
 }
@@ -33,7 +33,7 @@ impl std::fmt::Debug for Memory {
 }
 
 impl Memory {
-    pub(super) fn new(retention: Retention, clock: fn() -> u64) -> Memory {
+    pub(crate) fn new(retention: Retention, clock: fn() -> u64) -> Memory {
         let birth = Id {
             ms: clock(),
             seq: 0,
@@ -46,20 +46,22 @@ impl Memory {
                 last: birth,
                 stopped: false,
             }),
-            sink: OnceLock::new(),
+            sink: Mutex::new(None),
             retention,
             clock,
         }
     }
 
     fn tell(&self, news: &mut Vec<News>) {
-        self.sink.get().unwrap().take(news);
+        let sink = self.sink.lock().unwrap().clone();
+        sink.unwrap().take(news);
     }
 }
 
 impl Backend for Memory {
     fn start(&self, sink: Arc<dyn Sink>) {
-        let _ = self.sink.set(sink);
+        // Another server may take the place of the first.
+        *self.sink.lock().unwrap() = Some(sink);
     }
 
     fn publish(&self, draft: Draft, ticket: Ticket) -> Result<(), Refusal> {
@@ -144,8 +146,11 @@ impl Backend for Memory {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), Arc<str>> {
-        Ok(())
+    fn health(&self) -> Health {
+        match self.parts.lock().unwrap().stopped {
+            true => Health::Failed("it has been stopped".into()),
+            false => Health::Ok,
+        }
     }
 
     fn stop(&self) {

@@ -73,7 +73,7 @@ pub mod durable;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
 
 /// Where order and ids are given, and where history lies. See the [module](self) for what it promises.
 pub trait Backend: fmt::Debug + Send + Sync {
@@ -92,11 +92,8 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// It is refused at once, and nothing more is told of it.
     fn read(&self, query: Query, ticket: Ticket) -> Result<(), Refusal>;
 
-    /// Whether publishing works at this moment.
-    ///
-    /// # Errors
-    /// What is wrong, in words for the program's operator.
-    fn check(&self) -> Result<(), Arc<str>>;
+    /// What works at this moment.
+    fn health(&self) -> Health;
 
     /// Settles what was taken, and ends. What is published from now on is refused.
     fn stop(&self);
@@ -118,6 +115,19 @@ pub enum News {
     /// What was asked for.
     Page(Ticket, Result<Arc<Page>, Failure>),
     /// Publishing has ended with this error. Told once.
+    Failed(Arc<str>),
+}
+
+/// What of a backend works. The reasons are words for the program's operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Everything.
+    Ok,
+    /// Publishing is refused. What readers have seen goes on to be served.
+    Degraded(Arc<str>),
+    /// Nothing works yet, and nothing has failed.
+    Starting(Arc<str>),
+    /// Neither publishing nor reading works, and nobody tries again.
     Failed(Arc<str>),
 }
 

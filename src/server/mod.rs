@@ -32,7 +32,7 @@ use crate::program::Dialer;
 use crate::program::Program;
 use crate::publisher::Publisher;
 use crate::service::{
-    Access, Answered, ChannelRoute, Channels, Endpoint, Feed, Log, Reply, Request, Service,
+    Access, Answered, ChannelRoute, Channels, Endpoint, Feed, Log, Reply, Report, Request, Service,
     Simulation, WebSocketRoute,
 };
 use crate::session::Socket;
@@ -424,18 +424,22 @@ impl Server {
         self.service().channels.stand_before(feed, mailbox);
     }
 
-    /// Answers GET of `path` with the state of this server as JSON: 200 and `{"status":"ok"}`, or `"degraded"` and why
-    /// while only publishing is refused. To be called behind `Server::store`, if there is a store.
+    /// Answers GET (and HEAD) of `path` with the state of this server as JSON, for load balancers and their like:
+    ///
+    /// | status | body | when |
+    /// | --- | --- | --- |
+    /// | 200 | `{"status":"ok"}` | everything works |
+    /// | 200 | `{"status":"degraded","why":".."}` | publishing is refused, and reading works |
+    /// | 503 | `{"status":"starting","why":".."}` | what stands behind the channels does not work yet |
+    /// | 503 | `{"status":"draining","why":".."}` | the server was stopped, and ends what is under way |
+    /// | 503 | `{"status":"failed","why":".."}` | neither publishing nor reading works |
+    ///
+    /// The reasons are words for people, and may change. Other members may come. Requests are shown to
+    /// [`Server::authorize`] like all others.
     pub fn health(&mut self, path: &str) -> &mut Server {
-        #[cfg(feature = "backend")]
-        let feed = self.feed().map(|(feed, _)| Arc::downgrade(&feed));
-        self.get(path, move |_, reply| {
-            #[cfg(feature = "backend")]
-            if let Some(feed) = feed.as_ref().and_then(std::sync::Weak::upgrade) {
-                return reply.json(feed.health());
-            }
-            reply.json("{\"status\":\"ok\"}");
-        })
+        let endpoint = Endpoint::Report(Report::Health);
+        self.service().router.add(path, endpoint);
+        self
     }
 
     /// Publishes into this server's channels, from any thread.

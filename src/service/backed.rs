@@ -38,8 +38,8 @@ use crate::ws::CloseCode;
 const PAGE_BYTES: usize = 64 * 1024;
 /// Messages of one page.
 const PAGE_MESSAGES: usize = 1_000;
-/// How long a poll waits for its page.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an answer waits for its page.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Whose ticket it is that no connection waits for.
 const NOBODY: u64 = u64::MAX;
 
@@ -89,19 +89,6 @@ impl Feed {
     /// Whether there is a backend.
     pub(crate) fn is_backed(&self) -> bool {
         self.backend.get().is_some()
-    }
-
-    /// How it stands, as JSON.
-    pub(crate) fn health(&self) -> String {
-        match self.backend.get().map(|backend| backend.check()) {
-            None | Some(Ok(())) => "{\"status\":\"ok\"}".into(),
-            Some(Err(why)) => {
-                let mut json = Vec::from(&b"{\"status\":\"degraded\",\"publishing\":"[..]);
-                crate::json::write_string(&mut json, &why);
-                json.push(b'}');
-                String::from_utf8(json).unwrap_or_default()
-            }
-        }
     }
 
     fn answer(&self, news: News) {
@@ -398,6 +385,7 @@ impl Service {
                 .link
                 .fail(CloseCode::TRY_AGAIN_LATER, why, io),
             State::Waiting(_) => self.refuse_poll(connection, io),
+            State::Opening(_) => self.refuse_opening(connection, io),
             _ => {}
         }
     }
@@ -405,7 +393,7 @@ impl Service {
     /// A poll that has not got its page.
     pub(super) fn refuse_poll(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
         self.forget_cold(io.id);
-        let response = Unkept::Refused(Refusal::Away).response();
+        let response = history_refusal();
         self.end_waiting(connection, |_| response, io);
     }
 
@@ -430,6 +418,9 @@ impl Service {
         let (start, poll) = (past.start, past.poll);
         past.start = Start::After(page.through);
         match poll {
+            _ if matches!(connection.peek(), State::Opening(_)) => {
+                self.finish_opening(connection, &page, io);
+            }
             Some(wait) => self.answer_poll(connection, &page, wait, io),
             None => self.write_page(connection, &page, start, io),
         }
@@ -572,6 +563,11 @@ impl Unkept {
             Unkept::Refused(refused) => refusal(refused.status(), &refused.to_string()),
         }
     }
+}
+
+/// The answer to who has waited for history in vain.
+pub(super) fn history_refusal() -> Response {
+    Unkept::Refused(Refusal::Away).response()
 }
 
 fn words(failure: Failure) -> String {

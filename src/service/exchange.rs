@@ -350,8 +350,13 @@ impl Service {
         let Some(route) = self.router.get_mut(index) else {
             return;
         };
-        let Endpoint::Handler { handler, .. } = &mut route.endpoint else {
-            return;
+        let handler = match &mut route.endpoint {
+            Endpoint::Handler { handler, .. } => handler,
+            Endpoint::Report(report) => {
+                let report = *report;
+                return self.answer_report(report, form, io);
+            }
+            _ => return,
         };
         let request = request.of_route(&route.pattern);
         let mut answer = Answer::Owed;

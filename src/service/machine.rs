@@ -95,6 +95,8 @@ impl Protocol for Service {
             State::Waiting(_) if self.is_cold(io.id) => self.refuse_poll(connection, io),
             #[cfg(feature = "backend")]
             State::Publishing(_) => {}
+            #[cfg(feature = "backend")]
+            State::Opening(_) => self.refuse_opening(connection, io),
             State::Waiting(_) => self.give_up_waiting(connection, io),
             State::Events { form, .. }
             | State::Streaming {
@@ -141,11 +143,11 @@ impl Protocol for Service {
     }
 
     fn draining(&mut self, _now: Now) {
+        self.draining = true;
         self.channels.stop_resting();
     }
 
     fn drain(&mut self, connection: &mut Connection, io: &mut Io<'_>) {
-        self.draining = true;
         let more = connection.rest.is_some();
         match connection.state() {
             State::Head if !more => io.close(),
@@ -154,7 +156,7 @@ impl Protocol for Service {
             State::Promised(_) => self.give_up_promise(connection, io),
             // It is answered when its message is kept, or its page has come.
             #[cfg(feature = "backend")]
-            State::Publishing(_) => {}
+            State::Publishing(_) | State::Opening(_) => {}
             #[cfg(feature = "backend")]
             State::Waiting(_) if self.is_cold(io.id) => {}
             State::Waiting(_) => self.give_up_waiting(connection, io),
@@ -269,6 +271,8 @@ impl Protocol for Service {
             State::Waiting(Waiting { reader, .. }) | State::Events { reader, .. } => {
                 self.channels.detach(reader);
             }
+            #[cfg(feature = "backend")]
+            State::Opening(opening) => self.give_back(opening.socket),
             State::Socket(socket) => match socket.audience {
                 Audience::Channel { reader, .. } => self.channels.detach(reader),
                 Audience::Route { index, .. } => {
@@ -420,7 +424,7 @@ impl Service {
                 }
                 State::Waiting(_) | State::Promised(_) | State::Streaming { .. } => None,
                 #[cfg(feature = "backend")]
-                State::Publishing(_) => None,
+                State::Publishing(_) | State::Opening(_) => None,
                 State::Events { .. } | State::Closed => return input.len(),
             };
             match used {

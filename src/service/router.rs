@@ -41,6 +41,15 @@ pub(crate) enum Endpoint {
     WebSocket(usize),
     /// Which of [`Router::channels`].
     Channels(usize),
+    /// GET: what the server says of itself.
+    Report(Report),
+}
+
+/// What a server says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// Whether it works.
+    Health,
 }
 
 impl Route {
@@ -62,13 +71,17 @@ impl Endpoint {
             | (Endpoint::Channels(_), Endpoint::Handler { method, .. }) => {
                 CHANNEL_METHODS.contains(&&**method)
             }
+            (Endpoint::Handler { method, .. }, Endpoint::Report(_))
+            | (Endpoint::Report(_), Endpoint::Handler { method, .. }) => **method == *"GET",
             // An upgrade is for the socket, and any other GET for the page.
-            (Endpoint::Handler { .. }, Endpoint::WebSocket(_))
-            | (Endpoint::WebSocket(_), Endpoint::Handler { .. }) => false,
+            (Endpoint::Handler { .. } | Endpoint::Report(_), Endpoint::WebSocket(_))
+            | (Endpoint::WebSocket(_), Endpoint::Handler { .. } | Endpoint::Report(_)) => false,
             (
                 Endpoint::WebSocket(_) | Endpoint::Channels(_),
                 Endpoint::WebSocket(_) | Endpoint::Channels(_),
-            ) => true,
+            )
+            | (Endpoint::Report(_), Endpoint::Channels(_) | Endpoint::Report(_))
+            | (Endpoint::Channels(_), Endpoint::Report(_)) => true,
         }
     }
 }
@@ -229,6 +242,7 @@ impl Router {
         match self.routes.get(index) {
             Some(Route { pattern, endpoint }) => match endpoint {
                 Endpoint::Handler { method, .. } => format!("{method} {pattern}"),
+                Endpoint::Report(_) => format!("GET {pattern}"),
                 _ => pattern.to_string(),
             },
             None => String::new(),
@@ -272,13 +286,20 @@ impl Router {
                 Endpoint::Handler { method: own, .. } if serves(own, method) && !upgrade => {
                     return Found::Handler(index);
                 }
+                Endpoint::Report(_) if serves("GET", method) && !upgrade => {
+                    return Found::Handler(index);
+                }
                 _ => {}
             }
         }
         // An upgrade may be ignored (RFC 9110 7.8): a plain GET of the same path is the next best answer.
         for (index, route) in matching() {
-            if matches!(&route.endpoint, Endpoint::Handler { method: own, .. } if serves(own, method))
-            {
+            let own = match &route.endpoint {
+                Endpoint::Handler { method, .. } => method,
+                Endpoint::Report(_) => "GET",
+                _ => continue,
+            };
+            if serves(own, method) {
                 return Found::Handler(index);
             }
         }
@@ -288,6 +309,7 @@ impl Router {
             found = true;
             match &route.endpoint {
                 Endpoint::Handler { method, .. } => allowed.push(&**method),
+                Endpoint::Report(_) => allowed.push("GET"),
                 Endpoint::WebSocket(_) => sockets = true,
                 Endpoint::Channels(channels) => {
                     channel = true;

@@ -77,6 +77,11 @@ impl Simulation {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn service(&self) -> &Service {
+        &self.service
+    }
+
     /// A client connects.
     pub fn connect(&mut self) -> ConnectionId {
         let id = ConnectionId::from_u64(self.clients.len() as u64);

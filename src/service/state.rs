@@ -9,7 +9,9 @@
 //!              ├──promise──► Promised ──take_promise──────────────────────┤   Reply::later
 //!              ├──stream───► Streaming ──end_stream───────────────────────┤   Reply::stream, Reply::events
 //!              ├──publish──► Publishing ──end_publish─────────────────────┤   a POST that is being kept
-//!              ├──wait─────► Waiting ──end_wait───────────────────────────┘   a long poll, or one that reads history
+//!              ├──wait─────► Waiting ──end_wait───────────────────────────┤   a long poll, or one that reads history
+//!              ├──open─────► Opening ──end_open─┬─ refused ────────────────┘   a WebSocket that asks where it begins
+//!              │                               └─ upgrade
 //!              ├──follow───► Events                                           text/event-stream of a channel
 //!              └──upgrade──► Socket                                           WebSocket
 //!
@@ -20,8 +22,8 @@
 //! diagram for another.** So the picture can be checked against some forty lines. Who looks at a state ([`machine`],
 //! [`exchange`], [`ways`]) gets it through [`Connection::state`] and decides what is to be said; that is never said here.
 //!
-//! A reader of a channel lives in `Waiting`, `Events` and `Socket`, and has to be given back to its hub: `end_wait` hands it
-//! out, and the others keep it to the connection's end, where [`machine`] detaches it. That is why `close` is for states
+//! A reader of a channel lives in `Waiting`, `Events`, `Opening` and `Socket`, and has to be given back to its hub: `end_wait` and
+//! `end_open` hand it out, and the others keep it to the connection's end, where [`machine`] detaches it. That is why `close` is for states
 //! without one.
 //!
 //! [`machine`]: super::machine
@@ -82,6 +84,9 @@ pub(super) enum State {
     },
     /// A channel is read as an event stream.
     Events { reader: Reader, form: Form },
+    /// A WebSocket is to begin at the end of its channel, which is being asked for.
+    #[cfg(feature = "backend")]
+    Opening(Box<Opening>),
     /// A WebSocket.
     Socket(OpenSocket),
     /// Nothing more is to be done.
@@ -113,6 +118,20 @@ pub(super) struct Waiting {
 pub(super) struct Publishing {
     pub(super) form: Form,
     /// The page of another origin that may read the answer.
+    pub(super) origin: Option<Box<str>>,
+}
+
+/// The handshake of a WebSocket that says where it begins.
+#[cfg(feature = "backend")]
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) socket: OpenSocket,
+    /// The 101, but for where the socket begins and its last line.
+    pub(super) answer: Vec<u8>,
+    pub(super) is_compressed: bool,
+    /// For a refusal.
+    pub(super) form: Form,
+    /// The page of another origin that may read a refusal.
     pub(super) origin: Option<Box<str>>,
 }
 
@@ -263,6 +282,21 @@ impl Connection {
         self.state = State::Events { reader, form };
     }
 
+    /// Head to Opening: it is answered when the end of the channel is known.
+    #[cfg(feature = "backend")]
+    pub(super) fn open(&mut self, opening: Box<Opening>) {
+        self.state = State::Opening(opening);
+    }
+
+    /// Opening to Head: it is answered now.
+    #[cfg(feature = "backend")]
+    pub(super) fn end_open(&mut self) -> Option<Box<Opening>> {
+        match self.take() {
+            State::Opening(opening) => Some(opening),
+            other => self.put_back(other),
+        }
+    }
+
     /// Head to Socket: it speaks WebSocket from now on.
     pub(super) fn upgrade(&mut self, socket: OpenSocket) {
         self.state = State::Socket(socket);
@@ -312,6 +346,10 @@ impl Connection {
 
     /// Whether an answer is outstanding, so that what is pipelined has to wait.
     pub(super) fn is_answering(&self) -> bool {
+        #[cfg(feature = "backend")]
+        if matches!(self.state, State::Opening(_)) {
+            return true;
+        }
         matches!(self.state, State::Waiting(_)) || self.owes_answers()
     }
 

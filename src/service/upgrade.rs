@@ -2,7 +2,7 @@
 //!
 //! `ws::handshake` judges the request and writes the 101; here is what is agreed on (a subprotocol, RFC 7692) and what the
 //! connection becomes. Everything that can refuse comes in front of the 101, because behind it there is no status any more. Once the
-//! state is `Socket`, [`socket`](super::socket) has it.
+//! state is `Socket`, [`socket`](super::socket) has it. A socket whose beginning has to be asked for waits in `opening`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,6 +15,8 @@ use super::state::{Audience, Connection, OpenSocket, State};
 use super::ways::{Outcome, start_of};
 use super::websocket::WebSocketRoute;
 use crate::channel::Encoding;
+#[cfg(feature = "backend")]
+use crate::channel::Start;
 use crate::error::Error;
 use crate::http::{FieldName, FieldValue, Status};
 use crate::net::Io;
@@ -27,9 +29,9 @@ use crate::ws::handshake::{HandshakeError, Upgrade};
 const RAW: &str = "raw";
 
 /// What the answer to a handshake says that is agreed on.
-struct Agreed<'a> {
-    protocol: Option<&'a str>,
-    extensions: Option<&'a str>,
+pub(super) struct Agreed<'a> {
+    pub(super) protocol: Option<&'a str>,
+    pub(super) extensions: Option<&'a str>,
 }
 
 impl Service {
@@ -74,6 +76,11 @@ impl Service {
             protocol: raw.then_some(RAW),
             extensions: extensions.as_deref(),
         };
+        #[cfg(feature = "backend")]
+        if cursor.is_none() && start == Start::Now {
+            self.open_at_the_end(connection, socket, &upgrade, &agreed, request, io)?;
+            return Ok(Outcome::Taken);
+        }
         self.switch(connection, socket, &upgrade, &agreed, cursor.as_deref(), io)?;
         if let State::Socket(socket) = connection.state() {
             self.tell_socket_gap(socket, io);
@@ -200,11 +207,11 @@ impl Service {
 }
 
 /// An id or an extension with its parameters as a field's value: there is nothing in them that may not be there.
-fn value_of(text: &str) -> Option<FieldValue<'_>> {
+pub(super) fn value_of(text: &str) -> Option<FieldValue<'_>> {
     FieldValue::new(text).ok()
 }
 
-fn handshake_refusal(error: HandshakeError) -> Response {
+pub(super) fn handshake_refusal(error: HandshakeError) -> Response {
     let mut response = refusal(error.status(), &error.to_string());
     // A version that would do (RFC 6455 4.4), or the method.
     for &(name, value) in error.fields() {

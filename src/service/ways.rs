@@ -444,7 +444,7 @@ fn nothing_new(cursor: Id) -> Response {
     no_store(Response::empty()).header("Last-Event-ID", cursor.text().as_str())
 }
 
-fn no_store(mut response: Response) -> Response {
+pub(super) fn no_store(mut response: Response) -> Response {
     let (name, value) = NO_STORE;
     response
         .fields

@@ -14,6 +14,7 @@ mod deflate;
 mod fanout;
 mod fields;
 mod handlers;
+mod health;
 mod http;
 mod limits;
 mod pipelining;

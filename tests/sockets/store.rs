@@ -31,10 +31,11 @@ impl Path {
             let mut limits = Limits::default();
             limits.channels.retention.messages = hot;
             server.limits(limits);
+            // In whichever order.
+            server.health("/health");
             let store = Store::open(&self.0, Options::default()).unwrap();
             server.store_in(store).unwrap();
             server.channels("/channels/{name}");
-            server.health("/health");
         })
     }
 }

@@ -51,7 +51,7 @@ use self::error::Fault;
 use self::file::{Medium, Opened};
 use self::options::unix_ms;
 use self::shut::{Shut, quietly};
-use super::{Backend, Draft, Failure, News, Page, Query, Refusal, Sink, Ticket};
+use super::{Backend, Draft, Failure, Health, News, Page, Query, Refusal, Sink, Ticket};
 use crate::channel::Id;
 
 pub use self::codec::FORMAT;
@@ -111,6 +111,8 @@ struct Queue {
     stopping: bool,
     /// Why nothing is taken any more.
     failed: Option<Arc<str>>,
+    /// It has failed, and could not be opened for reading afterwards.
+    unreadable: bool,
     volume: Volume,
 }
 
@@ -241,10 +243,12 @@ impl Backend for Store {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), Arc<str>> {
-        match &lock(&self.shared.queue).failed {
-            None => Ok(()),
-            Some(why) => Err(Arc::clone(why)),
+    fn health(&self) -> Health {
+        let queue = lock(&self.shared.queue);
+        match &queue.failed {
+            None => Health::Ok,
+            Some(why) if queue.unreadable => Health::Failed(Arc::clone(why)),
+            Some(why) => Health::Degraded(Arc::clone(why)),
         }
     }
 
@@ -398,9 +402,12 @@ impl<M: Medium> Worker<M> {
         sink.take(&mut news);
         lock(&shared.view).database = None;
         drop(self.core);
-        if let Ok(database) = file::reopen(&self.medium, &self.watch, self.cache_bytes) {
-            lock(&shared.view).database = Some(Arc::new(database));
-            shared.asked.notify_all();
+        match file::reopen(&self.medium, &self.watch, self.cache_bytes) {
+            Ok(database) => {
+                lock(&shared.view).database = Some(Arc::new(database));
+                shared.asked.notify_all();
+            }
+            Err(_) => lock(&shared.queue).unreadable = true,
         }
     }
 }

@@ -272,7 +272,10 @@ fn a_failed_disk_ends_publishing_and_not_reading() {
     disk.fail_at(None);
     let later = publish(&store, &heard, draft("a", "later"));
     assert_eq!(later, Err(Failure::Refused(Refusal::Away)));
-    assert!(store.check().unwrap_err().contains("the disk has failed"));
+    let Health::Degraded(why) = store.health() else {
+        panic!("{:?}", store.health());
+    };
+    assert!(why.contains("the disk has failed"), "{why}");
     let texts = loop {
         // For a moment the file is looked through anew.
         if let Ok(page) = read(&store, &heard, "a") {
