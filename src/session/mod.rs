@@ -7,235 +7,24 @@
 
 pub(crate) mod compression;
 mod sender;
+mod socket;
 
-use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use compression::{Compression, Inflating};
-
 pub use sender::Sender;
+pub(crate) use socket::Link;
+pub use socket::Socket;
+use socket::fitting;
 
-use crate::command::Mailbox;
-use crate::net::{ConnectionId, Io, Output};
+use crate::net::Io;
 use crate::random::Random;
-use crate::ws::{self, Close, CloseCode, Event, Fragmenter, MAX_CONTROL_PAYLOAD, Message, Role};
+use crate::ws::{self, Close, CloseCode, Event, MAX_CONTROL_PAYLOAD, Message, Role};
 
 /// Pongs are made until so many bytes wait to be written, and then only for the newest ping (RFC 6455 5.5.3), however
 /// much the peer may otherwise leave unread.
 const PONGS: usize = 64 * 1024;
-
-/// One open WebSocket, as its handler sees it while it is called.
-///
-/// ```
-/// use barewire::{Message, ws::CloseCode};
-///
-/// # let mut server = barewire::Server::unbound()?;
-/// server.websocket("/count", |socket, message| match message {
-///     Message::Text("bye") => socket.close(CloseCode::NORMAL, "bye"),
-///     message => socket.send(&format!("{} bytes", message.len())),
-/// });
-/// # Ok::<(), barewire::Error>(())
-/// ```
-#[derive(Debug)]
-pub struct Socket<'a> {
-    pub(crate) id: ConnectionId,
-    pub(crate) peer: SocketAddr,
-    pub(crate) out: &'a mut Output,
-    pub(crate) link: &'a mut Link,
-    pub(crate) mailbox: &'a Mailbox,
-    pub(crate) protocol: Option<&'a str>,
-}
-
-impl Socket<'_> {
-    /// Sends a message: `&str`, `&String`, `&[u8]`, or what a handler was given. Behind a close nothing is sent.
-    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) {
-        self.link.send(self.out, message.into());
-    }
-
-    /// Sends a fragment of a message whose size is not known yet (RFC 6455 5.4). The first fragment decides whether the
-    /// message is text or binary; `last` ends it. Text may be cut anywhere between characters. A message sent in
-    /// between ends the fragmented one first, as fragments of two messages can't be mixed. A fragmented message is
-    /// never compressed.
-    pub fn send_fragment<'m>(&mut self, fragment: impl Into<Message<'m>>, last: bool) {
-        self.link.send_fragment(self.out, fragment.into(), last);
-    }
-
-    /// Begins the closing handshake. A reason longer than 123 bytes does not fit a close frame and is left out.
-    pub fn close(&mut self, code: CloseCode, reason: &str) {
-        self.link.close(self.out, Some(fitting(code, reason)));
-    }
-
-    /// A way to send to this socket from elsewhere: another thread, or another socket's handler.
-    pub fn sender(&self) -> Sender {
-        Sender {
-            mailbox: self.mailbox.clone(),
-            id: self.id,
-        }
-    }
-
-    /// The connection's name.
-    pub fn id(&self) -> ConnectionId {
-        self.id
-    }
-
-    /// The address at the other end of the connection.
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
-    }
-
-    /// The subprotocol that was agreed on.
-    pub fn protocol(&self) -> Option<&str> {
-        self.protocol
-    }
-}
-
-fn fitting(code: CloseCode, reason: &str) -> Close<'_> {
-    Close::new(code, reason).unwrap_or(Close { code, reason: "" })
-}
-
-/// What of a session sending changes.
-#[derive(Debug, Default)]
-pub(crate) struct Link {
-    /// Our close frame is out: nothing may follow it (RFC 6455 5.5.1).
-    closed: bool,
-    /// A frame could not be sent for want of a masking key, and none can be any more.
-    keyless: bool,
-    fragmenter: Option<Box<Fragmenter>>,
-    /// Where a client's masking keys come from; a server has none (5.1).
-    masks: Option<Box<Random>>,
-    /// What was agreed on for compressed messages (RFC 7692).
-    compression: Option<compression::Kept>,
-}
-
-/// Why a fragmented message could not go on.
-const NOT_TEXT: &str = "a text message was continued with bytes";
-
-impl Link {
-    fn send(&mut self, out: &mut Output, message: Message<'_>) {
-        if self.fragmenter.is_some() {
-            self.finish_fragments(out, b"");
-        }
-        if self.closed {
-            return;
-        }
-        if self.compression.is_some() && self.send_compressed(out, message) {
-            return;
-        }
-        if self.masks.is_some() {
-            if let Some(mask) = self.mask() {
-                ws::write_message(out.buffer(), message, mask);
-            }
-            return;
-        }
-        let payload = message.as_bytes();
-        let header = ws::Header::new(message.kind().into(), payload.len() as u64);
-        out.copy(header.encode().as_slice());
-        out.send(payload);
-    }
-
-    /// Sends a message compressed, if that pays. Says whether it is done.
-    fn send_compressed(&mut self, out: &mut Output, message: Message<'_>) -> bool {
-        let Some(mut compression) = self.compression.take() else {
-            return false;
-        };
-        let done = compression.deflate(message.as_bytes(), |payload| {
-            if let Some(mask) = self.mask() {
-                ws::write_compressed(out.buffer(), message.kind(), payload, mask);
-            }
-        });
-        self.compression = Some(compression);
-        done
-    }
-
-    /// How the next frame is masked: a server's not at all, a client's with a fresh key. `None` is that it may not be
-    /// sent: a client without randomness says no more, as a key that can be guessed is none (RFC 6455 10.3).
-    fn mask(&mut self) -> Option<Option<[u8; 4]>> {
-        let Some(masks) = &mut self.masks else {
-            return Some(None);
-        };
-        let key = masks.bytes().ok();
-        self.keyless |= key.is_none();
-        self.closed |= self.keyless;
-        key.filter(|_| !self.keyless).map(Some)
-    }
-
-    fn send_fragment(&mut self, out: &mut Output, fragment: Message<'_>, last: bool) {
-        if self.closed {
-            return;
-        }
-        let begin = || Box::new(Fragmenter::start(fragment.kind()));
-        if last {
-            self.fragmenter.get_or_insert_with(begin);
-            return self.finish_fragments(out, fragment.as_bytes());
-        }
-        let Some(mask) = self.mask() else { return };
-        let fragmenter = self.fragmenter.get_or_insert_with(begin);
-        if fragmenter
-            .write(out.buffer(), fragment.as_bytes(), mask)
-            .is_err()
-        {
-            self.close(out, Some(fitting(CloseCode::INTERNAL_ERROR, NOT_TEXT)));
-        }
-    }
-
-    fn finish_fragments(&mut self, out: &mut Output, fragment: &[u8]) {
-        let Some(fragmenter) = self.fragmenter.take() else {
-            return;
-        };
-        if self.closed {
-            return;
-        }
-        let Some(mask) = self.mask() else { return };
-        if fragmenter.finish(out.buffer(), fragment, mask).is_err() {
-            self.close(out, Some(fitting(CloseCode::INTERNAL_ERROR, NOT_TEXT)));
-        }
-    }
-
-    fn close(&mut self, out: &mut Output, close: Option<Close<'_>>) {
-        if self.closed {
-            return;
-        }
-        if let Some(mask) = self.mask() {
-            ws::write_close(out.buffer(), close, mask);
-        }
-        self.closed = true;
-    }
-
-    fn pong(&mut self, out: &mut Output, payload: &[u8]) {
-        if self.closed {
-            return;
-        }
-        if let Some(mask) = self.mask() {
-            // The codec gives no ping longer than a pong may be.
-            let _ = ws::write_pong(out.buffer(), payload, mask);
-        }
-    }
-
-    /// Ends the connection because of what our side did.
-    pub(crate) fn fail(&mut self, code: CloseCode, reason: &str, io: &mut Io<'_>) {
-        self.close(io.out, Some(fitting(code, reason)));
-        io.close();
-    }
-
-    /// The socket as its handler sees it.
-    pub(crate) fn socket<'a>(
-        &'a mut self,
-        peer: SocketAddr,
-        protocol: Option<&'a str>,
-        mailbox: &'a Mailbox,
-        io: &'a mut Io<'_>,
-    ) -> Socket<'a> {
-        Socket {
-            id: io.id,
-            peer,
-            out: io.out,
-            link: self,
-            mailbox,
-            protocol,
-        }
-    }
-}
 
 /// How long a session waits for what.
 #[derive(Clone, Copy, Debug)]
@@ -324,10 +113,8 @@ impl Session {
     }
 
     fn client_with(random: Random) -> Session {
-        let link = Link {
-            masks: Some(Box::new(random)),
-            ..Link::default()
-        };
+        let mut link = Link::default();
+        link.masks = Some(Box::new(random));
         Session::new(Role::Client, link)
     }
 
@@ -618,7 +405,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::{Flow, Now};
+    use crate::net::{ConnectionId, Flow, Now, Output};
 
     const PATIENCE: Patience = Patience {
         ping_interval: Duration::from_secs(30),
