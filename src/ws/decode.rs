@@ -10,8 +10,8 @@
 //! header, ask whether it is allowed here and within the limits ([`Decoder::admit`]), then take its
 //! payload. A frame that is an event of its own and lies whole in the input is lent from there.
 //! Everything else goes through [`Kept`], a box that exists only while a header, a frame or a
-//! message is incomplete: pieces of a message are appended to one flat buffer, text as it is
-//! validated, so that no byte is judged twice; control frames may come between.
+//! message is incomplete: pieces of a message are appended to one flat buffer ([`assembly`](super::assembly));
+//! control frames may come between.
 //!
 //! The invariant: how the bytes are cut into inputs changes nothing. The same bytes give the same
 //! events, and the same error after the same events.
@@ -19,7 +19,9 @@
 use std::ops::Range;
 use std::str;
 
-use super::utf8::Utf8;
+use super::assembly::Assembly;
+#[cfg(feature = "deflate")]
+use super::assembly::Content;
 use super::{
     Close, Error, Event, Header, Limits, MAX_CONTROL_PAYLOAD, MAX_HEADER, Message, Opcode, Role,
     mask,
@@ -546,114 +548,4 @@ impl Kept {
         self.lent = Lent::Message;
         Ok(Some(Step::Message { used }))
     }
-}
-
-/// A message in pieces, in one flat buffer.
-#[derive(Debug)]
-struct Assembly {
-    content: Content,
-    /// How many frames it came in so far.
-    fragments: u32,
-}
-
-#[derive(Debug)]
-enum Content {
-    /// What is known to be UTF-8, and the code point that is cut at its end.
-    Text(String, Utf8),
-    Binary(Vec<u8>),
-    /// What is to be inflated when it is complete.
-    Compressed {
-        #[cfg_attr(not(feature = "deflate"), expect(dead_code))]
-        text: bool,
-        payload: Vec<u8>,
-    },
-}
-
-impl Assembly {
-    fn new(first: Header, buffer: Vec<u8>) -> Assembly {
-        let content = match first.opcode {
-            opcode if first.rsv != NO_RSV => Content::Compressed {
-                text: opcode == Opcode::Text,
-                payload: buffer,
-            },
-            // The buffer is empty, and thereby UTF-8.
-            Opcode::Text => Content::Text(
-                String::from_utf8(buffer).unwrap_or_default(),
-                Utf8::default(),
-            ),
-            _ => Content::Binary(buffer),
-        };
-        Assembly {
-            content,
-            fragments: 0,
-        }
-    }
-
-    /// How many bytes have arrived.
-    fn len(&self) -> usize {
-        match &self.content {
-            Content::Text(text, cut) => text.len() + cut.kept(),
-            Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => bytes.len(),
-        }
-    }
-
-    /// How many bytes of memory they take.
-    fn held(&self) -> usize {
-        match &self.content {
-            Content::Text(text, cut) => text.capacity() + cut.kept(),
-            Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => bytes.capacity(),
-        }
-    }
-
-    fn append(&mut self, payload: &[u8], most: usize) -> Result<(), Error> {
-        match &mut self.content {
-            Content::Text(text, cut) => {
-                let (joined, rest) = cut.take(payload)?;
-                let added = joined.map_or(0, char::len_utf8) + rest.len();
-                text.reserve_exact(room(text.len(), text.capacity(), added, most));
-                text.extend(joined);
-                text.push_str(rest);
-            }
-            Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => {
-                bytes.reserve_exact(room(bytes.len(), bytes.capacity(), payload.len(), most));
-                bytes.extend_from_slice(payload);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether it may end here: not inside a code point.
-    fn finish(&self) -> Result<(), Error> {
-        match &self.content {
-            Content::Text(_, cut) if cut.kept() > 0 => Err(Error::InvalidUtf8),
-            _ => Ok(()),
-        }
-    }
-
-    fn lend(&self) -> Message<'_> {
-        match &self.content {
-            Content::Text(text, _) => Message::Text(text),
-            Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => {
-                Message::Binary(bytes)
-            }
-        }
-    }
-
-    fn into_bytes(self) -> Vec<u8> {
-        match self.content {
-            Content::Text(text, _) => text.into_bytes(),
-            Content::Binary(bytes) | Content::Compressed { payload: bytes, .. } => bytes,
-        }
-    }
-}
-
-/// How much room to ask for, so that `added` bytes fit: twice what there was, for linear time, but
-/// not past `most`, the size that the message can have. Nothing is reserved for what is only
-/// declared.
-fn room(len: usize, capacity: usize, added: usize, most: usize) -> usize {
-    let needed = len + added;
-    if needed <= capacity {
-        return 0;
-    }
-    needed.max(capacity.saturating_mul(2).min(most)) - len
 }

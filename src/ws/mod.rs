@@ -54,6 +54,7 @@
 //! fragment or frame that is not yet complete too. Limits are compared with what a header declares,
 //! before memory is taken, and memory grows only with what has arrived.
 
+mod assembly;
 mod close;
 mod close_code;
 mod decode;
