@@ -3,9 +3,13 @@
 #[cfg(feature = "client")]
 use std::net::SocketAddr;
 use std::sync::Arc;
+#[cfg(feature = "server")]
+use std::sync::{Mutex, PoisonError};
 
 #[cfg(feature = "server")]
 use crate::channel::Draft;
+#[cfg(feature = "server")]
+use crate::metrics::Tally;
 #[cfg(feature = "server")]
 use crate::net::ConnectionId;
 #[cfg(feature = "server")]
@@ -79,12 +83,73 @@ pub(crate) enum Order {
     #[cfg(feature = "server")]
     /// Apply what other loops have published.
     CatchUp,
+    #[cfg(feature = "server")]
+    /// Say what was counted.
+    Measure(Arc<Scrape>),
     #[cfg(feature = "client")]
     /// The addresses of a client's host were found, or none.
     LookedUp(ClientId, Vec<SocketAddr>),
     #[cfg(feature = "client")]
     /// End a client.
     Quit(ClientId),
+}
+
+/// A question to all loops of a program: what each has counted. Whoever comes last answers it.
+#[cfg(feature = "server")]
+pub(crate) struct Scrape {
+    gathered: Mutex<Gathered>,
+}
+
+#[cfg(feature = "server")]
+type Answer = Box<dyn FnOnce(Tally) + Send>;
+
+#[cfg(feature = "server")]
+struct Gathered {
+    /// How many loops have not answered.
+    left: usize,
+    tally: Tally,
+    answer: Option<Answer>,
+}
+
+#[cfg(feature = "server")]
+impl Scrape {
+    /// A question to this many loops.
+    pub(crate) fn new(loops: usize, answer: impl FnOnce(Tally) + Send + 'static) -> Scrape {
+        Scrape {
+            gathered: Mutex::new(Gathered {
+                left: loops,
+                tally: Tally::default(),
+                answer: Some(Box::new(answer)),
+            }),
+        }
+    }
+
+    /// What one loop has counted; nothing, if it has ended.
+    pub(crate) fn add(&self, tally: &Tally) {
+        let answered = {
+            // A panic elsewhere leaves numbers.
+            let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+            gathered.tally.add(tally);
+            gathered.left = gathered.left.saturating_sub(1);
+            match gathered.left {
+                0 => gathered
+                    .answer
+                    .take()
+                    .map(|answer| (answer, std::mem::take(&mut gathered.tally))),
+                _ => None,
+            }
+        };
+        if let Some((answer, tally)) = answered {
+            answer(tally);
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+impl std::fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scrape").finish_non_exhaustive()
+    }
 }
 
 /// Stops the server from any thread, with all of its loops: the first time politely, the second time at once. Clones

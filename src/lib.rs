@@ -124,6 +124,8 @@ pub mod http;
 mod json;
 #[cfg(feature = "net")]
 pub mod limits;
+#[cfg(feature = "server")]
+pub mod metrics;
 #[cfg(feature = "net")]
 pub mod net;
 #[cfg(feature = "server")]

@@ -34,7 +34,7 @@ Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--loops COUNT] [--tls-cer
   --retain-messages N     how many messages of a channel are kept [default: 10000, with --store 1000000]; 0 is no bound
   --retain-bytes N        how many bytes of them [default: 16 MiB, with --store 1 GiB]; 0 is no bound
   --retain-age SECONDS    for how long [default: 3600, with --store 0]; 0 is for ever
-GET /health says how it is.";
+GET /health says whether it works, GET /metrics what it counts, for Prometheus.";
 
 const ADDRESS: &str = "127.0.0.1:9000";
 
@@ -188,7 +188,7 @@ fn add_routes(server: &mut Server, origins: &[&str]) {
         reply.send(source("text/plain; charset=utf-8", client::TYPESCRIPT));
     });
     server.channels("/channels/{name}");
-    server.health("/health");
+    server.health("/health").metrics("/metrics");
     for origin in origins {
         server.allow_origin(origin);
     }

@@ -65,6 +65,7 @@ use std::sync::Arc;
 
 use crate::channel::{Data, Id, Record, Start};
 use crate::http::Status;
+use crate::metrics::Text;
 
 pub use crate::channel::{KEY_LIFE, Key, MAX_KEY};
 
@@ -94,6 +95,9 @@ pub trait Backend: fmt::Debug + Send + Sync {
 
     /// What works at this moment.
     fn health(&self) -> Health;
+
+    /// Writes what it has counted. The default has counted nothing.
+    fn measure(&self, _text: &mut Text) {}
 
     /// Settles what was taken, and ends. What is published from now on is refused.
     fn stop(&self);

@@ -16,6 +16,8 @@ pub(super) struct Channel {
     pub(super) readers: Slab<u64>,
     /// Its readers are to be woken.
     pub(super) woken: bool,
+    /// The time in the id of the first message that they are to be woken for.
+    pub(super) woken_ms: u64,
     /// They have been woken lately, and are not woken again before the hub says so.
     pub(super) resting: bool,
     /// The replicas that have said that they have no use for it, where the hub is one of several.
@@ -37,6 +39,7 @@ impl Channel {
             read: Default::default(),
             readers: Slab::new(),
             woken: false,
+            woken_ms: 0,
             resting: false,
             unused_by: Vec::new(),
         }

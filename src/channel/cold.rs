@@ -70,6 +70,8 @@ impl Hub {
         }
         let Position { next, gap } = channel.log.locate(Start::After(through));
         if !gap {
+            // What is in front of it was not given from here.
+            self.given.skip(reader.encoding, reader.next, next);
             (reader.next, reader.held) = (next, false);
         }
         !gap

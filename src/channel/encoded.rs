@@ -58,6 +58,19 @@ pub enum Encoding {
 impl Encoding {
     pub(super) const COUNT: usize = if cfg!(feature = "deflate") { 7 } else { 5 };
 
+    /// All of them, each at its index.
+    pub(super) const ALL: [Encoding; Encoding::COUNT] = [
+        Encoding::Json,
+        Encoding::SocketJson,
+        Encoding::SocketRaw,
+        Encoding::EventStream,
+        Encoding::EventChunks,
+        #[cfg(feature = "deflate")]
+        Encoding::SocketJsonDeflated,
+        #[cfg(feature = "deflate")]
+        Encoding::SocketRawDeflated,
+    ];
+
     /// Those that are compressed.
     #[cfg(feature = "deflate")]
     pub(super) const DEFLATED: [Encoding; 2] =

@@ -33,6 +33,7 @@ use super::channel::Channel;
 use super::encoded::Deflating;
 use super::encoded::{Encoder, Encoding};
 use super::error::Error;
+use super::given::Given;
 use super::id::Id;
 use super::log::{Data, Position, Record, Retention, Start};
 use super::reader::{BATCH_BYTES, BATCH_MESSAGES, Reader};
@@ -131,6 +132,10 @@ pub struct Hub {
     resting: VecDeque<(u64, u32)>,
     swept: u32,
     aging: Aging,
+    /// What its readers were given.
+    pub(super) given: Given,
+    /// When the oldest message got its id that readers were woken for since somebody took this.
+    oldest_woken: u64,
 }
 
 impl Hub {
@@ -151,6 +156,8 @@ impl Hub {
             resting: VecDeque::new(),
             swept: 0,
             aging: Aging::new(),
+            given: Given::default(),
+            oldest_woken: u64::MAX,
         }
     }
 
@@ -245,10 +252,12 @@ impl Hub {
         if let Some(channel) = self.channels.get_mut(index) {
             let retention = &self.limits.retention;
             // However far this hub's clock is ahead of the publisher's: nothing is too old for its own coming.
-            let unix_ms = self.aging.unix_ms(retention.age_ms()).min(record.id.ms);
+            let id_ms = record.id.ms;
+            let unix_ms = self.aging.unix_ms(retention.age_ms()).min(id_ms);
             channel.append(record, unix_ms, retention, &mut self.encoder);
             if !channel.woken && channel.readers.len() > 0 {
                 channel.woken = true;
+                channel.woken_ms = id_ms;
                 if !channel.resting {
                     self.woken.push(index);
                 }
@@ -279,6 +288,7 @@ impl Hub {
         channel.read[encoding.index()].readers += 1;
         let place = channel.readers.insert(waiter);
         let Position { next, gap } = channel.log.locate(start);
+        self.given.begin(encoding, next);
         Ok(Reader {
             channel: index,
             place,
@@ -296,6 +306,7 @@ impl Hub {
             if channel.readers.remove(reader.place).is_some() {
                 let usage = &mut channel.read[reader.encoding.index()];
                 usage.readers = usage.readers.saturating_sub(1);
+                self.given.end(reader.encoding, reader.next);
             }
         }
     }
@@ -316,12 +327,19 @@ impl Hub {
                 continue;
             };
             channel.woken = false;
+            self.oldest_woken = self.oldest_woken.min(channel.woken_ms);
             waiters.extend(channel.readers.values());
             if window > 0 {
                 channel.resting = true;
                 self.resting.push_back((ms.saturating_add(window), index));
             }
         }
+    }
+
+    /// When, by its id, the oldest message came that readers were woken for since this was asked last.
+    pub(crate) fn take_oldest_woken(&mut self) -> Option<u64> {
+        let oldest = std::mem::replace(&mut self.oldest_woken, u64::MAX);
+        (oldest != u64::MAX).then_some(oldest)
     }
 
     /// Ends all rests, and lets no channel rest from now on: the program shuts down.

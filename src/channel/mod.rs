@@ -13,6 +13,7 @@
 //! | `reader` | a cursor, and what it may be given |
 //! | `channel` | one channel: its log, in the encodings of its readers |
 //! | `hub` | all channels of a server, under limits |
+//! | `given` | how much its readers were given |
 //! | `read` | what a reader or a poll gets from a hub |
 //! | `replica`, `siblings` | the same channels in several hubs |
 //!
@@ -41,6 +42,8 @@ mod channel;
 mod cold;
 mod encoded;
 mod error;
+#[cfg_attr(not(feature = "server"), allow(dead_code))]
+mod given;
 mod hub;
 mod id;
 mod key;
@@ -55,6 +58,8 @@ mod size;
 
 pub use encoded::Encoding;
 pub use error::Error;
+#[cfg(feature = "server")]
+pub(crate) use given::Stand;
 #[cfg(feature = "server")]
 pub(crate) use hub::check_event;
 pub use hub::{Hub, Limits, MAX_CHANNELS, MAX_NAME, MAX_SUBSCRIBERS, check_name};

@@ -11,6 +11,7 @@
 use bytes::Bytes;
 
 use super::encoded::Encoding;
+use super::given::{Given, Stand};
 use super::hub::{Hub, check_name};
 use super::log::{Data, Position, Record, Start};
 use super::reader::{Batch, Next, Reader};
@@ -57,12 +58,15 @@ impl Hub {
     ///
     /// The event's id is the cursor in front of that message, so that a reader that is cut off now comes back
     /// without a second gap. Its data is a JSON object that says which messages come next: `{"after":"<id>"}`.
-    pub fn write_gap(&self, reader: &mut Reader, out: &mut Vec<u8>) {
+    pub fn write_gap(&mut self, reader: &mut Reader, out: &mut Vec<u8>) {
         reader.gap = false;
-        let Some(channel) = self.channel(reader.channel) else {
+        let Some(channel) = self.channels.get(reader.channel) else {
             return;
         };
-        reader.next = reader.next.max(channel.log.first());
+        let next = reader.next.max(channel.log.first());
+        self.given.skip(reader.encoding, reader.next, next);
+        self.given.gaps += 1;
+        reader.next = next;
         let id = channel.log.cursor(reader.next);
         let data = format!("{{\"after\":\"{id}\"}}");
         let record = Record {
@@ -159,5 +163,24 @@ impl Hub {
         };
         batch.write_end(out);
         Some(batch)
+    }
+
+    /// What its readers were given.
+    pub(crate) fn given(&self) -> &Given {
+        &self.given
+    }
+
+    /// Where a reader is.
+    pub(crate) fn stand_of(&self, reader: &Reader) -> Stand {
+        let last = self.channel(reader.channel);
+        let last = last.map_or(0, |channel| channel.log.next());
+        Stand {
+            encoding: reader.encoding,
+            next: reader.next,
+            behind: match reader.is_held() {
+                true => 0,
+                false => last.saturating_sub(reader.next),
+            },
+        }
     }
 }

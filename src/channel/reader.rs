@@ -24,6 +24,16 @@ pub struct Reader {
     pub(super) held: bool,
 }
 
+impl Reader {
+    /// Whether it gets nothing from its hub until it is placed.
+    pub(super) fn is_held(&self) -> bool {
+        #[cfg(feature = "backend")]
+        return self.held;
+        #[cfg(not(feature = "backend"))]
+        return false;
+    }
+}
+
 /// What a reader gets next.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]

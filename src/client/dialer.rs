@@ -378,7 +378,7 @@ impl Protocol for Dialer {
             }
             // For the other half of the program.
             #[cfg(feature = "server")]
-            Order::Publish { .. } | Order::CatchUp => {}
+            Order::Publish { .. } | Order::CatchUp | Order::Measure(_) => {}
             #[cfg(feature = "backend")]
             Order::Report(_) => {}
         }

@@ -24,10 +24,17 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now {
-            ms: self.ms(),
+        self.read().1
+    }
+
+    /// The time, and the same moment for a stop watch.
+    pub(super) fn read(&self) -> (Instant, Now) {
+        let instant = Instant::now();
+        let now = Now {
+            ms: millis(instant.saturating_duration_since(self.began)),
             unix_ms: unix_ms(),
-        }
+        };
+        (instant, now)
     }
 
     /// [`Now::ms`] alone.

@@ -31,7 +31,7 @@ use super::peers::Peers;
 use super::slot::{Slot, Visit};
 use super::transport::{Readiness, Transport};
 use super::wire::Wire;
-use super::{ConnectionId, Dial, Flow, Io, Limits, Now, Protocol};
+use super::{ConnectionId, Dial, Flow, Io, Limits, Now, Protocol, Traffic};
 use crate::slab::Slab;
 
 /// How often a turn looks after readers that its own work has woken, before it looks at the sockets again.
@@ -70,6 +70,7 @@ pub(crate) struct Connections<P: Protocol, S> {
     drain_until: Option<u64>,
     /// Some connection has gone since [`Connections::take_freed`].
     freed: bool,
+    traffic: Traffic,
 }
 
 impl<P: Protocol, S: Transport> Connections<P, S> {
@@ -101,6 +102,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
             stops: 0,
             drain_until: None,
             freed: false,
+            traffic: Traffic::default(),
         }
     }
 
@@ -186,6 +188,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         };
         let mut io = Io::new(id, now, &mut self.output, 0, &mut flow);
         let connection = self.protocol.opened(peer, &mut io);
+        self.traffic.accepted += 1;
         self.slots.insert(Slot::new(id, wire, connection, flow));
         self.with(id.index, now, |slot, visit| slot.begin(visit));
     }
@@ -199,6 +202,16 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         self.serve(now);
         self.protocol.tick(now);
         self.wake(now);
+    }
+
+    /// The turn is over, which began at `began`.
+    pub(crate) fn end_turn(&mut self, began: std::time::Instant) {
+        if self.protocol.turned(began) {
+            for slot in self.slots.values() {
+                self.protocol.survey(&slot.connection, slot.backlog_len());
+            }
+            self.protocol.surveyed(self.traffic);
+        }
     }
 
     /// Moves out the connections that the protocol wants to be made. [`Connections::dial`] is for those that are on
@@ -385,6 +398,7 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
             output: &mut self.output,
             buffer: &mut self.buffer,
             wheel: &mut self.wheel,
+            traffic: &mut self.traffic,
             limits: &self.limits,
             now,
         };

@@ -64,6 +64,6 @@ pub use listeners::reuseport;
 pub(crate) use mailbox::Post;
 pub use mailbox::{Mailbox, SendError};
 pub use output::{LEND, Output};
-pub use protocol::{ConnectionId, Dial, Flow, Io, Protocol};
+pub use protocol::{ConnectionId, Dial, Flow, Io, Protocol, Traffic};
 pub use turn::Loop;
 pub(crate) use wire::Seal;

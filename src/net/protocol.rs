@@ -135,6 +135,18 @@ pub trait Protocol {
     /// Once a turn, for what has to be done now and then.
     fn tick(&mut self, _now: Now) {}
 
+    /// A turn is over; it began, behind its wait, at `began`. Returns whether the protocol wants to look at all connections
+    /// now ([`Protocol::survey`]).
+    fn turned(&mut self, _began: std::time::Instant) -> bool {
+        false
+    }
+
+    /// One of all connections, whose peer has not taken this many bytes yet.
+    fn survey(&mut self, _connection: &Self::Connection, _backlog: usize) {}
+
+    /// All connections were shown, and this has gone over them and those before.
+    fn surveyed(&mut self, _traffic: Traffic) {}
+
     /// Something failed that belongs to no connection, such as accepting.
     fn failed(&mut self, _error: std::io::Error) {}
 
@@ -159,6 +171,18 @@ pub trait Protocol {
     fn due(&self) -> u64 {
         u64::MAX
     }
+}
+
+/// What has gone over a loop's connections since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Connections that were accepted.
+    pub accepted: u64,
+    /// Bytes that were read, without TLS.
+    pub received: u64,
+    /// Bytes that the system has taken, without TLS.
+    pub sent: u64,
 }
 
 /// A connection to be made.

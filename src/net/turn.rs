@@ -238,7 +238,7 @@ impl<P: Protocol> Loop<P> {
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.wait(timeout)?;
         let _turning = self.connections.mailbox.enter();
-        let now = self.clock.now();
+        let (began, now) = self.clock.read();
         self.note_events();
         self.accept(now);
         let stops = self.connections.mailbox.stops();
@@ -250,6 +250,7 @@ impl<P: Protocol> Loop<P> {
         if self.connections.take_freed() {
             self.acceptor.relieved();
         }
+        self.connections.end_turn(began);
         if self.is_done() {
             self.connections.mailbox.close();
         }

@@ -10,12 +10,13 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 #[cfg(feature = "client")]
 use crate::client::{Dialed, Dialer};
 use crate::command::{Letter, Order};
 use crate::error::Error;
-use crate::net::{ConnectionId, Dial, Io, Now, Protocol};
+use crate::net::{ConnectionId, Dial, Io, Now, Protocol, Traffic};
 use crate::service::{Connection as Served, Service};
 
 #[cfg(all(test, feature = "client"))]
@@ -187,6 +188,21 @@ impl Protocol for Program {
     fn tick(&mut self, now: Now) {
         self.service.tick(now);
         self.clients(|clients| clients.tick(now));
+    }
+
+    fn turned(&mut self, began: Instant) -> bool {
+        self.service.turned(began)
+    }
+
+    fn survey(&mut self, connection: &Connection, backlog: usize) {
+        match connection {
+            Connection::Served(served) => self.service.survey(served, backlog),
+            Connection::Dialed(_) => self.service.look_at_dialed(backlog),
+        }
+    }
+
+    fn surveyed(&mut self, traffic: Traffic) {
+        self.service.surveyed(traffic);
     }
 
     fn failed(&mut self, error: std::io::Error) {

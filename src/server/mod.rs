@@ -32,8 +32,8 @@ use crate::program::Dialer;
 use crate::program::Program;
 use crate::publisher::Publisher;
 use crate::service::{
-    Access, Answered, ChannelRoute, Channels, Endpoint, Feed, Log, Reply, Report, Request, Service,
-    Simulation, WebSocketRoute,
+    Access, Answered, ChannelRoute, Channels, Endpoint, Feed, Log, Meter, Reply, Report, Request,
+    Service, Simulation, WebSocketRoute,
 };
 use crate::session::Socket;
 use crate::ws::Message;
@@ -439,6 +439,27 @@ impl Server {
     pub fn health(&mut self, path: &str) -> &mut Server {
         let endpoint = Endpoint::Report(Report::Health);
         self.service().router.add(path, endpoint);
+        self
+    }
+
+    /// Answers GET (and HEAD) of `path` with what this server counts, in the text format of Prometheus (0.0.4):
+    /// connections, requests, messages, bytes, delays, refusals, gaps, and what the store does. `docs/operate.md` in the
+    /// repository has all of them.
+    ///
+    /// With several loops ([`Cores`]) each has to have it, and whichever is asked answers for all. Counting begins here;
+    /// a server without it counts nothing but connections and bytes. Requests are shown to [`Server::authorize`] like all
+    /// others. No label comes from the network.
+    ///
+    /// ```
+    /// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
+    /// server.metrics("/metrics");
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    pub fn metrics(&mut self, path: &str) -> &mut Server {
+        let service = self.service();
+        service.meter.get_or_insert_with(|| Box::new(Meter::new()));
+        let endpoint = Endpoint::Report(Report::Metrics);
+        service.router.add(path, endpoint);
         self
     }
 

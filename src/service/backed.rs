@@ -29,6 +29,7 @@ use crate::backend::{Backend, Draft, Failure, News, Page, Query, Refusal, Settle
 use crate::channel::{self, Batch, Data, Encoding, Entry, Key, Reader, Start};
 use crate::command::{Letter, Order};
 use crate::error::Error;
+use crate::metrics::{Reason, Source, Way};
 use crate::net::{ConnectionId, Io, SendError};
 use crate::response::{Response, refusal};
 use crate::sse;
@@ -197,15 +198,19 @@ impl Service {
         event: Option<&str>,
         key: Option<Key>,
         request: &Request<'_>,
+        began: Option<Duration>,
         io: &mut Io<'_>,
     ) -> Result<(), Response> {
         let data = Data::new(request.body());
         let serial = connection.serial;
-        self.submit(name, event, data, key, io.id, serial)
-            .map_err(|unkept| unkept.response())?;
+        if let Err(unkept) = self.submit(name, event, data, key, io.id, serial) {
+            self.count_post(Err(unkept.reason()), began);
+            return Err(unkept.response());
+        }
         io.clear_deadline();
         connection.publish(Publishing {
             form: self.form(request.head()),
+            began,
             origin: cors::reader(&self.origins, request.head()),
         });
         Ok(())
@@ -219,17 +224,27 @@ impl Service {
         from: ConnectionId,
     ) -> Result<(), (CloseCode, String)> {
         let submitted = self.submit(name, None, data, None, from, 0);
+        self.count(Source::Socket, &submitted);
         submitted.map_err(|unkept| match unkept {
             Unkept::Channel(error) => (error.close_code(), error.to_string()),
             Unkept::Refused(refusal) => (CloseCode::TRY_AGAIN_LATER, refusal.to_string()),
         })
     }
 
+    fn count(&mut self, source: Source, submitted: &Result<(), Unkept>) {
+        if let Some(meter) = &mut self.meter {
+            let result = submitted.as_ref().map(|()| ()).map_err(Unkept::reason);
+            meter.published(source, result);
+        }
+    }
+
     /// What a handle published before it knew of the backend.
     pub(super) fn submit_order(&mut self, draft: channel::Draft) {
         let nobody = ConnectionId::from_u64(NOBODY);
         let event = draft.event.as_deref();
-        match self.submit(&draft.channel, event, draft.data, None, nobody, 0) {
+        let submitted = self.submit(&draft.channel, event, draft.data, None, nobody, 0);
+        self.count(Source::Program, &submitted);
+        match submitted {
             Ok(()) => {}
             Err(Unkept::Channel(error)) => self.report(&Error::Channel(error)),
             Err(Unkept::Refused(refusal)) => {
@@ -248,20 +263,31 @@ impl Service {
     ) {
         // Whoever is answered finds the message here.
         self.channels.catch_up();
+        let counted = match settled {
+            Ok(_) => Ok(()),
+            Err(Failure::Refused(refusal)) => Err(refusal.into()),
+            Err(Failure::InDoubt) => Err(Reason::InDoubt),
+        };
         let now_serial = connection.serial;
         match (connection.state(), settled) {
-            (State::Socket(_), Err(Failure::InDoubt)) => io.abort(),
-            (State::Socket(socket), Err(Failure::Refused(refusal))) => {
-                let why = refusal.to_string();
-                socket
-                    .session
-                    .link
-                    .fail(CloseCode::TRY_AGAIN_LATER, &why, io);
+            (State::Socket(socket), Err(failure)) => {
+                match failure {
+                    Failure::InDoubt => io.abort(),
+                    Failure::Refused(refusal) => {
+                        let why = refusal.to_string();
+                        let link = &mut socket.session.link;
+                        link.fail(CloseCode::TRY_AGAIN_LATER, &why, io);
+                    }
+                }
+                if let Some(meter) = &mut self.meter {
+                    meter.published(Source::Socket, counted);
+                }
             }
             (State::Publishing(_), settled) if serial == now_serial => {
                 let Some(publishing) = connection.end_publish() else {
                     return;
                 };
+                self.count_post(counted, publishing.began);
                 let mut response = match settled {
                     Ok(settled) => {
                         let body = format!("{{\"id\":\"{}\"}}", settled.id);
@@ -444,6 +470,10 @@ impl Service {
             more: page.more,
         };
         let is_last = self.draining || has_ended;
+        let way = match wait {
+            Some(_) => Way::LongPoll,
+            None => Way::ShortPoll,
+        };
         let wait = wait.filter(|wait| batch.is_empty() && !wait.is_zero() && !is_last);
         let Some(wait) = wait else {
             let mut body = Vec::new();
@@ -451,6 +481,9 @@ impl Service {
                 .hub()
                 .write_history_batch(reader, &page.records, &batch, &mut body);
             self.forget_cold(io.id);
+            if let Some(meter) = &mut self.meter {
+                meter.delivered(way, batch.messages, batch.gap);
+            }
             return self.end_waiting(connection, |_| batch_response(&batch, body), io);
         };
         if self.channels.place(reader, page.through) {
@@ -481,12 +514,10 @@ impl Service {
         if page.gap && is_raw {
             let why = "messages are missing: they are no longer retained";
             if let State::Socket(socket) = connection.state() {
-                socket
-                    .session
-                    .link
-                    .fail(CloseCode::TRY_AGAIN_LATER, why, io);
+                let link = &mut socket.session.link;
+                link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
             }
-            return;
+            return self.count_gap();
         }
         let mut out = Vec::new();
         if page.gap {
@@ -498,6 +529,13 @@ impl Service {
             .hub()
             .write_history(reader, &page.records, &mut out);
         let placed = !page.more && self.channels.place(reader, page.through);
+        if let Some(meter) = &mut self.meter {
+            let way = match connection.peek() {
+                State::Events { .. } => Way::Events,
+                _ => Way::Socket,
+            };
+            meter.delivered(way, page.records.len(), page.gap);
+        }
         io.out.buffer().extend_from_slice(&out);
         if let (State::Events { form, .. }, Start::Now) = (connection.state(), start) {
             // It is told its place, so that it loses nothing even if it is cut off before its first message.
@@ -557,6 +595,13 @@ enum Unkept {
 }
 
 impl Unkept {
+    fn reason(&self) -> Reason {
+        match self {
+            Unkept::Channel(error) => (*error).into(),
+            Unkept::Refused(refusal) => (*refusal).into(),
+        }
+    }
+
     fn response(&self) -> Response {
         match self {
             Unkept::Channel(error) => refusal(error.status(), &error.to_string()),

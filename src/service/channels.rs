@@ -275,6 +275,16 @@ impl Channels {
         self.tell_unused();
     }
 
+    /// As [`Hub::take_oldest_woken`].
+    pub(crate) fn take_oldest_woken(&mut self) -> Option<u64> {
+        self.hub.take_oldest_woken()
+    }
+
+    /// As [`Hub::write_gap`].
+    pub(crate) fn write_gap(&mut self, reader: &mut Reader, out: &mut Vec<u8>) {
+        self.hub.write_gap(reader, out);
+    }
+
     /// As [`Hub::set_limits`].
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.hub.set_limits(limits);

@@ -303,7 +303,10 @@ impl Service {
     ) {
         let request = Request::new(*head, body, connection.peer);
         match found {
-            Found::Handler(index) => self.call_handler(connection, *index, request, io),
+            Found::Handler(index) => {
+                self.count_request();
+                self.call_handler(connection, *index, request, io);
+            }
             Found::Channel(index) => self.answer_channel(connection, *index, &request, io),
             Found::WebSocket(index) => self.open_socket(connection, *index, &request, io),
             _ => {
@@ -354,7 +357,7 @@ impl Service {
             Endpoint::Handler { handler, .. } => handler,
             Endpoint::Report(report) => {
                 let report = *report;
-                return self.answer_report(report, form, io);
+                return self.answer_report(connection, index, report, form, io);
             }
             _ => return,
         };

@@ -19,7 +19,7 @@
 //!   client, [`Feed::has_room`] asks whether any loop is too far behind, and refuses (503, close code 1013,
 //!   [`SendError::Full`](crate::net::SendError::Full)) while there is no id yet.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::keys::Keys;
@@ -50,6 +50,8 @@ pub(crate) struct Feed {
     pub(super) keys: Arc<Mutex<Keys>>,
     /// When it began: the floor of every replica.
     pub(crate) unix_ms: u64,
+    /// Messages that were taken from threads that are no loops.
+    from_threads: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,7 @@ impl Feed {
             #[cfg(feature = "backend")]
             backend: Default::default(),
             unix_ms,
+            from_threads: AtomicU64::new(0),
         }
     }
 
@@ -165,6 +168,19 @@ impl Feed {
     /// # Errors
     /// All loops have ended, or one is too far behind.
     pub(crate) fn publish_from_thread(&self, draft: Draft) -> Result<(), SendError> {
+        let published = self.hand_over(draft);
+        if published.is_ok() {
+            self.from_threads.fetch_add(1, Ordering::Relaxed);
+        }
+        published
+    }
+
+    /// How many messages were taken from threads that are no loops.
+    pub(super) fn published_by_threads(&self) -> u64 {
+        self.from_threads.load(Ordering::Relaxed)
+    }
+
+    fn hand_over(&self, draft: Draft) -> Result<(), SendError> {
         #[cfg(feature = "backend")]
         if let Some(backend) = self.backend.get() {
             return self.submit_from_thread(&**backend, draft);

@@ -7,6 +7,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use super::form::Form;
 use super::shared::Service;
@@ -15,7 +16,8 @@ use crate::channel::Next;
 use crate::command::{Letter, Order};
 use crate::error::Error;
 use crate::http::{HeadFinder, Status};
-use crate::net::{ConnectionId, Io, Now, Protocol, SendError};
+use crate::metrics::Source;
+use crate::net::{ConnectionId, Io, Now, Protocol, SendError, Traffic};
 use crate::response::{Response, refusal};
 use crate::sse;
 use crate::ws::{CloseCode, Message};
@@ -126,6 +128,7 @@ impl Protocol for Service {
                 if self.gives_up(reader) {
                     form.end(io.out.buffer());
                     io.close();
+                    self.count_gap();
                 } else {
                     self.tell_gap(reader, io);
                 }
@@ -231,12 +234,18 @@ impl Protocol for Service {
     fn on_order(&mut self, order: Order, now: Now) {
         match order {
             Order::CatchUp => self.channels.catch_up(),
+            Order::Measure(scrape) => self.measure(scrape),
             #[cfg(feature = "backend")]
             Order::Report(why) => self.report(&Error::Backend(why)),
             #[cfg(feature = "backend")]
             Order::Publish(draft) if self.is_backed() => self.submit_order(draft),
             Order::Publish(draft) => {
-                if let Err(error) = self.channels.publish_draft(draft, now.unix_ms) {
+                let published = self.channels.publish_draft(draft, now.unix_ms);
+                if let Some(meter) = &mut self.meter {
+                    let result = published.map(drop).map_err(Into::into);
+                    meter.published(Source::Program, result);
+                }
+                if let Err(error) = published {
                     self.report(&Error::Channel(error));
                 }
             }
@@ -328,6 +337,18 @@ impl Protocol for Service {
         for error in self.channels.take_refused() {
             self.report(&Error::Channel(error));
         }
+    }
+
+    fn turned(&mut self, began: Instant) -> bool {
+        self.end_turn(began)
+    }
+
+    fn survey(&mut self, connection: &Connection, backlog: usize) {
+        self.look_at(connection, backlog);
+    }
+
+    fn surveyed(&mut self, traffic: Traffic) {
+        self.tell_tally(traffic);
     }
 
     fn failed(&mut self, error: std::io::Error) {

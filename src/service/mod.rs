@@ -16,6 +16,7 @@ mod form;
 mod keys;
 mod log;
 mod machine;
+mod meter;
 #[cfg(feature = "backend")]
 mod opening;
 mod origin;
@@ -40,6 +41,7 @@ pub(crate) use channels::Channels;
 pub(crate) use feed::Feed;
 pub use log::Answered;
 pub(crate) use log::Log;
+pub(crate) use meter::Meter;
 pub use reply::{EventStream, Later, Reply, Stream};
 pub use request::Request;
 pub(crate) use router::{Endpoint, Report};

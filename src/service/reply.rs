@@ -253,6 +253,16 @@ pub struct Later {
 }
 
 impl Later {
+    /// A promise of the library's own.
+    pub(super) fn new(mailbox: Mailbox, promise: Promise, claim: Claim) -> Later {
+        Later {
+            mailbox,
+            promise,
+            extra: Extra::default(),
+            claim,
+        }
+    }
+
     /// Keeps the promise.
     ///
     /// # Errors

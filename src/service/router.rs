@@ -50,6 +50,8 @@ pub(crate) enum Endpoint {
 pub(crate) enum Report {
     /// Whether it works.
     Health,
+    /// What was counted.
+    Metrics,
 }
 
 impl Route {

@@ -6,6 +6,7 @@ use super::access::Access;
 use super::channels::Channels;
 use super::form::Form;
 use super::log::Log;
+use super::meter::Meter;
 use super::origin::Origins;
 use super::request::Request;
 use super::router::Router;
@@ -31,6 +32,8 @@ pub(crate) struct Service {
     pub(crate) origins: Origins,
     pub(crate) on_error: Option<OnError>,
     pub(crate) log: Option<Box<Log>>,
+    /// What is counted, if anybody may ask.
+    pub(crate) meter: Option<Box<Meter>>,
     pub(crate) dates: DateCache,
     pub(crate) deflating: Deflating,
     pub(crate) mailbox: Mailbox,
@@ -55,6 +58,7 @@ impl Service {
             origins: Origins::default(),
             on_error: None,
             log: None,
+            meter: None,
             dates: DateCache::new(),
             deflating: Deflating::default(),
             mailbox,
@@ -91,8 +95,11 @@ impl Service {
         self.end_answer(io, form);
     }
 
-    /// Shows an answer to the program's access log. Before it there were so many bytes of output.
+    /// Counts an answer, and shows it to the program's access log. Before it there were so many bytes of output.
     pub(super) fn log_answer(&mut self, io: &Io<'_>, status: Status, before: usize) {
+        if let Some(meter) = &mut self.meter {
+            meter.answered(status);
+        }
         let Some(log) = &mut self.log else { return };
         let bytes = io.out.len().saturating_sub(before);
         let logged = catch_unwind(AssertUnwindSafe(|| log.answered(io.id, status, bytes)));

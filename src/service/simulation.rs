@@ -4,11 +4,11 @@
 //! the shared bytes at the end), so that a test sees the bytes that a client would. What it leaves out is the system: nothing is
 //! ever half written unless the test says how much a client takes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::shared::Service;
 use super::state::Connection;
-use crate::net::{ConnectionId, Flow, Io, Now, Output, Post, Protocol, millis, unix_ms};
+use crate::net::{ConnectionId, Flow, Io, Now, Output, Post, Protocol, Traffic, millis, unix_ms};
 
 /// A [`Server`](crate::Server) whose clients are vectors of bytes and whose time passes when it is told to.
 ///
@@ -34,6 +34,8 @@ pub struct Simulation {
     clients: Vec<Client>,
     now: Now,
     output: Output,
+    /// Bytes that clients have sent and the server has read.
+    read: u64,
 }
 
 impl std::fmt::Debug for Simulation {
@@ -52,6 +54,8 @@ struct Client {
     flow: Flow,
     /// Sent to the client, and not taken by the test.
     received: Vec<u8>,
+    /// How much the test has taken.
+    taken: usize,
     /// The client does not read: nothing more is written to it than this many bytes in all.
     stalled_at: Option<usize>,
     backlog: Vec<u8>,
@@ -69,12 +73,15 @@ impl Simulation {
             ms: 0,
             unix_ms: unix_ms(),
         };
-        Simulation {
+        let mut simulation = Simulation {
             service,
             clients: Vec::new(),
             now,
             output: Output::new(),
-        }
+            read: 0,
+        };
+        simulation.tell_time();
+        simulation
     }
 
     #[cfg(test)]
@@ -94,6 +101,7 @@ impl Simulation {
             connection: Some(connection),
             flow,
             received,
+            taken: 0,
             stalled_at: None,
             backlog,
             unread,
@@ -146,6 +154,7 @@ impl Simulation {
             Some(at) => {
                 let client = &mut self.clients[at];
                 let taken = std::mem::take(&mut client.received);
+                client.taken += taken.len();
                 client.stalled_at = client
                     .stalled_at
                     .map(|limit| limit.saturating_sub(taken.len()));
@@ -200,6 +209,13 @@ impl Simulation {
     /// go by another clock and know nothing of it.
     pub fn set_unix_time(&mut self, since_1970: Duration) {
         self.now.unix_ms = millis(since_1970);
+        self.tell_time();
+    }
+
+    fn tell_time(&mut self) {
+        if let Some(meter) = &mut self.service.meter {
+            meter.set_time(self.now);
+        }
     }
 
     /// The server is told to shut down.
@@ -225,6 +241,7 @@ impl Simulation {
             .unix_ms
             .saturating_add(ms.saturating_sub(self.now.ms));
         self.now.ms = ms;
+        self.tell_time();
     }
 
     fn next_deadline(&self) -> Option<(u64, ConnectionId)> {
@@ -292,10 +309,31 @@ impl Simulation {
             for index in 0..self.clients.len() {
                 idle &= !self.deliver(index);
             }
+            idle &= !self.end_turn();
             if idle {
                 return;
             }
         }
+    }
+
+    /// The turn is over. Returns whether somebody wanted to look at all connections.
+    fn end_turn(&mut self) -> bool {
+        if !self.service.turned(Instant::now()) {
+            return false;
+        }
+        let mut traffic = Traffic {
+            accepted: self.clients.len() as u64,
+            received: self.read,
+            sent: 0,
+        };
+        for client in &self.clients {
+            traffic.sent += (client.taken + client.received.len()) as u64;
+            if let Some(connection) = &client.connection {
+                self.service.survey(connection, client.backlog.len());
+            }
+        }
+        self.service.surveyed(traffic);
+        true
     }
 
     /// Gives the server what the client has sent, if it reads. Says whether it did.
@@ -306,6 +344,7 @@ impl Simulation {
             return false;
         }
         let mut input = std::mem::take(&mut client.unread);
+        self.read += input.len() as u64;
         self.call(client_id(index), |service, connection, io| {
             service.received(connection, &mut input, io)
         });

@@ -17,6 +17,7 @@ use super::shared::Service;
 use super::state::{Audience, Connection, OpenSocket, State};
 use crate::channel::Data;
 use crate::error::Error;
+use crate::metrics::{Reason, Source};
 use crate::net::{ConnectionId, Io};
 use crate::ws::{CloseCode, Message};
 
@@ -41,7 +42,7 @@ impl Service {
         };
         let OpenSocket { session, audience } = open;
         let (limits, patience) = (self.limits.message_limits(), self.limits.patience());
-        let mut panicked = false;
+        let (mut panicked, mut handled) = (false, 0);
         #[cfg(feature = "backend")]
         let is_backed = self.is_backed();
         session.receive(
@@ -54,6 +55,9 @@ impl Service {
                     read_only: true, ..
                 } => {
                     link.fail(CloseCode::POLICY_VIOLATION, READ_ONLY, io);
+                    if let Some(meter) = &mut self.meter {
+                        meter.published(Source::Socket, Err(Reason::ReadOnly));
+                    }
                     ControlFlow::Continue(())
                 }
                 Audience::Channel { reader, .. } => {
@@ -70,12 +74,18 @@ impl Service {
                         return ControlFlow::Continue(());
                     }
                     // The reader's channel exists, and there is no event name to refuse: it is too large, or room lacks.
-                    if let Err(error) = self.channels.publish_to(reader, data, io.now.unix_ms) {
+                    let published = self.channels.publish_to(reader, data, io.now.unix_ms);
+                    if let Some(meter) = &mut self.meter {
+                        let result = published.map(drop).map_err(Into::into);
+                        meter.published(Source::Socket, result);
+                    }
+                    if let Err(error) = published {
                         link.fail(error.close_code(), &error.to_string(), io);
                     }
                     ControlFlow::Continue(())
                 }
                 Audience::Route { index, protocol } => {
+                    handled += 1;
                     let Some(route) = self.router.socket_mut(*index) else {
                         return ControlFlow::Continue(());
                     };
@@ -99,17 +109,21 @@ impl Service {
         if session.puts_off() {
             self.crowded.push(io.id.to_u64());
         }
+        if let Some(meter) = &mut self.meter {
+            meter.handled(handled);
+        }
         if panicked {
             self.report(&Error::Panicked);
         }
     }
 
     /// Goes on with a WebSocket that takes output again, unless it has become too slow for that.
-    pub(super) fn go_on_reading(&self, open: &mut OpenSocket, io: &mut Io<'_>) {
+    pub(super) fn go_on_reading(&mut self, open: &mut OpenSocket, io: &mut Io<'_>) {
         match &open.audience {
             Audience::Channel { reader, .. } if self.gives_up(reader) => {
                 let why = "too slow: messages that were not read are no longer retained";
                 open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
+                self.count_gap();
             }
             _ => self.tell_socket_gap(open, io),
         }
@@ -117,7 +131,7 @@ impl Service {
 
     /// Tells a WebSocket's reader that messages are missing, if they are. Bare data has no way to say it, so that a
     /// `raw` one ends.
-    pub(super) fn tell_socket_gap(&self, open: &mut OpenSocket, io: &mut Io<'_>) {
+    pub(super) fn tell_socket_gap(&mut self, open: &mut OpenSocket, io: &mut Io<'_>) {
         if open.session.is_closed() {
             return;
         }
@@ -130,6 +144,7 @@ impl Service {
             } if self.channels.hub().has_gap(reader) => {
                 let why = "messages are missing: they are no longer retained";
                 open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
+                self.count_gap();
             }
             _ => {}
         }

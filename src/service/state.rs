@@ -31,6 +31,8 @@
 //! [`ways`]: super::ways
 
 use std::net::SocketAddr;
+#[cfg(feature = "backend")]
+use std::time::Duration;
 
 use super::claim::Awaited;
 use super::credit::Debtor;
@@ -117,6 +119,8 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Publishing {
     pub(super) form: Form,
+    /// When it came, if that is counted.
+    pub(super) began: Option<Duration>,
     /// The page of another origin that may read the answer.
     pub(super) origin: Option<Box<str>>,
 }
@@ -175,6 +179,14 @@ impl OpenSocket {
         OpenSocket {
             session: Session::server().compressed(compression),
             audience,
+        }
+    }
+
+    /// Its place in a channel, if it reads one.
+    pub(super) fn reader(&self) -> Option<&Reader> {
+        match &self.audience {
+            Audience::Channel { reader, .. } => Some(reader),
+            Audience::Route { .. } => None,
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::channel::Encoding;
 use crate::channel::Start;
 use crate::error::Error;
 use crate::http::{FieldName, FieldValue, Status};
+use crate::metrics::Way;
 use crate::net::Io;
 use crate::response::{Response, refusal};
 use crate::session::compression::Compression;
@@ -136,6 +137,9 @@ impl Service {
             extensions: extensions.as_deref(),
         };
         self.switch(connection, open, &upgrade, &agreed, None, io)?;
+        if let Some(meter) = &mut self.meter {
+            meter.read_by(Way::Socket);
+        }
         let pattern = self.router.get(index).map(|route| route.pattern.clone());
         let request = pattern
             .as_ref()

@@ -23,6 +23,7 @@ use super::state::{Connection, State, Waiting};
 use crate::channel::{self, Batch, Data, Encoding, Id, Key, Reader, Start};
 use crate::http::{FieldValue, Status};
 use crate::limits::SlowReader;
+use crate::metrics::{self, Reason, Source};
 use crate::net::Io;
 use crate::response::{OwnedField, Response, refusal};
 use crate::scan::saturating_decimal;
@@ -61,12 +62,17 @@ impl Service {
             Some(name) if request.method() == "POST" => {
                 self.publish(connection, &name, request, io)
             }
-            Some(name) => match Way::of(request) {
-                Ok(Way::Socket) => self.open_channel_socket(connection, index, &name, request, io),
-                Ok(Way::Events) => self.open_events(connection, &name, request, form, io),
-                Ok(Way::Poll { wait }) => self.poll(connection, &name, request, wait, form, io),
-                Err(response) => Err(response),
-            },
+            Some(name) => Way::of(request).and_then(|way| {
+                let outcome = match way {
+                    Way::Socket => self.open_channel_socket(connection, index, &name, request, io),
+                    Way::Events => self.open_events(connection, &name, request, form, io),
+                    Way::Poll { wait } => self.poll(connection, &name, request, wait, form, io),
+                };
+                if let (Some(meter), Ok(_)) = (&mut self.meter, &outcome) {
+                    meter.read_by(way.counted());
+                }
+                outcome
+            }),
         };
         match result {
             Ok(Outcome::Answer(mut response)) | Err(mut response) => {
@@ -87,19 +93,20 @@ impl Service {
         let event = query(request, "event")?;
         let event = event.as_deref();
         let key = key_of(request)?;
+        let began = self.meter.as_ref().map(|meter| meter.elapsed());
         #[cfg(feature = "backend")]
         if self.is_backed() {
-            self.submit_request(connection, name, event, key, request, io)?;
+            self.submit_request(connection, name, event, key, request, began, io)?;
             return Ok(Outcome::Taken);
         }
         #[cfg(not(feature = "backend"))]
         let _ = connection;
-        self.channels.check_room().map_err(channel_refusal)?;
         let data = Data::new(request.body());
-        let published = match key {
+        let published = self.channels.check_room().and_then(|()| match key {
             None => self.channels.publish(name, event, data, io.now.unix_ms),
             Some(key) => self.channels.publish_once(name, event, data, key, io.now),
-        };
+        });
+        self.count_post(published.map(drop).map_err(Into::into), began);
         match published {
             Ok(id) => Ok(Outcome::Answer(
                 Response::json(format!("{{\"id\":\"{id}\"}}")).status(201),
@@ -130,7 +137,9 @@ impl Service {
             .channels
             .batch(name, start, &mut body)
             .map_err(channel_refusal)?;
+        let way = Way::Poll { wait }.counted();
         let Some(wait) = wait.filter(|_| batch.is_empty()) else {
+            self.count_batch(way, &batch);
             return Ok(Outcome::Answer(batch_response(&batch, body)));
         };
         let wait = wait.min(self.limits.wait);
@@ -169,7 +178,18 @@ impl Service {
             .batch_for(reader, &mut body)
             .filter(|batch| !batch.is_empty())
         {
+            self.count_batch(metrics::Way::LongPoll, &batch);
             self.end_waiting(connection, |_| batch_response(&batch, body), io);
+        }
+    }
+
+    /// Counts what became of a request to publish that came at `began`.
+    pub(super) fn count_post(&mut self, result: Result<(), Reason>, began: Option<Duration>) {
+        if let (Some(meter), Some(began)) = (&mut self.meter, began) {
+            if result.is_ok() {
+                meter.acknowledged(began);
+            }
+            meter.published(Source::Post, result);
         }
     }
 
@@ -297,9 +317,23 @@ impl Service {
     }
 
     /// Tells a reader that messages are missing, if they are.
-    pub(super) fn tell_gap(&self, reader: &mut Reader, io: &mut Io<'_>) {
+    pub(super) fn tell_gap(&mut self, reader: &mut Reader, io: &mut Io<'_>) {
         if self.channels.hub().has_gap(reader) {
-            self.channels.hub().write_gap(reader, io.out.buffer());
+            self.channels.write_gap(reader, io.out.buffer());
+        }
+    }
+
+    /// A reader was ended because messages are missing, or its history says that they are.
+    pub(super) fn count_gap(&mut self) {
+        if let Some(meter) = &mut self.meter {
+            meter.missed();
+        }
+    }
+
+    /// A poll gets this batch.
+    fn count_batch(&mut self, way: metrics::Way, batch: &Batch) {
+        if let Some(meter) = &mut self.meter {
+            meter.delivered(way, batch.messages, batch.gap);
         }
     }
 }
@@ -313,6 +347,16 @@ enum Way {
 }
 
 impl Way {
+    /// As what it is counted.
+    fn counted(self) -> metrics::Way {
+        match self {
+            Way::Socket => metrics::Way::Socket,
+            Way::Events => metrics::Way::Events,
+            Way::Poll { wait: Some(_) } => metrics::Way::LongPoll,
+            Way::Poll { wait: None } => metrics::Way::ShortPoll,
+        }
+    }
+
     fn of(request: &Request<'_>) -> Result<Way, Response> {
         if asks_for_socket(request.head()) {
             return Ok(Way::Socket);

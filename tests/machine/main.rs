@@ -17,6 +17,7 @@ mod handlers;
 mod health;
 mod http;
 mod limits;
+mod metrics;
 mod pipelining;
 mod polls;
 mod publishing;

@@ -39,7 +39,7 @@ use super::deadline::{Entry, Wheel};
 use super::output::Output;
 use super::transport::{Readiness, Taken, Transport};
 use super::wire::Wire;
-use super::{ConnectionId, Flow, Io, Limits, Now, Protocol};
+use super::{ConnectionId, Flow, Io, Limits, Now, Protocol, Traffic};
 
 /// How long a closed connection waits for its peer's end before it is dropped, in milliseconds (RFC 9112 9.6).
 const LINGER: u64 = 2_000;
@@ -102,6 +102,7 @@ pub(super) struct Visit<'a, P> {
     pub(super) buffer: &'a mut [u8],
     pub(super) wheel: &'a mut Wheel,
     pub(super) limits: &'a Limits,
+    pub(super) traffic: &'a mut Traffic,
     pub(super) now: Now,
 }
 
@@ -392,6 +393,7 @@ impl<C, S: Transport> Slot<C, S> {
             Ok(Taken { count, more }) => {
                 // An end that is already there comes without a further edge.
                 self.readable = self.ending || more;
+                visit.traffic.received += count as u64;
                 visit.output.lend_from(&visit.buffer[..count]);
                 let backlog = self.backlog_len();
                 let mut io = Io::new(self.id, visit.now, visit.output, backlog, &mut self.flow);

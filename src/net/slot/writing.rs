@@ -47,6 +47,7 @@ impl<C, S: Transport> Slot<C, S> {
                 match output.write_to(&mut self.wire, visit.buffer, budget) {
                     Ok((count, written)) => {
                         sent = count;
+                        visit.traffic.sent += count as u64;
                         self.writable = written != Written::Full;
                         self.note_unsent();
                         self.unfinished |= written == Written::Enough;
@@ -82,6 +83,7 @@ impl<C, S: Transport> Slot<C, S> {
             Err(error) => return self.break_off(visit, error.kind()),
         }
         self.note_unsent();
+        visit.traffic.sent += before.saturating_sub(self.backlog_len()) as u64;
         if !self.writable && self.backlog_len() < before {
             self.stall_at = u64::MAX;
         }
@@ -110,6 +112,7 @@ impl<C, S: Transport> Slot<C, S> {
                 Ok(0) => self.break_off(visit, ErrorKind::WriteZero),
                 Ok(sent) => {
                     written += sent;
+                    visit.traffic.sent += sent as u64;
                     self.writable = sent == wanted || !SHORT_WRITE_FILLS;
                     self.note_unsent();
                     self.stall_at = u64::MAX;

@@ -2,12 +2,13 @@
 //! so.
 
 mod health;
+mod metrics;
 mod opening;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::simulation::Simulation;
-use super::{Endpoint, Feed, Report};
+use super::{Endpoint, Feed, Meter, Report};
 use crate::Server;
 use crate::backend::memory::Memory;
 use crate::backend::{Backend, Draft, Health, Query, Refusal, Sink, Ticket};
@@ -95,6 +96,9 @@ fn again(model: Arc<Model>) -> (Simulation, Arc<Model>) {
     let mut service = Server::unbound().unwrap().into_program().service;
     let report = Endpoint::Report(Report::Health);
     service.router.add("/health", report);
+    let report = Endpoint::Report(Report::Metrics);
+    service.router.add("/metrics", report);
+    service.meter = Some(Box::new(Meter::new()));
     service.router.add_channels("/channels/{name}");
     let feed = Arc::new(Feed::new(1, BIRTH));
     feed.stand_before(Arc::clone(&model) as Arc<dyn Backend>);
