@@ -32,7 +32,7 @@ impl Path {
             limits.channels.retention.messages = hot;
             server.limits(limits);
             // In whichever order.
-            server.health("/health");
+            server.health("/health").metrics("/metrics");
             let store = Store::open(&self.0, Options::default()).unwrap();
             server.store_in(store).unwrap();
             server.channels("/channels/{name}");
@@ -238,4 +238,56 @@ fn a_program_that_turns_the_loop_itself_has_a_store_too() {
         }
         assert_eq!(client.join().unwrap().matches("\"data\":").count(), count);
     }
+}
+
+#[test]
+fn the_stores_metrics_are_those_in_docs_and_say_what_it_holds() {
+    let path = Path::new();
+    let server = path.serve(10);
+    let ids = publish(&server, 0..3);
+    let mut stream = connect(server.address);
+    let page = get(&mut stream, "/metrics", "").unwrap().body;
+    let names = |text: &str, before: &str| {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(before));
+        let names = lines.map(|line| line.split([' ', '`']).next().unwrap().to_owned());
+        names.collect::<std::collections::BTreeSet<String>>()
+    };
+    let documented = names(include_str!("../../docs/operate.md"), "| `barewire_store_");
+    assert_eq!(documented, names(&page, "# TYPE barewire_store_"));
+    let value = |name: &str| -> f64 {
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} in {page}"))
+            .parse()
+            .unwrap()
+    };
+    let oldest: barewire::channel::Id = ids[0].parse().unwrap();
+    let oldest = oldest.ms as f64 / 1e3;
+    for (name, expected) in [
+        ("barewire_store_failed", 0.0),
+        ("barewire_store_channels", 1.0),
+        ("barewire_store_messages", 3.0),
+        ("barewire_store_keys", 0.0),
+        ("barewire_store_queued_messages", 0.0),
+        ("barewire_store_queued_bytes", 0.0),
+        ("barewire_store_oldest_message_timestamp_seconds", oldest),
+        ("barewire_published_messages_total{way=\"post\"}", 3.0),
+        ("barewire_publish_delay_seconds_count", 3.0),
+    ] {
+        assert_eq!(value(name), expected, "{name}");
+    }
+    // One publisher waits for each of its messages; its channel may have had a commit of its own.
+    let commits = value("barewire_store_commits_total");
+    assert!(commits >= 3.0, "{commits}");
+    assert_eq!(value("barewire_store_commit_seconds_count"), commits);
+    assert!(value("barewire_store_sync_seconds_count") >= commits);
+    let length = std::fs::metadata(&path.0).unwrap().len() as f64;
+    assert_eq!(value("barewire_store_file_bytes"), length);
+    // Who reads what memory has no longer is counted, too.
+    let ids = publish(&server, 3..40);
+    assert_eq!(poll(&server, &ids[0]).len(), 36);
+    let page = get(&mut stream, "/metrics", "").unwrap().body;
+    let polled = "barewire_delivered_messages_total{way=\"short_poll\"} 36";
+    assert!(page.contains(polled), "{page}");
 }

@@ -87,6 +87,8 @@ pub struct Volume {
     pub bytes: u64,
     /// Keys remembered.
     pub keys: u64,
+    /// The id of the oldest message retained.
+    pub oldest: Option<Id>,
 }
 
 impl Core {
@@ -173,6 +175,7 @@ impl Core {
             messages: heads.sum(),
             bytes: self.bytes,
             keys: self.state.keys,
+            oldest: self.oldest.first().map(|&(first, _)| first),
         }
     }
 

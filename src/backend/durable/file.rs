@@ -24,6 +24,7 @@ use super::core::{Core, stored_format, verify};
 use super::error::{Fault, OpenError};
 use super::options::{OnProgress, Options, Progress, Retained, unix_ms};
 use super::shut::{Shut, quietly};
+use crate::metrics::Histogram;
 
 /// How every file of the database begins.
 const MAGIC: [u8; 9] = *b"redb\x1A\x0A\xA9\x0D\x0A";
@@ -50,6 +51,9 @@ pub(super) struct Watch {
     failed: AtomicBool,
     read: AtomicU64,
     synced: AtomicU64,
+    /// Bytes of the medium.
+    length: AtomicU64,
+    syncs: std::sync::Mutex<Histogram>,
     opening: std::sync::Mutex<Option<Opening>>,
 }
 
@@ -73,6 +77,24 @@ impl Watch {
 
     pub(super) fn fail(&self) {
         self.failed.store(true, Ordering::Release);
+    }
+
+    /// Bytes of the medium, and how long its syncs have taken.
+    pub(super) fn measured(&self) -> (u64, Histogram) {
+        let syncs = self.syncs.lock();
+        let syncs = *syncs.unwrap_or_else(std::sync::PoisonError::into_inner);
+        (self.length.load(Ordering::Relaxed), syncs)
+    }
+
+    fn timed<T>(&self, sync: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let result = sync();
+        let mut syncs = self
+            .syncs
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        syncs.record(began.elapsed());
+        result
     }
 
     fn check(&self) -> io::Result<()> {
@@ -108,7 +130,9 @@ impl Watch {
 
 impl<M: Medium> StorageBackend for Guarded<M> {
     fn len(&self) -> io::Result<u64> {
-        self.medium.len()
+        let length = self.medium.len()?;
+        self.watch.length.store(length, Ordering::Relaxed);
+        Ok(length)
     }
 
     fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
@@ -119,6 +143,7 @@ impl<M: Medium> StorageBackend for Guarded<M> {
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.watch.check()?;
         self.watch.saw(self.medium.set_len(len))?;
+        self.watch.length.store(len, Ordering::Relaxed);
         // The database takes a file for damaged that is shorter than its header says, and the two are not written as one.
         self.watch.saw(self.medium.sync_data(false))
     }
@@ -126,7 +151,8 @@ impl<M: Medium> StorageBackend for Guarded<M> {
     fn sync_data(&self, eventual: bool) -> io::Result<()> {
         self.watch.check()?;
         self.watch.synced.fetch_add(1, Ordering::Relaxed);
-        self.watch.saw(self.medium.sync_data(eventual))
+        let sync = || self.medium.sync_data(eventual);
+        self.watch.saw(self.watch.timed(sync))
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -26,12 +26,14 @@
 //! | `codec` | what rows hold, byte for byte |
 //! | `file` | opening: made whole, locked, verified; a medium that has failed |
 //! | `shut` | a database that may panic |
+//! | `measure` | what it has counted |
 //! | `error` | what its operator is told |
 
 mod codec;
 mod core;
 mod error;
 mod file;
+mod measure;
 mod options;
 mod page;
 mod rows;
@@ -53,6 +55,7 @@ use self::options::unix_ms;
 use self::shut::{Shut, quietly};
 use super::{Backend, Draft, Failure, Health, News, Page, Query, Refusal, Sink, Ticket};
 use crate::channel::Id;
+use crate::metrics::{Histogram, Text};
 
 pub use self::codec::FORMAT;
 #[doc(hidden)]
@@ -88,6 +91,7 @@ const SYSTEM_INTERVAL: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Store {
     shared: Arc<Shared>,
+    watch: Arc<file::Watch>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// What the threads take over when they start.
     worker: Mutex<Option<Box<dyn Work>>>,
@@ -114,6 +118,7 @@ struct Queue {
     /// It has failed, and could not be opened for reading afterwards.
     unreadable: bool,
     volume: Volume,
+    commits: Histogram,
 }
 
 #[derive(Debug, Default)]
@@ -168,6 +173,7 @@ impl Store {
             database: Some(database),
             complete: Some(core.last()),
         };
+        let seen = Arc::clone(&watch);
         let worker = Worker {
             core,
             medium,
@@ -178,6 +184,7 @@ impl Store {
         };
         Ok(Store {
             shared,
+            watch: seen,
             threads: Mutex::new(Vec::new()),
             worker: Mutex::new(Some(Box::new(worker))),
         })
@@ -250,6 +257,33 @@ impl Backend for Store {
             Some(why) if queue.unreadable => Health::Failed(Arc::clone(why)),
             Some(why) => Health::Degraded(Arc::clone(why)),
         }
+    }
+
+    fn measure(&self, text: &mut Text) {
+        let (volume, commits, messages, bytes, failed) = {
+            let queue = lock(&self.shared.queue);
+            let failed = u64::from(queue.failed.is_some());
+            let waiting = queue.drafts.len() as u64;
+            (
+                queue.volume,
+                queue.commits,
+                waiting,
+                queue.bytes as u64,
+                failed,
+            )
+        };
+        let (length, syncs) = self.watch.measured();
+        measure::write(
+            text,
+            &measure::Measured {
+                volume,
+                commits,
+                syncs,
+                queued: (messages, bytes),
+                length,
+                failed,
+            },
+        );
     }
 
     fn stop(&self) {
@@ -345,6 +379,7 @@ impl<M: Medium> Worker<M> {
             let now = self.now();
             let has_work = !drafts.is_empty() || is_sync_due || self.core.is_to_sweep(now);
             if has_work {
+                let began = Instant::now();
                 let tickets: Vec<Ticket> = drafts.iter().map(|(_, ticket)| *ticket).collect();
                 let core = &mut self.core;
                 let committed = quietly(AssertUnwindSafe(|| {
@@ -361,7 +396,11 @@ impl<M: Medium> Worker<M> {
                     false => (unsynced.saturating_add(bytes.max(1)), synced_at),
                 };
                 lock(&shared.view).complete = Some(self.core.last());
-                lock(&shared.queue).volume = self.core.volume();
+                {
+                    let mut queue = lock(&shared.queue);
+                    queue.volume = self.core.volume();
+                    queue.commits.record(began.elapsed());
+                }
                 if !news.is_empty() {
                     sink.take(&mut news);
                     news.clear();
