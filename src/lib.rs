@@ -68,6 +68,7 @@
 //! | `net`, part of both | the event loop alone, for a protocol of your own |
 //! | `deflate` | compressed WebSocket messages (permessage-deflate, RFC 7692): `ws::deflate`. Where it is built, servers and clients agree on it with settings that keep nothing between messages, unless they are set otherwise |
 //! | `durable` | channels in one file, that outlive the process: `Server::store` |
+//! | `lens` | what every byte on the wire means: `lens` |
 //! | `tls` | https and wss: `tls`, which is `net::tls`, by rustls |
 //! | `webhook` | signatures of Standard Webhooks and their verifier, which need neither the loop nor the server: `webhook` |
 //! | `listen-queue` | on Unix, the 1,024 connections that may wait to be accepted ([`Limits::listen_queue`]); without it, 128 |
@@ -122,6 +123,8 @@ mod error;
 pub mod guide;
 pub mod http;
 mod json;
+#[cfg(feature = "lens")]
+pub mod lens;
 #[cfg(feature = "net")]
 pub mod limits;
 #[cfg(feature = "server")]

@@ -51,6 +51,9 @@ fn every_corpus_belongs_to_a_target_and_every_target_to_a_law() {
     if cfg!(not(feature = "deflate")) {
         laws.push("ws_deflate");
     }
+    if cfg!(not(feature = "lens")) {
+        laws.push("lens");
+    }
     laws.sort_unstable();
     assert_eq!(names(&corpora()), laws);
     let targets = names(&corpora().join("../fuzz_targets"));

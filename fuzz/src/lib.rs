@@ -20,6 +20,8 @@ pub mod http_request;
 pub mod http_response;
 pub mod http_uri;
 pub mod hub;
+#[cfg(feature = "lens")]
+pub mod lens;
 pub mod sse_decoder;
 pub mod sse_differential;
 pub mod sse_encode;
@@ -56,6 +58,8 @@ pub const LAWS: &[Law] = &[
     ("http_response", http_response::check),
     ("http_uri", http_uri::check),
     ("hub", hub::check),
+    #[cfg(feature = "lens")]
+    ("lens", lens::check),
     ("sse_decoder", sse_decoder::check),
     ("sse_differential", sse_differential::check),
     ("sse_encode", sse_encode::check),

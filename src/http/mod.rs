@@ -45,6 +45,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "lens")]
+pub(crate) use body::Place;
 pub use body::{
     BodyDecoder, BodyLength, MAX_CHUNK_DIGITS, MAX_CHUNK_EXTRA, Piece, request_body_length,
     response_body_length, write_chunk, write_last_chunk,

@@ -6,7 +6,7 @@ pub(super) const LF: u8 = b'\n';
 pub(super) const CR: u8 = b'\r';
 
 /// Where the first CR or LF of `bytes` is.
-pub(super) fn find_line_end(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn find_line_end(bytes: &[u8]) -> Option<usize> {
     position(bytes, |byte| (byte == LF) | (byte == CR))
 }
 

@@ -35,3 +35,5 @@ pub use encode::{
     write_retry,
 };
 pub use error::Error;
+#[cfg(feature = "lens")]
+pub(crate) use line::find_line_end;

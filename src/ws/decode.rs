@@ -257,35 +257,11 @@ impl Decoder {
     /// Whether this frame may come now, from this peer, and is small enough.
     #[inline]
     fn admit(&self, header: &Header, limits: &Limits, rsv: u8) -> Result<(), Error> {
-        let first = matches!(header.opcode, Opcode::Text | Opcode::Binary);
-        if header.rsv != 0 && !(first && header.rsv == rsv) {
-            return Err(Error::ReservedBits);
-        }
-        match (self.role, header.mask) {
-            (Role::Server, None) => return Err(Error::NotMasked),
-            (Role::Client, Some(_)) => return Err(Error::Masked),
-            _ => {}
-        }
-        if header.opcode.is_control() {
-            return Ok(());
-        }
-        let open = self.kept.as_ref().and_then(|kept| kept.message.as_ref());
-        let (len, fragments) = match (open, header.opcode) {
-            (None, Opcode::Continuation) => return Err(Error::NothingToContinue),
-            (None, _) => (0, 0),
-            (Some(message), Opcode::Continuation) => (message.len(), message.fragments),
-            (Some(_), _) => return Err(Error::MessageNotFinished),
+        let open = || {
+            let message = self.kept.as_ref().and_then(|kept| kept.message.as_ref());
+            message.map(|message| (message.len(), message.fragments))
         };
-        if fragments >= limits.fragments {
-            return Err(Error::TooManyFragments);
-        }
-        if header.length > limits.frame as u64 {
-            return Err(Error::FrameTooBig);
-        }
-        if header.length > limits.message.saturating_sub(len) as u64 {
-            return Err(Error::MessageTooBig);
-        }
-        Ok(())
+        admit(self.role, open, header, limits, rsv)
     }
 
     /// Drops the box if there is nothing in it to wait for.
@@ -357,6 +333,46 @@ impl Decoder {
             }
         }
     }
+}
+
+/// Whether a frame with this header may come now, from the peer of this role, and is small enough. `open` is how many
+/// bytes the open message has, in how many fragments; `rsv` the reserved bits that the first frame of a message may have.
+#[inline]
+pub(crate) fn admit(
+    role: Role,
+    open: impl FnOnce() -> Option<(usize, u32)>,
+    header: &Header,
+    limits: &Limits,
+    rsv: u8,
+) -> Result<(), Error> {
+    let first = matches!(header.opcode, Opcode::Text | Opcode::Binary);
+    if header.rsv != 0 && !(first && header.rsv == rsv) {
+        return Err(Error::ReservedBits);
+    }
+    match (role, header.mask) {
+        (Role::Server, None) => return Err(Error::NotMasked),
+        (Role::Client, Some(_)) => return Err(Error::Masked),
+        _ => {}
+    }
+    if header.opcode.is_control() {
+        return Ok(());
+    }
+    let (len, fragments) = match (open(), header.opcode) {
+        (None, Opcode::Continuation) => return Err(Error::NothingToContinue),
+        (None, _) => (0, 0),
+        (Some(message), Opcode::Continuation) => message,
+        (Some(_), _) => return Err(Error::MessageNotFinished),
+    };
+    if fragments >= limits.fragments {
+        return Err(Error::TooManyFragments);
+    }
+    if header.length > limits.frame as u64 {
+        return Err(Error::FrameTooBig);
+    }
+    if header.length > limits.message.saturating_sub(len) as u64 {
+        return Err(Error::MessageTooBig);
+    }
+    Ok(())
 }
 
 /// What is incomplete.

@@ -32,18 +32,18 @@ pub const MAX_HEADER: usize = 14;
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
 /// Byte 0: the last frame of its message.
-const FIN: u8 = 0x80;
+pub(super) const FIN: u8 = 0x80;
 /// Byte 0: the three reserved bits, and how far they are shifted.
-const RSV: u8 = 0x70;
-const RSV_SHIFT: u32 = 4;
+pub(super) const RSV: u8 = 0x70;
+pub(super) const RSV_SHIFT: u32 = 4;
 /// Byte 0: the opcode.
-const OPCODE: u8 = 0x0F;
+pub(super) const OPCODE: u8 = 0x0F;
 /// Byte 1: a masking key is present.
-const MASKED: u8 = 0x80;
+pub(super) const MASKED: u8 = 0x80;
 /// Byte 1: the length, or one of the two values that announce a longer form.
-const LENGTH: u8 = 0x7F;
-const LENGTH_IN_16_BITS: u8 = 126;
-const LENGTH_IN_64_BITS: u8 = 127;
+pub(super) const LENGTH: u8 = 0x7F;
+pub(super) const LENGTH_IN_16_BITS: u8 = 126;
+pub(super) const LENGTH_IN_64_BITS: u8 = 127;
 
 /// What a frame is (RFC 6455 5.2 and 11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -66,10 +66,14 @@ mod frame;
 pub mod handshake;
 mod mask;
 mod message;
+#[cfg(feature = "lens")]
+mod raw;
 mod utf8;
 
 pub use close::{Close, MAX_CLOSE_REASON};
 pub use close_code::CloseCode;
+#[cfg(feature = "lens")]
+pub(crate) use decode::admit;
 pub use decode::{Decoded, Decoder};
 pub use encode::{
     Fragmenter, write_close, write_compressed, write_message, write_ping, write_pong,
@@ -80,6 +84,11 @@ pub use mask::{mask, mask_into};
 pub use message::{
     Event, Kind, Limits, MAX_FRAGMENTS, MAX_FRAME, MAX_MESSAGE, Message, OwnedMessage, Role,
 };
+
+#[cfg(feature = "lens")]
+pub use raw::RawHeader;
+#[cfg(feature = "lens")]
+pub(crate) use utf8::Utf8;
 
 #[cfg(test)]
 mod tests;

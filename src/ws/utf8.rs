@@ -17,20 +17,20 @@ use super::Error;
 
 /// The cut code point at the end of a text that is still arriving.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Utf8 {
+pub(crate) struct Utf8 {
     cut: [u8; 3],
     len: u8,
 }
 
 impl Utf8 {
     /// How many bytes of a cut code point are kept.
-    pub(super) fn kept(&self) -> usize {
+    pub(crate) fn kept(&self) -> usize {
         usize::from(self.len)
     }
 
     /// Judges the next bytes of the text: the code point they complete, and the text after it.
     #[inline]
-    pub(super) fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(Option<char>, &'b str), Error> {
+    pub(crate) fn take<'b>(&mut self, bytes: &'b [u8]) -> Result<(Option<char>, &'b str), Error> {
         let (joined, rest) = self.join(bytes)?;
         let (whole, cut) = rest.split_at(cut_at(rest));
         let text = str::from_utf8(whole).map_err(|_| Error::InvalidUtf8)?;

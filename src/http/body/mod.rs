@@ -361,6 +361,17 @@ impl BodyDecoder {
         matches!(self.state, State::End)
     }
 
+    /// What the next byte is.
+    #[cfg(feature = "lens")]
+    pub(crate) fn place(&self) -> Place {
+        match self.state {
+            State::Exactly(_) | State::Data(_) | State::UntilClose => Place::Data,
+            State::Size { digits: 0, .. } => Place::Chunk,
+            State::End => Place::End,
+            _ => Place::Framing,
+        }
+    }
+
     /// Whether the body may end here because the peer has closed (RFC 9112 8).
     pub fn eof(&self) -> Result<(), Error> {
         match self.state {
@@ -369,6 +380,20 @@ impl BodyDecoder {
             _ => Err(Error::Truncated),
         }
     }
+}
+
+/// What a [`BodyDecoder`] takes the next byte for.
+#[cfg(feature = "lens")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A byte of the body.
+    Data,
+    /// The first byte of a chunk.
+    Chunk,
+    /// Any other byte of the chunked framing.
+    Framing,
+    /// Not of this body.
+    End,
 }
 
 impl State {
