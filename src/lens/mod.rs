@@ -40,7 +40,9 @@ mod explain;
 mod frames;
 mod heads;
 mod options;
+mod pcap;
 mod problem;
+mod recording;
 mod secrets;
 mod span;
 mod thing;
@@ -49,7 +51,9 @@ mod unknown;
 pub use conversation::Conversation;
 pub use direction::Direction;
 pub use options::Options;
+pub use pcap::Pcap;
 pub use problem::{Answer, Problem};
+pub use recording::{Entry, Happened, NoRecording, Recorder, read};
 pub use span::{Bits, Span};
 pub use thing::{
     Chunk, Event, Frame, Head, Inflated, Kind, Layer, MAX_PARTS, Message, Place, Side, Thing,
