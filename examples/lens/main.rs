@@ -79,7 +79,14 @@ fn run() -> Outcome {
         secrets,
         ..Options::default()
     };
-    let view = View::new(form, is_terminal, only, pings, options);
+    let view = View::new(
+        form,
+        is_terminal,
+        only,
+        pings,
+        options,
+        Box::new(std::io::stdout()),
+    );
     match (listen, to) {
         (Some(listen), Some(to)) if file.is_none() => {
             proxy::run(&listen, &to, view, record.as_deref(), pcap.as_deref())

@@ -118,14 +118,11 @@ fn tree(
         _ => ("", ""),
     };
     let (name, offset, length, rule) = (span.name, span.offset, span.length, span.rule);
-    let meaning = if span.meaning.is_empty() {
-        ""
-    } else {
-        &*span.meaning
-    };
+    let bytes_word = if length == 1 { "byte" } else { "bytes" };
+    let meaning = &*span.meaning;
     let _ = writeln!(
         out,
-        "{indent}{begin}{name}{end}  at {offset}, {length} bytes: {meaning} ({rule})"
+        "{indent}{begin}{name}{end}  at {offset}, {length} {bytes_word}: {meaning} ({rule})"
     );
     for bits in &span.bits {
         let (name, width, value) = (bits.name, usize::from(bits.width), bits.value);
@@ -215,7 +212,8 @@ fn hex(out: &mut Vec<u8>, indent: &str, begin: &str, end: &str, label: &str, byt
             })
             .collect();
         let hex = hex.join(" ");
-        let _ = writeln!(out, "{indent}  {label}{begin}{hex:<47}{end}  {text}");
+        let row = format!("{indent}  {label}{begin}{hex:<47}{end}  {text}");
+        let _ = writeln!(out, "{}", row.trim_end());
     }
     rest(out, indent, bytes.len() - shown.len());
 }

@@ -27,7 +27,8 @@ pub struct View {
     last: Duration,
     hidden: usize,
     out: Vec<u8>,
-    /// Standard output is gone. That is no reason to stop what passes.
+    to: Box<dyn Write + Send>,
+    /// The output is gone. That is no reason to stop what passes.
     deaf: bool,
 }
 
@@ -89,6 +90,7 @@ impl View {
         only: Option<Vec<&'static str>>,
         pings: bool,
         options: Options,
+        to: Box<dyn Write + Send>,
     ) -> View {
         View {
             form,
@@ -100,6 +102,7 @@ impl View {
             last: Duration::ZERO,
             hidden: 0,
             out: Vec::new(),
+            to,
             deaf: false,
         }
     }
@@ -205,8 +208,8 @@ impl View {
 
     pub fn flush(&mut self) {
         if !self.deaf && !self.out.is_empty() {
-            let mut out = std::io::stdout().lock();
-            self.deaf = out.write_all(&self.out).and_then(|()| out.flush()).is_err();
+            let written = self.to.write_all(&self.out);
+            self.deaf = written.and_then(|()| self.to.flush()).is_err();
         }
         self.out.clear();
     }
