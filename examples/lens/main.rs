@@ -33,7 +33,8 @@ Usage: lens --listen ADDR --to HOST:PORT [OPTIONS]
   --no-pings      pings and pongs are counted and not shown
   --secrets       credentials, cookies and tokens in targets are shown
   --record FILE   records what passes, secrets too: lens FILE reads it
-  --pcap FILE     writes a capture that Wireshark opens, secrets too";
+  --pcap FILE     writes a capture that Wireshark opens, secrets too
+  --blind         passes on and looks at nothing, to measure what looking costs";
 
 fn main() {
     if let Err(why) = run() {
@@ -50,6 +51,7 @@ fn run() -> Outcome {
     let (mut record, mut pcap) = (None, None);
     let is_terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (mut json, mut open, mut only, mut pings, mut secrets) = (false, false, None, true, false);
+    let mut blind = false;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -66,6 +68,7 @@ fn run() -> Outcome {
             Long("open") => open = true,
             Long("no-pings") => pings = false,
             Long("secrets") => secrets = true,
+            Long("blind") => blind = true,
             Value(name) if file.is_none() => file = Some(name),
             _ => return Err(argument.unexpected().into()),
         }
@@ -89,6 +92,7 @@ fn run() -> Outcome {
     );
     match (listen, to) {
         (Some(listen), Some(to)) if file.is_none() => {
+            let view = Some(view).filter(|_| !blind);
             proxy::run(&listen, &to, view, record.as_deref(), pcap.as_deref())
         }
         (None, None) if record.is_none() && pcap.is_none() => replay(file.as_deref(), view),

@@ -23,7 +23,7 @@ const STACK: usize = 256 * 1024;
 /// Everything that looks at what passes.
 struct Looking {
     began: Instant,
-    view: View,
+    view: Option<View>,
     recorder: Option<Recorder<BufWriter<File>>>,
     pcap: Option<Pcap<BufWriter<File>>>,
 }
@@ -31,7 +31,7 @@ struct Looking {
 pub fn run(
     listen: &str,
     to: &str,
-    view: View,
+    view: Option<View>,
     record: Option<&OsStr>,
     pcap: Option<&OsStr>,
 ) -> Outcome {
@@ -55,7 +55,9 @@ pub fn run(
     let last = Arc::clone(&looking);
     ctrlc::set_handler(move || {
         let mut looking = lock(&last);
-        looking.view.finish();
+        if let Some(view) = &mut looking.view {
+            view.finish();
+        }
         looking.flush();
         std::process::exit(0);
     })?;
@@ -133,7 +135,9 @@ fn connect(
     if let Ok(other) = other {
         let _ = other.join();
     }
-    lock(looking).view.forget(number);
+    if let Some(view) = &mut lock(looking).view {
+        view.forget(number);
+    }
 }
 
 /// Passes on what one side sends, until it ends.
@@ -145,6 +149,7 @@ fn pass(
     looking: &Mutex<Looking>,
 ) {
     let mut buffer = vec![0; BUFFER];
+    let is_blind = lock(looking).view.is_none();
     loop {
         match read.read(&mut buffer) {
             Ok(0) => {
@@ -153,7 +158,9 @@ fn pass(
                 return;
             }
             Ok(count) => {
-                lock(looking).sent(number, from, &buffer[..count]);
+                if !is_blind {
+                    lock(looking).sent(number, from, &buffer[..count]);
+                }
                 if write.write_all(&buffer[..count]).is_err() {
                     // Who does not listen is not spoken for any more.
                     let _ = read.shutdown(Shutdown::Both);
@@ -176,7 +183,9 @@ impl Looking {
     fn opened(&mut self, number: u64, client: SocketAddr, server: SocketAddr) {
         let at = self.began.elapsed();
         let words = format!("{client} to {server}");
-        self.view.opened(at, number, &words);
+        if let Some(view) = &mut self.view {
+            view.opened(at, number, &words);
+        }
         self.keep(
             |recorder| recorder.opened(at, number, &words),
             |pcap| pcap.opened(at, number, client, server),
@@ -185,7 +194,9 @@ impl Looking {
 
     fn sent(&mut self, number: u64, from: Side, bytes: &[u8]) {
         let at = self.began.elapsed();
-        self.view.sent(at, number, from, bytes);
+        if let Some(view) = &mut self.view {
+            view.sent(at, number, from, bytes);
+        }
         self.keep(
             |recorder| recorder.sent(at, number, from, bytes),
             |pcap| pcap.sent(at, number, from, bytes),
@@ -194,7 +205,9 @@ impl Looking {
 
     fn ended(&mut self, number: u64, from: Side) {
         let at = self.began.elapsed();
-        self.view.ended(at, number, from);
+        if let Some(view) = &mut self.view {
+            view.ended(at, number, from);
+        }
         self.keep(
             |recorder| recorder.ended(at, number, from),
             |pcap| pcap.ended(at, number, from),

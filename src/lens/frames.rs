@@ -11,7 +11,7 @@
 //! bytes, and it is said of the frame in which that decoder fails. Behind it, and behind a close frame, nobody
 //! listens: the frames are told as they are, and not judged.
 
-use super::thing::{Frame, Inflated, Kind, MAX_PARTS, Message, Place, Side, Thing};
+use super::thing::{Frame, Kind, MAX_PARTS, Message, Place, Side, Thing};
 use super::{Options, Problem, Sink};
 use crate::ws::{
     self, Close, Header, Kind as MessageKind, Limits, MAX_HEADER, Opcode, RawHeader, Role, Utf8,
@@ -378,7 +378,7 @@ impl FrameReader {
                     if message.kind == MessageKind::Text && std::str::from_utf8(bytes).is_err() {
                         return Err(ws::Error::InvalidUtf8);
                     }
-                    frame.inflated = Some(Inflated {
+                    frame.inflated = Some(super::thing::Inflated {
                         bytes: bytes[..bytes.len().min(options.shown)].to_vec(),
                         length: bytes.len(),
                     });

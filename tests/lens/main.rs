@@ -8,10 +8,22 @@ mod choice;
 #[path = "../../fuzz/src/lens.rs"]
 mod law;
 
+// What the example shows.
+#[path = "../../examples/lens/json.rs"]
+mod json;
+#[path = "../../examples/lens/line.rs"]
+mod line;
+#[path = "../../examples/lens/open.rs"]
+mod open;
+#[allow(dead_code)]
+#[path = "../../examples/lens/view.rs"]
+mod view;
+
 mod bodies;
 mod frames;
 mod heads;
 mod properties;
+mod recordings;
 
 use barewire::lens::{Conversation, Direction, Kind, Options, Side, Thing};
 

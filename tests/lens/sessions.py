@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 EXAMPLES = os.environ["EXAMPLES"]
@@ -15,18 +16,27 @@ PATIENCE = 30
 class Program:
     """An example that listens on a port which the system chose."""
 
-    def __init__(self, name, *arguments, **settings):
+    def __init__(self, name, *arguments, keep=True, **settings):
         command = [f"{EXAMPLES}/{name}", "--listen", "127.0.0.1:0", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, **settings)
         line = self.process.stdout.readline().decode()
         assert line.startswith("listening on http://"), line
         self.port = int(line.rsplit(":", 1)[1])
+        self.output, self.keep = b"", keep
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        while piece := self.process.stdout.read1(1 << 16):
+            if self.keep:
+                self.output += piece
 
     def stop(self):
         """Sends SIGTERM, and gives what was written and the exit code."""
         self.process.terminate()
-        output = self.process.communicate(timeout=PATIENCE)[0]
-        return output.decode(), self.process.returncode
+        code = self.process.wait(timeout=PATIENCE)
+        self.reader.join()
+        return self.output.decode(), code
 
 
 def connect(port):
