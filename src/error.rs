@@ -9,14 +9,14 @@ use std::io;
 pub enum Error {
     /// The system refused: an address that is taken, no descriptors, no poll instance.
     Io(io::Error),
-    /// An address can't be listened on. Says which, and what the system said.
+    /// An address can't be listened on. Holds the address and the system's error.
     Listen(String, io::Error),
-    /// A path given to the server is no pattern that it understands. Says which and why.
+    /// A route is invalid, or takes the same requests as another. Holds the reason.
     Route(String),
-    /// An origin given to [`Server::allow_origin`](crate::Server::allow_origin) is one that no page can have. Says which
-    /// and why.
+    /// An origin given to [`Server::allow_origin`](crate::Server::allow_origin) is one that no page can have. Holds the
+    /// reason.
     Origin(String),
-    /// What a handler, or the authorization hook, answered can't be sent. Its client got a 500.
+    /// The answer of a handler, or of the authorization hook, can't be sent. Its client got a 500.
     #[cfg(feature = "server")]
     Response {
         /// The method and the pattern of the handler's route, such as `GET /files/{*path}`, or whatever else answered.
@@ -24,21 +24,21 @@ pub enum Error {
         /// Which field or status, and which rule it breaks.
         error: crate::response::ResponseError,
     },
-    /// An event's name holds what no name may hold.
+    /// An event's name is invalid.
     EventName(crate::sse::Error),
     /// A channel refused a publish that came from another thread.
     Channel(crate::channel::Error),
     /// What stands behind the channels can't be opened, has failed, or has not kept what a [`Publisher`](crate::Publisher)
-    /// published. Says why.
+    /// published. Holds the reason.
     #[cfg(feature = "backend")]
     Backend(std::sync::Arc<str>),
-    /// A client was asked for something that makes no sense, or failed.
+    /// A client was set up with an invalid URL, field or subprotocol, or failed.
     #[cfg(feature = "client")]
     Client(crate::client::Error),
     /// Certificates or keys can't be used.
     #[cfg(feature = "tls")]
     Tls(crate::net::tls::Error),
-    /// Something could not be sent: the server has ended, or as much waits as may.
+    /// Something could not be sent: the server has ended, or too much is queued.
     Unreachable(crate::net::SendError),
     /// The client at this address was cut off because it did not take what was sent to it: at
     /// [`Limits::backlog`](crate::Limits::backlog), or in the middle of a streamed answer after
@@ -50,7 +50,7 @@ pub enum Error {
     Panicked,
 }
 
-/// The result of what can fail so.
+/// A result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl fmt::Display for Error {

@@ -51,8 +51,8 @@ pub const MAX_BEHIND: usize = 65_536;
 /// Bytes of such messages, what they are kept with included.
 pub const MAX_BEHIND_BYTES: usize = 64 * 1024 * 1024;
 
-/// What becomes of an event stream or a WebSocket that reads a channel more slowly than the channel forgets. The
-/// others never notice it: a reader is a place in the log, and nothing is kept for it alone.
+/// What happens to an event stream or a WebSocket that reads a channel so slowly that messages are no longer retained when it
+/// comes to them. Other readers are not affected: a reader is a place in the log, and nothing is kept for it alone.
 ///
 /// ```
 /// use barewire::{Limits, limits::SlowReader};
@@ -158,16 +158,20 @@ pub struct Limits {
     pub high_water: usize,
     /// Bytes that wait for a peer, at which it is dropped. Default: 32 MiB ([`net::MAX_BACKLOG`]).
     pub backlog: usize,
-    /// Connections that may wait to be accepted at each listener that the server makes; more come a second later. Takes the
-    /// feature `listen-queue`, on Unix; without it, the standard library's 128 hold. Default: 1,024
-    /// ([`net::LISTEN_QUEUE`]).
+    /// Connections that may wait to be accepted at each listener that the server makes; more come a second later. Default:
+    /// 1,024 ([`net::LISTEN_QUEUE`]).
+    ///
+    /// **It takes effect only with the feature `listen-queue`, on Unix.** Without it the queue is 128 whatever is set here,
+    /// because the standard library and mio ask for that number and offer no other:
+    /// `barewire = { version = "0.1", features = ["listen-queue"] }`, which adds one crate (`socket2`). The system's own bound
+    /// (on Linux `net.core.somaxconn`, 4,096) holds besides.
     pub listen_queue: u32,
     /// Connections at once; further ones wait to be accepted. Default: 100,000 ([`net::MAX_CONNECTIONS`]).
     pub connections: usize,
     /// Connections from one address; of IPv6, a /64 is one address. Default: as many as in all
     /// ([`net::MAX_CONNECTIONS_PER_ADDRESS`]).
     pub connections_per_address: usize,
-    /// What becomes of readers of channels that are too slow. Default: [`SlowReader::Gap`].
+    /// What happens to readers of channels that are too slow. Default: [`SlowReader::Gap`].
     pub slow_reader: SlowReader,
     /// What channels keep and how many there may be. Default: 10,000 messages, 16 MiB and one hour in each of at most
     /// 10,000 channels; see [`channel::Limits`].

@@ -29,15 +29,14 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes `data` to the channel `name`: text if it is UTF-8, else binary. Everybody who reads the channel
-    /// gets it; messages of one publisher keep their order.
+    /// Publishes `data` to the channel `name`: text if it is UTF-8, else binary. Every reader of the channel gets it;
+    /// messages of one publisher keep their order.
     ///
     /// # Errors
     /// [`Error::Channel`]: the name or the event name is invalid. [`Error::Unreachable`]: the server has ended or is
     /// overloaded. In both cases nothing was published, with one loop as with several ([`Cores`](crate::Cores)).
     ///
-    /// Whether there is room for one more channel shows only when the message comes to its loop: that there is none is
-    /// reported to [`Server::on_error`](crate::Server::on_error).
+    /// Whether one more channel may begin is known only when the message reaches its loop: that none may is reported to [`Server::on_error`](crate::Server::on_error).
     pub fn publish(&self, name: &str, data: impl AsRef<[u8]>) -> Result<()> {
         self.send(name, None, data.as_ref())
     }

@@ -372,10 +372,10 @@ impl Hub {
         }
     }
 
-    /// Drops what has grown too old, and channels that nobody reads and that hold nothing. To be called about once
+    /// Drops messages that are too old, and channels without messages and readers. To be called about once
     /// a second; one call looks at a bounded number of channels.
     ///
-    /// Ages are told by `ms`, a clock that may begin anywhere and never jumps; `unix_ms` is the wall clock, which ids have
+    /// Ages are measured by `ms`, a clock that may begin anywhere and never jumps; `unix_ms` is the wall clock, which ids have
     /// and which may.
     pub fn sweep(&mut self, ms: u64, unix_ms: u64) {
         let age = self.limits.retention.age_ms();

@@ -16,9 +16,9 @@ use crate::net::HIGH_WATER;
 use crate::session::Sender;
 use crate::ws::{CloseCode, Message, OwnedMessage};
 
-/// Follows a channel: every event from the oldest that is retained on, in order, whichever way the server lets
-/// through, for ever. A server that is not there, or not yet, is waited for: [`Subscription::next_update`] tells. See
-/// [`Subscribe`] for more.
+/// Follows a channel: an endless iterator of all its events in order, from the oldest retained one on, over whichever
+/// transport works. It waits for a server that can't be reached, which [`Subscription::next_update`] reports. See
+/// [`Subscribe`] for options.
 ///
 /// ```no_run
 /// for event in barewire::subscribe("http://127.0.0.1:9000/channels/ticks")? {
@@ -48,11 +48,11 @@ fn turn_until(client: &mut ClientLoop, deadline: Option<Instant>) -> Result<bool
 }
 
 impl Subscribe {
-    /// Begins it, as an iterator that waits for the next event.
+    /// Begins the subscription, as an iterator that waits for the next event.
     ///
     /// # Errors
-    /// The URL, a field or the cursor is invalid, or the system gives no poll instance. A server that can't be reached
-    /// is no error: it is waited for.
+    /// The URL, a field or the cursor is invalid, or the system does not provide a poll instance. A server that can't be
+    /// reached is not an error: it is tried again.
     pub fn open(self) -> Result<Subscription, Error> {
         let mut client = ClientLoop::new()?;
         let updates = Queue::default();
@@ -66,7 +66,7 @@ impl Subscribe {
     }
 }
 
-/// A subscription that is waited for: an iterator of its events, without end unless the server or an error ends it.
+/// A blocking subscription: an iterator of its events, which ends only if the server or a permanent error ends it.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), barewire::ClientError> {
@@ -90,8 +90,8 @@ impl Subscription {
         self.wait(None)
     }
 
-    /// As [`Subscription::next_update`], for at most this long. `None` is also that nothing came: see
-    /// [`Subscription::is_ended`].
+    /// As [`Subscription::next_update`], but waits for at most `time`. `None` also means that nothing came:
+    /// [`Subscription::is_ended`] tells the two apart.
     pub fn update_within(&mut self, time: Duration) -> Option<Update> {
         self.wait(Instant::now().checked_add(time))
     }
@@ -144,10 +144,10 @@ enum Happening {
 }
 
 impl Connect {
-    /// Opens it, and waits until it is open.
+    /// Opens the WebSocket, and waits until it is open.
     ///
     /// # Errors
-    /// The URL, a field or a subprotocol is invalid, or the socket could not be opened and is not to be tried again.
+    /// The URL, a field or a subprotocol is invalid, or the socket could not be opened and is not tried again.
     pub fn open(mut self) -> Result<WebSocket, Error> {
         let mut client = ClientLoop::new()?;
         let happenings = Queue::default();
@@ -194,10 +194,10 @@ impl Connect {
     }
 }
 
-/// A WebSocket that is waited for: an iterator of its messages, with [`WebSocket::receive`] for who also sends.
+/// A blocking WebSocket: an iterator of its messages. A program that also sends calls [`WebSocket::receive`].
 ///
-/// Pings are answered while the program waits in one of its methods, and not otherwise. For a program that does
-/// something else meanwhile there is [`ClientLoop`], whose senders work from every thread.
+/// Pings are answered only while the program waits in one of its methods. A program that does something else meanwhile
+/// uses a [`ClientLoop`], whose senders work from every thread.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), barewire::ClientError> {
@@ -241,7 +241,7 @@ impl Iterator for WebSocket {
 }
 
 impl WebSocket {
-    /// Opens a WebSocket to this URL. See [`Connect`] for more.
+    /// Opens a WebSocket to this URL. See [`Connect`] for options.
     ///
     /// # Errors
     /// As [`Connect::open`].
@@ -254,11 +254,11 @@ impl WebSocket {
         self.protocol.as_deref()
     }
 
-    /// Sends a message, and waits while the server takes less than it is sent. Messages that come meanwhile are kept
-    /// for [`WebSocket::receive`], however many: who sends without end has to receive too.
+    /// Sends a message, and waits while the server does not take what was sent before. Messages that arrive meanwhile are
+    /// kept for [`WebSocket::receive`], without a limit: a program that sends on and on has to receive too.
     ///
     /// # Errors
-    /// The connection has ended, or there is none at the moment. What was sent before may not have arrived.
+    /// The connection has ended, or is being made again. Earlier messages may not have arrived.
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         self.catch_up();
         let sender = self.sender.as_ref().ok_or(Error::Ended)?;
@@ -293,8 +293,8 @@ impl WebSocket {
         }
     }
 
-    /// Waits for the next message. `None` is the end: see [`WebSocket::close_code`]. With [`Connect::reconnect`], a
-    /// connection that is lost is waited for.
+    /// Waits for the next message. `None` is the end: see [`WebSocket::close_code`]. With [`Connect::reconnect`], it waits
+    /// until a lost connection is made again.
     ///
     /// # Errors
     /// The connection ended without a closing handshake, and is not tried again.
@@ -302,8 +302,8 @@ impl WebSocket {
         self.receive_until(None)
     }
 
-    /// As [`WebSocket::receive`], for at most this long. `Ok(None)` is also that nothing came: see
-    /// [`WebSocket::is_closed`].
+    /// As [`WebSocket::receive`], but waits for at most `time`. `Ok(None)` also means that nothing came:
+    /// [`WebSocket::is_closed`] tells the two apart.
     ///
     /// # Errors
     /// As [`WebSocket::receive`].
@@ -331,8 +331,8 @@ impl WebSocket {
         }
     }
 
-    /// Closes, and waits until the server has answered or its time is up
-    /// ([`CLOSE_TIMEOUT`](crate::limits::CLOSE_TIMEOUT)). What still comes is dropped. It is not opened again.
+    /// Closes the WebSocket, and waits until the server has answered or its time is over
+    /// ([`CLOSE_TIMEOUT`](crate::limits::CLOSE_TIMEOUT)). Messages that still arrive are dropped. It is not opened again.
     ///
     /// # Errors
     /// The connection broke before, or the server did not answer.

@@ -50,7 +50,7 @@ impl ClientLoop {
     /// A loop without clients yet.
     ///
     /// # Errors
-    /// The system gives no poll instance.
+    /// The system does not provide a poll instance.
     pub fn new() -> Result<ClientLoop, Error> {
         let event_loop = Loop::new(crate::net::Limits::default(), MAX_QUEUED, Dialer::new)?;
         Ok(ClientLoop { event_loop })
@@ -71,7 +71,7 @@ impl ClientLoop {
     }
 
     /// Opens a WebSocket, and hands every message that arrives to `on_message`. [`Connect::on_open`] and
-    /// [`Connect::on_close`] tell the rest.
+    /// [`Connect::on_close`] report the rest.
     ///
     /// # Errors
     /// The URL, a field or a subprotocol is invalid.
@@ -85,18 +85,18 @@ impl ClientLoop {
             .connect(connect, Box::new(on_message))
     }
 
-    /// Ends a client.
+    /// Ends a client: a subscription, or a WebSocket by its closing handshake.
     pub fn close(&mut self, client: ClientId) {
         // The mailbox is the way in for every thread, this one too. A full one is turned away from: try again later.
         let _ = self.event_loop.mailbox().order(Order::Quit(client));
     }
 
-    /// How many clients there are: those that wait for a connection too.
+    /// The number of clients, with those that wait for a connection.
     pub fn len(&self) -> usize {
         self.event_loop.protocol().len()
     }
 
-    /// There are no clients, or no more.
+    /// Whether there are no clients, or none any more.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -108,7 +108,7 @@ impl ClientLoop {
         }
     }
 
-    /// Turns until there are no clients any more, or it is stopped.
+    /// Turns until there are no clients any more, or until it is stopped.
     ///
     /// # Errors
     /// The system's poll fails.

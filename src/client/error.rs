@@ -22,7 +22,7 @@ pub enum Error {
     /// The connection could not be secured, or what came over it can't be relied on.
     #[cfg(feature = "tls")]
     Tls(crate::net::tls::Error),
-    /// The system does not give what a loop needs: a poll instance, or what it says when it is asked.
+    /// The system does not provide a poll instance, or polling fails.
     Loop(ErrorKind),
     /// The server did not answer in time.
     Timeout,
@@ -34,7 +34,7 @@ pub enum Error {
     Status(u16, String),
     /// The server answered 200 with another media type than was asked for.
     MediaType(String),
-    /// The answer is in a content or transfer coding that nobody asked for, such as gzip, and can't be read (RFC 9110
+    /// The answer is in a content or transfer coding that was not asked for, such as gzip, and can't be read (RFC 9110
     /// 8.4).
     Coding(String),
     /// The server answers a long poll at once although it has nothing new.
@@ -50,14 +50,14 @@ pub enum Error {
     TooLarge,
     /// A message of the server's was not what a channel sends.
     Envelope,
-    /// Nothing came for longer than a living server is silent.
+    /// Nothing came for longer than a server that is alive would be silent.
     Silence,
-    /// The system has no randomness to give, without which nothing can be masked.
+    /// The system provides no randomness, without which frames can't be masked.
     Randomness,
 }
 
 impl Error {
-    /// Whether the same may succeed later.
+    /// Whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Lookup(_)

@@ -41,7 +41,7 @@ impl Event {
         String::from_utf8_lossy(self.data.as_bytes())
     }
 
-    /// As [`Event::data`], for who keeps nothing else of it.
+    /// As [`Event::data`], without a copy.
     pub fn into_data(self) -> String {
         self.data().into_owned()
     }
@@ -56,8 +56,8 @@ impl Event {
         self.data.as_text().is_none()
     }
 
-    /// Whether it tells that messages are missing in front of the next one. A stream says in its id where the gap
-    /// ends; of a poll's, which does not say it, the id is where it begins. The name is reserved: a program that hands
+    /// Whether it says that messages are missing in front of the next one. In a stream its id is where the gap ends; in a
+    /// poll, which does not say that, its id is where the gap begins. The name is reserved: a program that hands
     /// events on to another channel leaves gaps out.
     pub fn is_gap(&self) -> bool {
         self.name.as_deref() == Some(GAP_EVENT)

@@ -87,7 +87,7 @@ impl std::fmt::Display for Transport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Update {
-    /// It is read from now on, this way.
+    /// The channel is read from now on, over this transport.
     Connected(Transport),
     /// An event has come.
     Event(Event),
@@ -98,18 +98,18 @@ pub enum Update {
         /// The next try comes after this time.
         retry_in: Duration,
     },
-    /// This way does not work here; the next one of [`Transport::ALL`] is tried, and after the last the first.
+    /// This transport does not work here; the next one of [`Transport::ALL`] is tried, and after the last the first.
     FellBack {
-        /// The way that is left.
+        /// The transport that does not work.
         transport: Transport,
         /// Why it does not work.
         error: Error,
     },
-    /// It has ended: because it was ended, because the server said so, or for a reason that will not pass.
+    /// The subscription has ended: because the program or the server ended it, or by a permanent error.
     Ended(Option<Error>),
 }
 
-/// What becomes of a subscription when a message is larger than it takes, in every way that it may be read.
+/// What a subscription does when a message is larger than its limit over every transport that it may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Oversized {
@@ -121,14 +121,14 @@ pub enum Oversized {
     Skip,
 }
 
-/// How long short polling rests between two requests.
+/// How long short polling waits between two requests.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a long poll asks the server to wait.
 pub const POLL_WAIT: Duration = Duration::from_secs(30);
 /// How long the stream of a server that sends heartbeats may be silent: three of a hub's.
 pub const SILENCE: Duration = Duration::from_secs(45);
 
-/// A subscription to be: where to, how, and from where on. Begin with [`Subscribe::to`].
+/// Options of a subscription: its URL, its transport, and where it begins. Begin with [`Subscribe::to`].
 ///
 /// ```no_run
 /// use barewire::{Subscribe, Transport};
@@ -170,7 +170,7 @@ pub(super) struct SubscribeOptions {
 
 impl Subscribe {
     /// A subscription to a channel's URL (`http://` or `ws://`, which are the same; with the feature `tls`
-    /// also `https://` and `wss://`), in whichever way works.
+    /// also `https://` and `wss://`), over whichever transport works.
     pub fn to(url: &str) -> Subscribe {
         let options = SubscribeOptions {
             transport: None,
@@ -193,8 +193,8 @@ impl Subscribe {
         }
     }
 
-    /// Only this way. With [`Transport::EventStream`] the URL may be any event stream's, of any server; a stream that
-    /// is silent is then taken to have nothing to say, as nobody promises heartbeats: see [`Subscribe::silence`].
+    /// Uses only this transport. With [`Transport::EventStream`] the URL may be that of any event stream of any server, and
+    /// silence is then no reason to reconnect, as other servers need not send heartbeats: see [`Subscribe::silence`].
     pub fn transport(mut self, transport: Transport) -> Subscribe {
         if transport == Transport::EventStream && self.options.transport.is_none() {
             self.options.silence = None;
@@ -216,8 +216,8 @@ impl Subscribe {
         self
     }
 
-    /// Sends one more field with every request, such as `Authorization`. It is not sent to
-    /// a server of another origin that a redirect leads to.
+    /// Sends a field with every request, such as `Authorization`. It is not sent to a server of another origin that a
+    /// redirect leads to.
     pub fn header(mut self, name: &str, value: &str) -> Subscribe {
         self.options
             .fields
@@ -225,44 +225,44 @@ impl Subscribe {
         self
     }
 
-    /// How long to wait before a new try.
+    /// Sets how long to wait before connecting again.
     pub fn backoff(mut self, backoff: Backoff) -> Subscribe {
         self.options.backoff = backoff;
         self
     }
 
-    /// How long short polling rests between two requests ([`POLL_INTERVAL`]).
+    /// Sets how long short polling waits between two requests ([`POLL_INTERVAL`]).
     pub fn interval(mut self, interval: Duration) -> Subscribe {
         self.options.interval = interval;
         self
     }
 
-    /// How long a long poll asks the server to wait, in whole seconds ([`POLL_WAIT`]).
+    /// Sets how long a long poll asks the server to wait, in whole seconds ([`POLL_WAIT`]).
     pub fn wait(mut self, wait: Duration) -> Subscribe {
         self.options.wait = wait;
         self
     }
 
-    /// How long an event stream may be silent until it is taken for lost ([`SILENCE`]); `None`: for ever.
+    /// Sets how long an event stream may be silent before it is considered lost ([`SILENCE`]); `None`: for ever.
     pub fn silence(mut self, silence: Option<Duration>) -> Subscribe {
         self.options.silence = silence;
         self
     }
 
-    /// The largest message that is taken, in bytes, in the form in which it is sent ([`MAX_ENCODED`], which is also the
-    /// largest that a server of this crate publishes). One that is larger in one way is tried in the next.
+    /// Sets the largest message that is accepted, in bytes as it is sent ([`MAX_ENCODED`], which is also the largest that a
+    /// server of this crate publishes). One that is larger over one transport is tried over the next.
     pub fn max_message(mut self, bytes: usize) -> Subscribe {
         self.options.max_message = bytes;
         self
     }
 
-    /// What happens at a message that is larger than is taken in every way ([`Oversized::End`]).
+    /// Sets what happens at a message that is too large over every transport ([`Oversized::End`]).
     pub fn oversized(mut self, oversized: Oversized) -> Subscribe {
         self.options.oversized = oversized;
         self
     }
 
-    /// How a WebSocket's messages are compressed if the server agrees; `None`: not at all. By default as
+    /// Sets how a WebSocket's messages are compressed if the server agrees; `None`: not at all. By default as
     /// [`Settings::default`](crate::ws::deflate::Settings) says.
     #[cfg(feature = "deflate")]
     pub fn deflate(
@@ -273,7 +273,7 @@ impl Subscribe {
         self
     }
 
-    /// Whom to trust where the URL is `https://` or `wss://`, instead of those whom the system trusts.
+    /// Sets which certificates are trusted where the URL is `https://` or `wss://`, instead of the system's.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: &ClientTls) -> Subscribe {
         self.options.tls = Some(tls.clone());

@@ -33,7 +33,7 @@ pub(super) type OnOpen = Box<dyn FnMut(&mut Socket<'_>) + Send>;
 pub(super) type OnMessage = Box<dyn FnMut(&mut Socket<'_>, Message<'_>) + Send>;
 pub(super) type OnClose = Box<dyn FnMut(Closed) + Send>;
 
-/// A WebSocket of a client's has ended, or could not be opened.
+/// How a client's WebSocket ended, or why it could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Closed {
@@ -41,13 +41,13 @@ pub struct Closed {
     pub close: Option<(CloseCode, String)>,
     /// What went wrong, if the end was not a closing handshake.
     pub error: Option<Error>,
-    /// The next try comes after this time; `None` if there is none.
+    /// The time until the next try; `None` if there is none.
     pub retry_in: Option<Duration>,
 }
 
-/// A WebSocket to be: where to, and how. Begin with [`Connect::to`]; give it to a loop with
-/// [`ClientLoop::connect`](crate::ClientLoop::connect) or [`Server::connect`](crate::Server::connect), or wait for it with
-/// [`Connect::open`].
+/// Options of a client's WebSocket: its URL, fields and subprotocols. Begin with [`Connect::to`]; give it to a loop by
+/// [`ClientLoop::connect`](crate::ClientLoop::connect) or [`Server::connect`](crate::Server::connect), or open it and block
+/// by [`Connect::open`].
 ///
 /// Connecting may take 10 seconds for each address of the host, and the answer to the handshake as long again. An open
 /// connection is pinged every 30 seconds, and is lost when nothing comes for three of them.
@@ -122,7 +122,7 @@ impl Connect {
         self
     }
 
-    /// Sends one more field with the handshake, such as `Authorization` or `Origin`.
+    /// Sends a field with the handshake, such as `Authorization` or `Origin`.
     pub fn header(mut self, name: &str, value: &str) -> Connect {
         self.options
             .fields
@@ -136,21 +136,21 @@ impl Connect {
         self
     }
 
-    /// Connects again when the connection is lost or can't be made, or when the server closes it, after waits of this
-    /// kind, which grow until a connection has lasted for 30 seconds; [`Connect::on_close`] tells of each. Not when the program closes it, or for a refusal that will not pass
-    /// ([`Error::is_transient`]). Without it, a WebSocket is opened once.
+    /// Connects again when the connection is lost or can't be made, or when the server closes it. The waits grow until a
+    /// connection has lasted for 30 seconds; each is reported to [`Connect::on_close`]. It does not connect again when the
+    /// program closes it, or after a permanent refusal ([`Error::is_transient`]). Without this, a WebSocket is opened once.
     pub fn reconnect(mut self, backoff: Backoff) -> Connect {
         self.options.backoff = Some(backoff);
         self
     }
 
-    /// What messages may come.
+    /// Sets the limits of messages that arrive.
     pub fn limits(mut self, limits: ws::Limits) -> Connect {
         self.options.limits = limits;
         self
     }
 
-    /// How messages are compressed if the server agrees (RFC 7692); `None`: not at all. By default as
+    /// Sets how messages are compressed if the server agrees (RFC 7692); `None`: not at all. By default as
     /// [`Settings::default`](crate::ws::deflate::Settings) says.
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, settings: impl Into<Option<crate::ws::deflate::Settings>>) -> Connect {
@@ -158,7 +158,7 @@ impl Connect {
         self
     }
 
-    /// Whom to trust where the URL is `wss://` or `https://`, instead of those whom the system trusts.
+    /// Sets which certificates are trusted where the URL is `wss://` or `https://`, instead of the system's.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: &ClientTls) -> Connect {
         self.options.tls = Some(tls.clone());

@@ -8,7 +8,7 @@ use super::Status;
 
 /// Why a message, or a part of one, is refused.
 ///
-/// Every variant ends the connection: after it nobody knows where the next
+/// Every variant ends the connection: after it, it is not known where the next
 /// message would start. Answer [`Error::status`], then close (RFC 9112 9.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

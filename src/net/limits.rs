@@ -27,7 +27,7 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections that may wait to be accepted at each listener that the loop makes; a listener made elsewhere keeps its
-    /// own. Takes the feature `listen-queue`, on Unix; without it, the standard library's 128 hold. Default: 1,024
+    /// own. It takes effect only with the feature `listen-queue`, on Unix; without it, the standard library's 128 hold. Default: 1,024
     /// ([`LISTEN_QUEUE`]).
     pub listen_queue: u32,
     /// Connections at once; further ones wait in the listener's queue. Default: 100,000 ([`MAX_CONNECTIONS`]).
@@ -35,7 +35,7 @@ pub struct Limits {
     /// Connections at once from one address (of IPv6: from one /64); further ones are closed. Default: no limit
     /// ([`MAX_CONNECTIONS_PER_ADDRESS`]).
     pub connections_per_address: usize,
-    /// Bytes of unread output from which on a peer is not read from; nobody could be read from below 1. Default: 64 KiB
+    /// Bytes of unread output from which on a peer is not read from; with 0, no peer would be read from. Default: 64 KiB
     /// ([`HIGH_WATER`]).
     pub high_water: usize,
     /// Bytes of unread output at which a connection is given up. Default: 32 MiB ([`MAX_BACKLOG`]).

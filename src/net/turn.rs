@@ -100,13 +100,13 @@ impl<P: Protocol> Loop<P> {
     /// it is.
     ///
     /// # Errors
-    /// The system refuses to wait for it.
+    /// The system refuses to poll it.
     pub fn listen_on(&mut self, listener: std::net::TcpListener) -> io::Result<()> {
         self.adopt(listener, Seal::Plain)
     }
 
-    /// Listens on one more address, for TLS. Who speaks in plaintext there is told `plain`, in plaintext, and nothing
-    /// else; it may be empty.
+    /// Listens on one more address, for TLS. A peer that speaks in plaintext is answered with `plain`, in plaintext, and closed;
+    /// `plain` may be empty.
     ///
     /// # Errors
     /// The address can't be bound.
@@ -124,7 +124,7 @@ impl<P: Protocol> Loop<P> {
     /// Accepts from one more listener, as [`Loop::listen_on`], for TLS, as [`Loop::listen_tls`].
     ///
     /// # Errors
-    /// The system refuses to wait for it.
+    /// The system refuses to poll it.
     #[cfg(feature = "tls")]
     pub fn listen_tls_on(
         &mut self,
@@ -166,7 +166,7 @@ impl<P: Protocol> Loop<P> {
     /// The addresses that it listens on.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system does not know an address.
     pub fn local_addrs(&self) -> io::Result<Vec<SocketAddr>> {
         self.acceptor.addresses().collect()
     }

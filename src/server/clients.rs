@@ -38,7 +38,7 @@ impl Server {
             .connect(connect, Box::new(on_message))
     }
 
-    /// Ends a client of this loop.
+    /// Ends a client of this loop: a subscription, or a WebSocket by its closing handshake.
     pub fn close_client(&mut self, client: ClientId) {
         // The mailbox is the way in for every thread, this one too; only an overloaded one turns away.
         let _ = self.event_loop.mailbox().order(Order::Quit(client));

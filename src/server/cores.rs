@@ -54,10 +54,10 @@ use crate::service::Feed;
 ///
 /// # How connections are spread
 ///
-/// With the feature `reuseport`, on Linux, each loop listens by itself and the system hashes connections over them
-/// (SO_REUSEPORT): evenly if there are many, and a loop that is stuck in a handler keeps those that were meant for it
-/// waiting. Otherwise all loops accept from one listener: every new connection wakes those that sleep, and who comes
-/// first has it.
+/// With the feature `reuseport`, on Linux, each loop has a listener of its own and the system distributes connections by a
+/// hash (SO_REUSEPORT): evenly if there are many, and a loop that is stuck in a handler keeps those that were assigned to it
+/// waiting. Otherwise all loops accept from one listener: every new connection wakes the loops that sleep, and the first
+/// one takes it.
 ///
 /// # Behind, and ended
 ///
@@ -75,11 +75,12 @@ pub struct Cores {
 }
 
 impl Cores {
-    /// So many loops (at least one) that listen on one address; port 0 lets the system choose one, and
-    /// [`Cores::local_addr`] tells it. `set_up` adds the routes, once for each loop.
+    /// `loops` loops (at least one) that listen on one address. With port 0 the system chooses a port, which
+    /// [`Cores::local_addr`] returns. `set_up` adds the routes, once for each loop. How many connections may wait to be
+    /// accepted: see [`Server::bind`].
     ///
     /// # Errors
-    /// The address is none, or can't be bound, or what `set_up` says.
+    /// The address is invalid or can't be bound, or `set_up` fails.
     pub fn bind(
         address: impl ToSocketAddrs,
         loops: usize,
@@ -135,10 +136,10 @@ impl Cores {
         Ok(())
     }
 
-    /// So many loops (at least one) that do not listen yet.
+    /// `loops` loops (at least one) that do not listen yet.
     ///
     /// # Errors
-    /// The system gives no poll instance, or what `set_up` says.
+    /// The system does not provide a poll instance, or `set_up` fails.
     pub fn unbound(
         loops: usize,
         mut set_up: impl FnMut(&mut Server) -> Result<()>,
@@ -183,7 +184,7 @@ impl Cores {
     /// The address that they listen on.
     ///
     /// # Errors
-    /// They listen nowhere, or the system does not tell.
+    /// They do not listen, or the system does not know the address.
     pub fn local_addr(&self) -> Result<SocketAddr> {
         let first = self.servers.first();
         first.map_or(
@@ -218,7 +219,7 @@ impl Cores {
     /// its own.
     ///
     /// # Errors
-    /// As [`Server::run`], on any loop; or the system gives no thread.
+    /// As [`Server::run`], on any loop; or a thread can't be started.
     pub fn run(self) -> Result<()> {
         self.run_each(&|_, mut server| server.run())
     }

@@ -74,11 +74,14 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Listens on an address, such as `"127.0.0.1:9000"`; port 0 lets the system choose one, and
-    /// [`Server::local_addr`] tells it.
+    /// Listens on an address, such as `"127.0.0.1:9000"`. With port 0 the system chooses a port, which
+    /// [`Server::local_addr`] returns.
+    ///
+    /// Up to 128 connections may wait to be accepted, which is the standard library's number; the rest of a larger burst
+    /// connects a second late. With the feature `listen-queue`, on Unix, it is [`Limits::listen_queue`]: 1,024 by default.
     ///
     /// # Errors
-    /// The address is none, or can't be bound.
+    /// The address is invalid or can't be bound.
     pub fn bind(address: impl ToSocketAddrs) -> Result<Server> {
         let mut server = Server::unbound()?;
         server.listen(address)?;
@@ -88,7 +91,7 @@ impl Server {
     /// A server that does not listen yet.
     ///
     /// # Errors
-    /// The system gives no poll instance.
+    /// The system does not provide a poll instance.
     pub fn unbound() -> Result<Server> {
         Server::with(|limits, _| Channels::alone(limits, net::unix_ms()))
     }
@@ -118,7 +121,7 @@ impl Server {
     /// Listens on one more address.
     ///
     /// # Errors
-    /// The address is none, or can't be bound.
+    /// The address is invalid or can't be bound.
     pub fn listen(&mut self, address: impl ToSocketAddrs) -> Result<&mut Server> {
         self.listen_with(address, Loop::listen)
     }
@@ -153,7 +156,7 @@ impl Server {
     /// As [`Server::listen_on`], for https and wss.
     ///
     /// # Errors
-    /// The system refuses to wait for it.
+    /// The system refuses to poll it.
     #[cfg(feature = "tls")]
     pub fn listen_tls_on(&mut self, listener: TcpListener, tls: &ServerTls) -> Result<&mut Server> {
         self.event_loop.listen_tls_on(listener, tls, IN_PLAINTEXT)?;
@@ -176,11 +179,11 @@ impl Server {
         bound.map(|()| self)
     }
 
-    /// Accepts from one more listener, which the program has made: with options of its own, or inherited. How many
-    /// connections may wait at it is the program's to say: 128, if it comes from the standard library.
+    /// Accepts from one more listener, which the program has made with options of its own, or has inherited. How many
+    /// connections may wait at it was decided when it was made: 128, if it comes from the standard library.
     ///
     /// # Errors
-    /// The system refuses to wait for it.
+    /// The system refuses to poll it.
     pub fn listen_on(&mut self, listener: TcpListener) -> Result<&mut Server> {
         self.event_loop.listen_on(listener)?;
         Ok(self)
@@ -199,7 +202,7 @@ impl Server {
     /// The first address that it listens on.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// It does not listen, or the system does not know the address.
     pub fn local_addr(&self) -> Result<SocketAddr> {
         let addresses = self.event_loop.local_addrs()?;
         addresses
@@ -208,10 +211,10 @@ impl Server {
             .ok_or(Error::Io(std::io::ErrorKind::NotConnected.into()))
     }
 
-    /// All addresses that it listens on, in the order in which it was told to.
+    /// All addresses that it listens on, in the order in which they were added.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system does not know an address.
     pub fn local_addrs(&self) -> Result<Vec<SocketAddr>> {
         Ok(self.event_loop.local_addrs()?)
     }
@@ -236,11 +239,11 @@ impl Server {
 
     /// Answers requests of `method` for `path` with what `handler` replies.
     ///
-    /// A segment `{name}` of the path stands for any one segment, and `{*name}` at its end for all that is left:
-    /// the handler asks [`Request::param`], or for the name of a file [`Request::safe_path`]. Literal paths win over those
+    /// A segment `{name}` of the path stands for any one segment, and `{*name}` at its end for the rest of the path:
+    /// the handler gets it by [`Request::param`], or, as the name of a file, by [`Request::safe_path`]. Literal paths win over those
     /// with parameters.
     ///
-    /// A route that can't be what was meant is an error when the server is to run ([`Error::Route`]): a parameter as other
+    /// A route that can't be what was meant is an error when the server begins to run ([`Error::Route`]): a parameter as other
     /// routers write it (`/x/:id`, `/x/*`, `/x/<id>`), a method that no client sends (`"get"`), or a second route for the
     /// same requests.
     pub fn route(
@@ -277,7 +280,7 @@ impl Server {
     /// Serves channels at `path`, which has one parameter, the channel's name: `POST` publishes, `GET` reads in
     /// one of four ways, as the request asks. A channel begins with its first message or reader.
     ///
-    /// Whoever may read a channel by WebSocket may also publish to it, by sending a message. To let only the program publish:
+    /// A client that may read a channel by WebSocket may also publish to it, by sending a message. To let only the program publish:
     /// [`ChannelRoute::read_only`].
     pub fn channels(&mut self, path: &str) -> &mut ChannelRoute {
         self.service().router.add_channels(path)
@@ -311,14 +314,14 @@ impl Server {
     /// is for the handlers to share ([`Reply::header`]).
     ///
     /// An origin that no page can have, such as `"example.com"`, `"https://*.example.com"` or `"null"`, is an error when the
-    /// server is to run ([`Error::Origin`]).
+    /// server begins to run ([`Error::Origin`]).
     pub fn allow_origin(&mut self, origin: &str) -> &mut Server {
         self.service().origins.allow(origin);
         self
     }
 
-    /// Calls `hook` with what goes wrong and has nobody else to be told: a handler that panics or does not answer,
-    /// a socket that can't be accepted. The library itself prints nothing.
+    /// Calls `hook` with errors that no caller gets: a handler that panics or does not answer, a connection that can't be
+    /// accepted, a client that is cut off. The library itself prints nothing.
     pub fn on_error(&mut self, hook: impl FnMut(&Error) + Send + 'static) -> &mut Server {
         self.service().on_error = Some(Box::new(hook));
         self

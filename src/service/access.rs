@@ -20,7 +20,7 @@ use std::borrow::Cow;
 pub enum Access {
     /// The request goes on to its route.
     Allow,
-    /// 403: whoever asks may not.
+    /// 403: the client may not.
     Forbid,
     /// 401 with this challenge, such as `Bearer` or `Basic realm="x"` (RFC 9110 11.6.1).
     Challenge(Cow<'static, str>),

@@ -4,7 +4,7 @@
 ///
 /// ```
 /// # let mut server = barewire::Server::unbound()?;
-/// server.channels("/channels/{name}"); // whoever may read may also publish
+/// server.channels("/channels/{name}"); // clients read and publish
 /// server.channels("/scores/{name}").read_only(); // only the program publishes
 /// let publisher = server.publisher();
 /// publisher.publish("final", "3:2")?;

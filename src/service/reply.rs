@@ -24,7 +24,7 @@ use crate::sse;
 /// A piece that is written by a thread of the program's own goes at least so much at once, in bytes.
 const PART: usize = 16 * 1024;
 
-/// The answer that a handler owes. Each of its methods gives it; a reply that is dropped without one becomes a 500.
+/// The answer that a handler has to give. Each of its methods gives it; a reply that is dropped without one becomes a 500.
 ///
 /// ```
 /// # let mut server = barewire::Server::unbound()?;
@@ -78,8 +78,8 @@ impl std::fmt::Debug for Fallback {
 }
 
 impl<'a> Reply<'a> {
-    /// One more field for the answer, whatever it will be: sent at once, later, or piece by piece. What is said of
-    /// [`Response::header`] holds here too.
+    /// Adds a field to the answer, whether that is sent at once, later, or piece by piece. The rules of
+    /// [`Response::header`] apply.
     ///
     /// ```
     /// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
@@ -100,17 +100,17 @@ impl<'a> Reply<'a> {
         self.send_with(response, &body);
     }
 
-    /// 200 with plain text. It is copied once, into the answer.
+    /// Answers 200 with plain text, which is copied once.
     pub fn text(self, text: impl AsRef<str>) {
         self.send_as(response::TEXT, text.as_ref());
     }
 
-    /// 200 with an HTML page. It is copied once, into the answer.
+    /// Answers 200 with an HTML page, which is copied once.
     pub fn html(self, html: impl AsRef<str>) {
         self.send_as(response::HTML, html.as_ref());
     }
 
-    /// 200 with JSON, as text. It is copied once, into the answer.
+    /// Answers 200 with JSON, given as text, which is copied once.
     pub fn json(self, json: impl AsRef<str>) {
         self.send_as(response::JSON, json.as_ref());
     }
@@ -134,7 +134,7 @@ impl<'a> Reply<'a> {
         };
     }
 
-    /// An answer without a body but for the status in words, such as 404 or 503; 204, 205 and 304 have none at all.
+    /// An answer whose body is only the status in words, such as 404 or 503; 204, 205 and 304 have no body.
     pub fn status(self, code: u16) {
         match Status::new(code) {
             Some(status) if !matches!(code, 204 | 205 | 304) => {
@@ -145,8 +145,8 @@ impl<'a> Reply<'a> {
     }
 
     /// Promises the answer for later, from any thread. Until it comes, the connection waits, and further requests
-    /// on it too. A promise that is dropped becomes a 500. Nothing is sent meanwhile, so that a client which vanishes
-    /// without a word keeps its place until the answer: [`Reply::later_within`] has an end.
+    /// on it too. A promise that is dropped becomes a 500. Nothing is sent meanwhile, so that a client that vanishes
+    /// without closing its connection is noticed only when the answer is sent: [`Reply::later_within`] has a deadline.
     pub fn later(self) -> Later {
         self.promise(None)
     }
@@ -187,8 +187,8 @@ impl<'a> Reply<'a> {
     }
 
     /// Begins an answer whose body comes piece by piece, from any thread: chunked in HTTP/1.1, until the end of the
-    /// connection in HTTP/1.0. It ends when the stream is dropped. A client that vanishes without a word is noticed when
-    /// pieces are not taken; nothing but the program sends any.
+    /// connection in HTTP/1.0. It ends when the stream is dropped. A client that vanishes without closing its connection is
+    /// noticed when pieces are not taken; only the program sends any.
     ///
     /// A media type or a field that can't be written gives the client a 500, and every write to the stream fails.
     pub fn stream(self, media_type: &str) -> Stream {
@@ -263,16 +263,16 @@ impl Later {
         }
     }
 
-    /// Keeps the promise.
+    /// Sends the answer.
     ///
     /// # Errors
-    /// [`SendError::Gone`]: the client has left, or has got the other answer because the time was up. What it should
-    /// have got is still there to be kept for its next request. Or the server has ended.
+    /// [`SendError::Gone`]: the client has left, or has got the other answer because the time was over. The program may keep
+    /// what it wanted to send for the client's next request. [`SendError::Ended`]: the server has ended.
     pub fn send(mut self, response: Response) -> Result<(), SendError> {
         self.give(response)
     }
 
-    /// Whether the answer is still waited for: the client is there as far as anybody knows, and the time is not up.
+    /// Whether the answer is still expected: the client is connected as far as is known, and the time is not over.
     pub fn is_awaited(&self) -> bool {
         !self.claim.is_taken()
     }
@@ -304,7 +304,7 @@ impl Drop for Later {
 
 /// A body that is written piece by piece ([`Reply::stream`]). Ends when it is dropped.
 ///
-/// A client takes what it can. What is written and not taken yet is queued, and bounded in two ways: from
+/// What is written and not yet taken by the client is queued, and bounded in two ways: from
 /// [`Limits::high_water`](crate::Limits::high_water) bytes on, [`Stream::write`] waits, and more than
 /// [`Limits::backlog`](crate::Limits::backlog) bytes are never queued.
 ///
@@ -332,18 +332,17 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Sends a piece, when the client has taken most of what was sent before: in a thread of the program's own, this
-    /// waits while [`Limits::high_water`](crate::Limits::high_water) bytes and more are queued, for as long as the client
-    /// takes something now and then ([`Limits::stall_timeout`](crate::Limits::stall_timeout)). A piece that is larger
-    /// goes in parts, between which another thread's may come.
+    /// Sends a piece, once the client has taken most of what was sent before. In a thread of the program's own this waits
+    /// while [`Limits::high_water`](crate::Limits::high_water) bytes or more are queued, as long as the client takes
+    /// something within each [`Limits::stall_timeout`](crate::Limits::stall_timeout). A larger piece is sent in parts,
+    /// between which pieces of another thread may come.
     ///
-    /// In a handler, and wherever else waiting would keep a loop from turning, it does not wait, as
-    /// [`Stream::try_write`].
+    /// In a handler, where waiting would stop the loop, it does not wait: it behaves as [`Stream::try_write`].
     ///
     /// # Errors
     /// [`SendError::Gone`]: the stream is over, because its client has left or the server shuts down.
     /// [`SendError::CutOff`]: its client did not take what was sent. [`SendError::Ended`]: the server has ended.
-    /// [`SendError::Full`] where it does not wait, as [`Stream::try_write`]. Waiting ends with all of them.
+    /// [`SendError::Full`], where it does not wait: see [`Stream::try_write`]. A write that waits returns with any of them.
     pub fn write(&self, piece: impl Into<Vec<u8>>) -> Result<(), SendError> {
         let piece = piece.into();
         if !self.mailbox.may_wait() {
@@ -361,12 +360,12 @@ impl Stream {
         Ok(())
     }
 
-    /// Sends a piece without waiting, and returns how many bytes are queued now, each piece with up to 64 bytes besides
-    /// its own.
+    /// Sends a piece without waiting, and returns how many bytes are queued now. Each piece counts with up to 64 bytes of
+    /// overhead.
     ///
     /// # Errors
     /// [`SendError::Full`]: with this piece more than [`Limits::backlog`](crate::Limits::backlog) bytes would be queued.
-    /// It was not sent; the stream still stands. Else as [`Stream::write`].
+    /// It was not sent; the stream goes on. Other errors are those of [`Stream::write`].
     pub fn try_write(&self, piece: impl Into<Vec<u8>>) -> Result<usize, SendError> {
         self.post(piece.into())
     }
@@ -379,17 +378,17 @@ impl Stream {
         Ok(queued)
     }
 
-    /// How many bytes are written and not taken by the client, as far as anybody knows: at most so many.
+    /// How many bytes are written and not yet taken by the client. It may have taken more than is known here.
     pub fn queued(&self) -> usize {
         self.credit.queued()
     }
 
-    /// Whether the client is still there, as far as anybody knows: one that was cut off is noticed by and by.
+    /// Whether the client is still connected, as far as is known: that one has vanished is noticed only after a while.
     pub fn is_open(&self) -> bool {
         self.credit.over().is_none()
     }
 
-    /// The connection it goes over.
+    /// The connection that carries it.
     pub fn id(&self) -> ConnectionId {
         self.promise.id
     }
@@ -405,9 +404,9 @@ impl Drop for Stream {
     }
 }
 
-/// An event stream of a handler's own ([`Reply::events`]); for a channel's, see
-/// [`Server::channels`](crate::Server::channels). Ends when it is dropped. Comments go out while it is silent, so
-/// that proxies keep it open.
+/// An event stream that a handler sends ([`Reply::events`]); for those of channels, see
+/// [`Server::channels`](crate::Server::channels). It ends when it is dropped. While it is silent, comments are sent so that
+/// proxies keep it open.
 ///
 /// ```
 /// # let mut server = barewire::Server::unbound()?;
@@ -442,15 +441,15 @@ impl EventStream {
         })?)
     }
 
-    /// Sends an event, without waiting, from any thread: one who reads slowly keeps nobody else's events waiting.
+    /// Sends an event, without waiting, from any thread: a client that reads slowly does not delay other streams.
     ///
-    /// `streams.retain(|stream| stream.send(&event).is_ok())` sends it to many, and forgets those who have gone and those
-    /// who do not read: nothing but its own client's backlog makes a stream refuse an event, however much the server has
-    /// to do. A browser whose stream ends so comes back with the last id that it has seen.
+    /// `streams.retain(|stream| stream.send(&event).is_ok())` sends it to many, and drops the streams whose clients have gone or
+    /// do not read: a stream refuses an event only because of its own client's backlog, however busy the server is. A browser
+    /// whose stream ends this way comes back with the last id that it has seen.
     ///
     /// # Errors
     /// [`SendError::Full`]: the client has not taken [`Limits::backlog`](crate::Limits::backlog) bytes of earlier events.
-    /// This one was not sent; the stream still stands, and lacks it.
+    /// This event was not sent; the stream goes on without it.
     /// [`SendError::Gone`], [`SendError::CutOff`], [`SendError::Ended`]: the stream is over.
     pub fn send(&self, event: &sse::Event<'_>) -> Result<(), SendError> {
         if let Some(why) = self.stream.credit.over() {
@@ -471,7 +470,7 @@ impl EventStream {
         self.stream.is_open()
     }
 
-    /// The connection it goes over.
+    /// The connection that carries it.
     pub fn id(&self) -> ConnectionId {
         self.stream.id()
     }

@@ -8,8 +8,8 @@ use crate::http::{Error, Fields, RequestHead, cookie, percent_decode, query_valu
 
 /// A request: its head, the parameters of its path, and its body where it has one.
 ///
-/// Text is decoded when it is asked for. What is not valid (a bad percent escape, bytes that are not UTF-8) is
-/// as if it were not there.
+/// Text is decoded when it is asked for. Invalid text (a bad percent escape, bytes that are not UTF-8) is treated as
+/// absent.
 ///
 /// ```
 /// # let mut server = barewire::Server::unbound()?;
@@ -59,19 +59,19 @@ impl<'a> Request<'a> {
     /// The parameter `name` of the route's pattern, decoded. For a name that the pattern has, it is there unless the
     /// client encoded it badly, so that `.unwrap_or_default()` does for most.
     ///
-    /// It is whatever the client likes: `..`, an absolute path, a slash (of `%2F`), a NUL. For the name of a file see
+    /// Its value is chosen by the client: `..`, an absolute path, a slash (of `%2F`), a NUL. For the name of a file see
     /// [`Request::safe_path`].
     pub fn param(&self, name: &str) -> Option<Cow<'a, str>> {
         self.pattern?.parameter(self.path(), name)
     }
 
     /// The parameter `name` of the route's pattern as a path that stays below the folder that it is joined to:
-    /// `/`-separated names, each decoded by itself. `None`, for which 404 is the answer, if that can't be said of it: if it
+    /// `/`-separated names, each decoded separately. `None` (to be answered with 404) if it is no such path: if it
     /// is empty, absolute or ends with a slash, or a name in it is empty, `.` or `..`, or holds a slash, a backslash, a
     /// colon (a drive or a stream of Windows) or a control character. On Windows also if a name is a device's, such as
     /// `NUL`, or ends with a dot or a space.
     ///
-    /// Names that begin with a dot, such as `.git`, are names like others, and symbolic links lead where they lead.
+    /// Names that begin with a dot, such as `.git`, are allowed, and symbolic links are not looked at.
     ///
     /// ```
     /// # let mut server = barewire::Server::bind("127.0.0.1:0")?;
@@ -117,7 +117,7 @@ impl<'a> Request<'a> {
         std::str::from_utf8(found).ok()
     }
 
-    /// All fields of the head, in order, for what [`Request::header`] is too simple for.
+    /// All fields of the head, in order: for repeated fields, and values that are not UTF-8.
     pub fn fields(&self) -> Fields<'a> {
         self.head.fields()
     }

@@ -10,7 +10,7 @@ use super::shared::Service;
 use super::state::Connection;
 use crate::net::{ConnectionId, Flow, Io, Now, Output, Post, Protocol, Traffic, millis, unix_ms};
 
-/// A [`Server`](crate::Server) whose clients are vectors of bytes and whose time passes when it is told to.
+/// A [`Server`](crate::Server) whose clients are byte vectors and whose time passes only by [`Simulation::wait`].
 ///
 /// Everything that a connection does happens inside the call that causes it, so a test needs no threads, no sleeps
 /// and no ports:
@@ -170,7 +170,7 @@ impl Simulation {
             .is_some_and(|at| self.clients[at].connection.is_some())
     }
 
-    /// How long from now the server does something about this connection by itself, if nothing happens before.
+    /// How long it takes from now until this connection's deadline, if nothing happens before.
     pub fn deadline(&self, client: ConnectionId) -> Option<Duration> {
         let client = &self.clients[self.at(client)?];
         client.connection.as_ref()?;
@@ -218,7 +218,7 @@ impl Simulation {
         }
     }
 
-    /// The server is told to shut down.
+    /// The server begins to shut down, as by [`Stopper::stop`](crate::Stopper::stop).
     pub fn stop(&mut self) {
         self.service.draining(self.now);
         self.settle();

@@ -13,7 +13,7 @@ use super::{ALPN, Error, provider};
 
 /// Whom a client trusts, and the certificate that it shows if it is asked for one.
 ///
-/// A client that is given none trusts whom the system trusts. Clones share what they know of servers that they were connected
+/// A client that is given none trusts the system's roots. Clones share what they know of servers that they were connected
 /// to, so that connecting again is quicker (RFC 8446 2.2).
 ///
 /// ```no_run
@@ -38,10 +38,10 @@ impl std::fmt::Debug for ClientTls {
 }
 
 impl ClientTls {
-    /// Trusts whom the system trusts. They are read from the disk once, whoever asks first.
+    /// Trusts the system's roots, which are read from the disk once.
     ///
     /// # Errors
-    /// The system trusts nobody.
+    /// The system has no roots.
     pub fn system() -> Result<ClientTls, Error> {
         static SYSTEM: Mutex<Option<ClientTls>> = Mutex::new(None);
         let mut system = SYSTEM.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,7 +52,7 @@ impl ClientTls {
         Ok(system.insert(tls).clone())
     }
 
-    /// Trusts those who have certificates from these roots, and nobody else.
+    /// Trusts only certificates that these roots have issued.
     ///
     /// # Errors
     /// There is no common version of TLS, which does not happen.
@@ -63,7 +63,7 @@ impl ClientTls {
     /// Shows this certificate to servers that ask for one: in PEM, with its issuers' behind it, and its private key.
     ///
     /// # Errors
-    /// They make no sense, or don't belong together.
+    /// They are invalid, or don't belong together.
     pub fn with_certificate(self, chain: &[u8], key: &[u8]) -> Result<ClientTls, Error> {
         ClientTls::new(self.roots, Some(Identity::parse(chain, key)?))
     }

@@ -13,13 +13,13 @@ use rustls::{AlertDescription, CertificateError};
 pub enum Error {
     /// A file with certificates or a key can't be read. Says which and why.
     File(String),
-    /// What should hold certificates or a key in PEM (RFC 7468) does not. Says what is wrong.
+    /// What should hold certificates or a key in PEM (RFC 7468) does not. Holds the reason.
     Pem(String),
     /// The key does not belong to the certificate.
     KeyMismatch,
-    /// A certificate or key is of a kind that is not supported. Says what is wrong with it.
+    /// A certificate or key is of a kind that is not supported. Holds the reason.
     Unusable(String),
-    /// There are no trusted roots: whoever is connected to could not be told from anybody else.
+    /// There are no trusted roots: no server could be identified.
     NoRoots,
     /// This is no name that a certificate could be for (RFC 6066 3, RFC 9525 6).
     Name(String),
@@ -28,7 +28,7 @@ pub enum Error {
     Expired,
     /// The peer's certificate is not valid yet.
     NotValidYet,
-    /// The peer's certificate was issued by nobody who is trusted here.
+    /// The peer's certificate was not issued by a trusted root.
     UnknownIssuer,
     /// The peer's certificate is for another name. Says for which name one was expected, and for which it is.
     WrongName(String),
@@ -45,7 +45,7 @@ pub enum Error {
     NotTls,
     /// The peer speaks no application protocol that is spoken here (RFC 7301 3.2).
     NoProtocol,
-    /// The peer broke the rules of TLS, or supports nothing that is supported here. Says how.
+    /// The peer broke the rules of TLS, or has no version or cipher suite in common with this side. Holds the reason.
     Protocol(String),
     /// The handshake took too long.
     Timeout,

@@ -96,7 +96,7 @@ impl Roots {
     /// Those in a PEM file.
     ///
     /// # Errors
-    /// It can't be read, or holds none, or one that makes no sense.
+    /// It can't be read, or holds no certificate or an invalid one.
     pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Roots, Error> {
         let path = path.as_ref();
         Roots::from_pem(&read(path)?).map_err(|why| why.in_file(path))
@@ -105,7 +105,7 @@ impl Roots {
     /// Those in PEM.
     ///
     /// # Errors
-    /// There are none, or one makes no sense.
+    /// There is no certificate, or an invalid one.
     pub fn from_pem(pem: &[u8]) -> Result<Roots, Error> {
         let mut store = RootCertStore::empty();
         for certificate in certificates(pem)? {

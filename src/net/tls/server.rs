@@ -60,7 +60,7 @@ impl ServerTls {
     /// The certificate in PEM, with its issuers' behind it, and the private key in PEM.
     ///
     /// # Errors
-    /// They make no sense, or don't belong together.
+    /// They are invalid, or don't belong together.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<ServerTls, Error> {
         ServerTls::new(Identity::parse(chain, key)?, None)
     }
@@ -127,7 +127,7 @@ impl ServerTls {
     /// Takes another certificate and key in PEM, as [`ServerTls::reload`] does from files.
     ///
     /// # Errors
-    /// They make no sense, or don't belong together. Everything stays as it was then.
+    /// They are invalid, or don't belong together. Everything stays as it was then.
     pub fn replace(&self, chain: &[u8], key: &[u8]) -> Result<(), Error> {
         self.take(Identity::parse(chain, key)?)
     }
