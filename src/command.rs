@@ -90,6 +90,9 @@ pub(crate) enum Order {
     /// The addresses of a client's host were found, or none.
     LookedUp(ClientId, Vec<SocketAddr>),
     #[cfg(feature = "client")]
+    /// A client's handles have something new for it.
+    Look(ClientId),
+    #[cfg(feature = "client")]
     /// End a client.
     Quit(ClientId),
 }

@@ -22,6 +22,8 @@
 //! - **To follow a channel**, or any event stream: [`subscribe`], or [`Subscribe`] for more. To talk to a WebSocket:
 //!   [`WebSocket`], or [`Connect`] for more. Both wait for you; on a loop they call you: [`ClientLoop`], or the server's
 //!   own ([`Server::subscribe`], [`Server::connect`]).
+//! - **To publish to another server**, once however often it has to be sent: [`publish`], or [`Publish`] for more; on a loop
+//!   [`ClientLoop::publish`].
 //! - **In a browser**: [`client::JAVASCRIPT`], an ES module without a build step.
 //! - **To test** what you serve, without ports, threads or sleeps: [`Server::simulate`].
 //! - **To speak a protocol of your own** on the loop: [`net`].
@@ -64,7 +66,7 @@
 //! | feature | what it is |
 //! | --- | --- |
 //! | `server`, on by default | [`Server`] and [`Cores`] with all their handles |
-//! | `client`, on by default | [`subscribe`], [`WebSocket`] and clients on a loop |
+//! | `client`, on by default | [`subscribe`], [`publish`], [`WebSocket`] and clients on a loop |
 //! | `net`, part of both | the event loop alone, for a protocol of your own |
 //! | `deflate` | compressed WebSocket messages (permessage-deflate, RFC 7692): `ws::deflate`. Where it is built, servers and clients agree on it with settings that keep nothing between messages, unless they are set otherwise |
 //! | `durable` | channels in one file, that outlive the process: `Server::store` |
@@ -155,9 +157,12 @@ pub mod ws;
 #[cfg(feature = "durable")]
 #[doc(inline)]
 pub use backend::durable;
+#[cfg(any(feature = "server", feature = "client"))]
+pub use channel::Post;
 #[cfg(feature = "client")]
 pub use client::{
-    ClientLoop, Connect, Error as ClientError, Subscribe, Transport, Update, WebSocket, subscribe,
+    ClientLoop, Connect, Error as ClientError, Outbox, Publish, Publishing, Subscribe, Transport,
+    Update, WebSocket, publish, subscribe,
 };
 #[cfg(any(feature = "server", feature = "client"))]
 pub use command::Stopper;

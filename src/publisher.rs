@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::channel::{self, Draft};
+use crate::channel::{Draft, Post};
 use crate::command::{Mailbox, Order};
 use crate::error::{Error, Result};
 use crate::service::Feed;
@@ -12,11 +12,14 @@ use crate::service::Feed;
 /// ```no_run
 /// # fn main() -> barewire::Result<()> {
 /// let mut server = barewire::Server::bind("127.0.0.1:9000")?;
+/// use barewire::Post;
+///
 /// server.channels("/channels/{name}");
 /// let publisher = server.publisher();
 /// std::thread::spawn(move || {
 ///     publisher.publish("ticks", "42")?;                              // to /channels/ticks
-///     publisher.publish_event("ticks", "pause", "until tomorrow")
+///     publisher.publish("ticks", Post::from("until tomorrow").event("pause"))?;
+///     publisher.publish("orders", Post::from("sold").key("order 66"))  // once, also if this comes again
 /// });
 /// server.run()
 /// # }
@@ -29,34 +32,21 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes `data` to the channel `name`: text if it is UTF-8, else binary. Every reader of the channel gets it;
-    /// messages of one publisher keep their order.
+    /// Publishes to the channel `name`: text if it is UTF-8, else binary; under an event name or an idempotency key, where
+    /// the [`Post`] has one. Every reader of the channel gets it; messages of one publisher keep their order.
     ///
     /// # Errors
-    /// [`Error::Channel`]: the name or the event name is invalid. [`Error::Unreachable`]: the server has ended or is
+    /// [`Error::Channel`]: the name, the event name or the key is invalid. [`Error::Unreachable`]: the server has ended or is
     /// overloaded. In both cases nothing was published, with one loop as with several ([`Cores`](crate::Cores)).
     ///
-    /// Whether one more channel may begin is known only when the message reaches its loop: that none may is reported to [`Server::on_error`](crate::Server::on_error).
-    pub fn publish(&self, name: &str, data: impl AsRef<[u8]>) -> Result<()> {
-        self.send(name, None, data.as_ref())
-    }
-
-    /// Publishes under an event name.
-    ///
-    /// # Errors
-    /// As [`Publisher::publish`].
-    pub fn publish_event(&self, name: &str, event: &str, data: impl AsRef<[u8]>) -> Result<()> {
-        self.send(name, Some(event), data.as_ref())
-    }
-
-    fn send(&self, name: &str, event: Option<&str>, data: &[u8]) -> Result<()> {
+    /// What is known only when the message reaches its loop is reported to [`Server::on_error`](crate::Server::on_error): that
+    /// there is no room for one more channel or key, and that the key was used for another message.
+    pub fn publish(&self, name: &str, post: impl Into<Post>) -> Result<()> {
         let place = self.feed.as_ref().map(|&(_, place)| place);
-        let draft = Draft::new(name, event, channel::Data::new(data), place);
-        let draft = draft.map_err(Error::Channel)?;
+        let draft = Draft::of(name, post.into(), place).map_err(Error::Channel)?;
         match &self.feed {
-            Some((feed, _)) => feed.publish_from_thread(draft)?,
-            None => self.mailbox.order(Order::Publish(draft))?,
+            Some((feed, _)) => feed.publish_from_thread(draft),
+            None => Ok(self.mailbox.order(Order::Publish(draft))?),
         }
-        Ok(())
     }
 }

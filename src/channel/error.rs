@@ -18,6 +18,8 @@ pub enum Error {
     ReservedEvent,
     /// The message is larger, as it would be sent, than its readers take ([`Limits::encoded`](super::Limits::encoded)).
     TooLarge,
+    /// An idempotency key is empty or longer than [`MAX_KEY`](super::MAX_KEY) bytes.
+    InvalidKey,
     /// The idempotency key was used for another message.
     KeyReused,
     /// As many idempotency keys are remembered as may be.
@@ -35,7 +37,9 @@ impl Error {
     /// The status that answers a request that failed so.
     pub fn status(self) -> Status {
         match self {
-            Error::InvalidName | Error::InvalidEvent | Error::ReservedEvent => Status::BAD_REQUEST,
+            Error::InvalidName | Error::InvalidEvent | Error::ReservedEvent | Error::InvalidKey => {
+                Status::BAD_REQUEST
+            }
             Error::TooLarge => Status::CONTENT_TOO_LARGE,
             Error::KeyReused => Status::UNPROCESSABLE_CONTENT,
             Error::TooManyKeys
@@ -48,9 +52,11 @@ impl Error {
     /// The code that closes a WebSocket whose message was refused so (RFC 6455 7.4.1, and 1013 of IANA's registry).
     pub fn close_code(self) -> CloseCode {
         match self {
-            Error::InvalidName | Error::InvalidEvent | Error::ReservedEvent | Error::KeyReused => {
-                CloseCode::POLICY_VIOLATION
-            }
+            Error::InvalidName
+            | Error::InvalidEvent
+            | Error::ReservedEvent
+            | Error::InvalidKey
+            | Error::KeyReused => CloseCode::POLICY_VIOLATION,
             Error::TooLarge => CloseCode::MESSAGE_TOO_BIG,
             Error::TooManyKeys
             | Error::TooManyChannels
@@ -69,6 +75,7 @@ impl fmt::Display for Error {
                 "the event name \"gap\" is reserved: readers are told of missing messages by it"
             }
             Error::TooLarge => "the message is larger, as it would be sent, than its readers take",
+            Error::InvalidKey => "an idempotency key is 1 to 255 bytes",
             Error::KeyReused => "this idempotency key was used for another message",
             Error::TooManyKeys => "too many idempotency keys are in use; try again later",
             Error::TooManyChannels => "this server holds as many channels as it may",

@@ -10,6 +10,7 @@
 //! | `log` | what is retained, and where a cursor stands |
 //! | `encoded` | the log in the encodings of its readers, each message encoded once |
 //! | `size` | what a message takes in its largest encoding |
+//! | `post`, `key` | a message to be published, and the key under which it is published once |
 //! | `reader` | a cursor, and what it may be given |
 //! | `channel` | one channel: its log, in the encodings of its readers |
 //! | `hub` | all channels of a server, under limits |
@@ -48,6 +49,7 @@ mod hub;
 mod id;
 mod key;
 mod log;
+mod post;
 mod read;
 mod reader;
 // Without the loop there is nobody to carry entries.
@@ -60,7 +62,7 @@ pub use encoded::Encoding;
 pub use error::Error;
 #[cfg(feature = "server")]
 pub(crate) use given::Stand;
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "client"))]
 pub(crate) use hub::check_event;
 pub use hub::{Hub, Limits, MAX_CHANNELS, MAX_NAME, MAX_SUBSCRIBERS, check_name};
 pub use id::{Id, InvalidId};
@@ -69,6 +71,7 @@ pub use key::{KEY_LIFE, Key, MAX_KEY};
 pub use log::{
     Data, Log, Position, RETAINED_AGE, RETAINED_BYTES, RETAINED_MESSAGES, Record, Retention, Start,
 };
+pub use post::Post;
 pub use reader::{BATCH_BYTES, BATCH_MESSAGES, Batch, Next, Reader};
 #[cfg(feature = "server")]
 pub(crate) use replica::{Draft, Entry};

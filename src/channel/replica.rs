@@ -25,7 +25,9 @@ use std::sync::Arc;
 use super::Id;
 use super::error::Error;
 use super::hub::{Hub, Limits, check_event, check_name};
+use super::key::Key;
 use super::log::{Data, Record};
+use super::post::Post;
 use super::reader::Reader;
 use super::siblings::Siblings;
 
@@ -220,6 +222,8 @@ pub(crate) struct Draft {
     pub(crate) channel: Box<str>,
     pub(crate) event: Option<Arc<str>>,
     pub(crate) data: Data,
+    /// Under which it is published once.
+    pub(crate) key: Option<Key>,
     handle: Option<usize>,
 }
 
@@ -239,8 +243,19 @@ impl Draft {
             channel: name.into(),
             event: check_event(event)?.map(Into::into),
             data,
+            key: None,
             handle,
         })
+    }
+
+    /// What a program wants published.
+    ///
+    /// # Errors
+    /// As [`Draft::new`]; or the key is refused.
+    pub(crate) fn of(name: &str, post: Post, handle: Option<usize>) -> Result<Draft, Error> {
+        let key = post.checked_key()?;
+        let draft = Draft::new(name, post.event_name(), post.data().clone(), handle)?;
+        Ok(Draft { key, ..draft })
     }
 
     /// The message under this id.

@@ -9,8 +9,10 @@ use super::ClientId;
 use super::dialer::Dialer;
 use super::error::Error;
 use super::options::{Subscribe, Update};
+use super::publication::{Courier, Outbox, Publish};
 use super::socket::{Connect, Handlers, SocketClient};
 use super::subscription::{Follower, Handler};
+use crate::channel::Post;
 use crate::command::{Order, Stopper};
 use crate::limits::MAX_QUEUED;
 use crate::net::Loop;
@@ -85,7 +87,23 @@ impl ClientLoop {
             .connect(connect, Box::new(on_message))
     }
 
-    /// Ends a client: a subscription, or a WebSocket by its closing handshake.
+    /// Publishes to a channel what is given to the [`Outbox`], and hands each message to `on_settled` with its id, or with
+    /// the reason why it was not published: in the order in which they were given.
+    ///
+    /// # Errors
+    /// The URL or a field is invalid.
+    pub fn publish(
+        &mut self,
+        publish: Publish,
+        on_settled: impl FnMut(Post, Result<String, Error>) + Send + 'static,
+    ) -> Result<Outbox, Error> {
+        self.event_loop
+            .protocol_mut()
+            .publish(publish, Box::new(on_settled))
+    }
+
+    /// Ends a client: a subscription, or a WebSocket by its closing handshake. What one was given to publish and has not sent is told to be [`Error::Closed`]; an answer that is on
+    /// its way is waited for.
     pub fn close(&mut self, client: ClientId) {
         // The mailbox is the way in for every thread, this one too. A full one is turned away from: try again later.
         let _ = self.event_loop.mailbox().order(Order::Quit(client));
@@ -137,6 +155,17 @@ impl Dialer {
         let (url, mut options) = subscribe.check()?;
         options.deflating = options.deflating.sharing(&self.compressors);
         Ok(self.begin(Box::new(Follower::new(url, options, handler))))
+    }
+
+    pub(crate) fn publish(
+        &mut self,
+        publish: Publish,
+        on_settled: super::publication::Handler,
+    ) -> Result<Outbox, Error> {
+        let courier = Courier::new(publish, on_settled)?;
+        let shared = courier.shared();
+        let id = self.add(Box::new(courier));
+        Ok(Outbox::new(shared, self.mailbox.clone(), id))
     }
 
     pub(crate) fn connect(

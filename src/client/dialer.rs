@@ -5,11 +5,13 @@
 //!   begin ──► Waiting ──► LookingUp ──► Connecting ──► Connected
 //!                ▲            │ no address  │ no more       │ closed
 //!                │            ▼             ▼ addresses     ▼
-//!                └── wait ── disconnected: Talk says what comes next ── end ──► gone
+//!                ├── wait ── disconnected: Talk says what comes next ── end ──► gone
+//!                │                │ rest
+//!                └── look ── Resting
 //! ```
 //!
-//! The invariant: **a client that waits for a time has one entry in the deadlines, and no other has one**; phases change
-//! in [`Dialer::enter`] and clients go in [`Dialer::remove`], and nowhere else. So what a turn of the loop costs does not
+//! The invariant: **a client that waits for a time, of its phase or of its own, has one entry in the deadlines, and no other
+//! has one**; phases change in [`Dialer::enter`] and clients go in [`Dialer::remove`], and nowhere else. So what a turn of the loop costs does not
 //! depend on how many clients there are.
 //!
 //! It is the [`Protocol`] of a loop of clients alone, and one half of a program's that serves too. What arrives goes to
@@ -36,7 +38,7 @@ pub(crate) struct Dialer {
     clients: Slab<Caller>,
     /// When a client wants to be called although nothing happens, and its place: the soonest first.
     deadlines: BTreeSet<(u64, u32)>,
-    mailbox: Mailbox,
+    pub(super) mailbox: Mailbox,
     random: Random,
     /// What its connections compress with.
     pub(super) compressors: Compressors,
@@ -54,6 +56,8 @@ struct Caller {
     id: ClientId,
     talk: Box<dyn Talk>,
     phase: Phase,
+    /// Its entry in the deadlines; `u64::MAX` if it has none.
+    until: u64,
     /// Addresses of its host that were not tried yet.
     addresses: VecDeque<SocketAddr>,
     quit: bool,
@@ -67,14 +71,16 @@ enum Phase {
     Connected(ConnectionId),
     /// The next try comes at this time.
     Waiting(u64),
+    /// It has nothing to do.
+    Resting,
 }
 
 impl Phase {
     /// When it ends by itself.
-    fn deadline(self) -> Option<u64> {
+    fn deadline(self) -> u64 {
         match self {
-            Phase::LookingUp(until) | Phase::Waiting(until) => Some(until),
-            Phase::Connecting | Phase::Connected(_) => None,
+            Phase::LookingUp(until) | Phase::Waiting(until) => until,
+            Phase::Connecting | Phase::Connected(_) | Phase::Resting => u64::MAX,
         }
     }
 }
@@ -131,6 +137,14 @@ impl Dialer {
 
     /// Begins a client at the next turn.
     pub(super) fn begin(&mut self, talk: Box<dyn Talk>) -> ClientId {
+        let id = self.add(talk);
+        // It is due at once, whatever the time is.
+        self.enter(id, Phase::Waiting(0));
+        id
+    }
+
+    /// Adds a client that has nothing to do yet.
+    pub(super) fn add(&mut self, talk: Box<dyn Talk>) -> ClientId {
         self.generation = self.generation.wrapping_add(1);
         let id = ClientId {
             index: self.clients.next_index(),
@@ -139,23 +153,27 @@ impl Dialer {
         self.clients.insert(Caller {
             id,
             talk,
-            phase: Phase::Connecting,
+            phase: Phase::Resting,
+            until: u64::MAX,
             addresses: VecDeque::new(),
             quit: false,
         });
-        // It is due at once, whatever the time is.
-        self.enter(id, Phase::Waiting(0));
         id
     }
 
     /// Takes a client into another phase.
     fn enter(&mut self, id: ClientId, phase: Phase) {
         let Some(client) = self.get(id) else { return };
-        let before = std::mem::replace(&mut client.phase, phase);
-        if let Some(until) = before.deadline() {
-            self.deadlines.remove(&(until, id.index));
-        }
-        if let Some(until) = phase.deadline() {
+        client.phase = phase;
+        // A connection has a deadline of its own.
+        let own = match phase {
+            Phase::Connected(_) => u64::MAX,
+            _ => client.talk.due(),
+        };
+        let until = phase.deadline().min(own);
+        let before = std::mem::replace(&mut client.until, until);
+        self.deadlines.remove(&(before, id.index));
+        if until != u64::MAX {
             self.deadlines.insert((until, id.index));
         }
     }
@@ -163,9 +181,8 @@ impl Dialer {
     /// Lets a client go.
     fn remove(&mut self, id: ClientId) {
         let Some(client) = self.get(id) else { return };
-        if let Some(until) = client.phase.deadline() {
-            self.deadlines.remove(&(until, id.index));
-        }
+        let until = client.until;
+        self.deadlines.remove(&(until, id.index));
         self.clients.remove(id.index);
     }
 
@@ -265,7 +282,27 @@ impl Dialer {
             (Sequel::Connect(wait), Some(client)) if !client.quit && !draining => {
                 self.enter(id, Phase::Waiting(now.ms.saturating_add(millis(wait))));
             }
+            (Sequel::Rest, Some(client)) if !client.quit && !draining => {
+                self.enter(id, Phase::Resting);
+            }
             _ => self.remove(id),
+        }
+    }
+
+    /// Lets a client look at what its handles have for it, or at the time: it may have something to do, or no more.
+    pub(super) fn look(&mut self, id: ClientId, now: Now) {
+        match self.get(id).map(|client| client.phase) {
+            // Its turn comes with the connection.
+            Some(Phase::Connected(connection)) => self.crowded.push(connection.to_u64()),
+            Some(Phase::Waiting(_) | Phase::Resting) => {
+                self.let_talk(id, |talk, _, _| talk.look(now));
+                self.disconnected(id, None, now);
+            }
+            Some(phase @ (Phase::LookingUp(_) | Phase::Connecting)) => {
+                self.let_talk(id, |talk, _, _| talk.look(now));
+                self.enter(id, phase);
+            }
+            None => {}
         }
     }
 
@@ -276,7 +313,7 @@ impl Dialer {
         match client.phase {
             Phase::Connected(connection) => return Some(connection),
             // A connection that is on its way is let go when it is there.
-            Phase::Waiting(_) | Phase::LookingUp(_) | Phase::Connecting => {
+            Phase::Waiting(_) | Phase::LookingUp(_) | Phase::Connecting | Phase::Resting => {
                 self.let_talk(id, |talk, _, _| talk.quit(None));
                 self.disconnected(id, None, now);
             }
@@ -370,6 +407,7 @@ impl Protocol for Dialer {
     fn on_order(&mut self, order: Order, now: Now) {
         match order {
             Order::LookedUp(id, addresses) => self.looked_up(id, addresses, now),
+            Order::Look(id) => self.look(id, now),
             Order::Quit(id) => {
                 if let Some(connection) = self.quit(id, now) {
                     // To the connection, which is what can say goodbye. The loop is there: it has just asked.
@@ -436,6 +474,7 @@ impl Protocol for Dialer {
         for index in due {
             let client = self.clients.get(index);
             match client.map(|client| (client.id, client.phase)) {
+                Some((id, phase)) if phase.deadline() > now.ms => self.look(id, now),
                 Some((id, Phase::Waiting(_))) => self.look_up(id, now),
                 Some((id, Phase::LookingUp(_))) => self.looked_up(id, Vec::new(), now),
                 _ => {}

@@ -52,6 +52,16 @@ pub enum Error {
     Envelope,
     /// Nothing came for longer than a server that is alive would be silent.
     Silence,
+    /// A message can't be published anywhere: its event name or its key is invalid.
+    Post(crate::channel::Error),
+    /// As many messages wait to be published as may: see [`Publish::outbox`](super::Publish::outbox).
+    Full,
+    /// The client was ended before.
+    Closed,
+    /// Whether the message was published is not known: an answer was lost, and then came this. Within five minutes of the
+    /// first try it can be published again under the same key ([`Post::key`](crate::Post::key)) without being published
+    /// twice; later it may be there twice.
+    InDoubt(Box<Error>),
     /// The system provides no randomness, without which frames can't be masked.
     Randomness,
 }
@@ -64,7 +74,9 @@ impl Error {
             | Error::Connection(_)
             | Error::Timeout
             | Error::Ended
-            | Error::Silence => true,
+            | Error::Silence
+            | Error::Full => true,
+            Error::InDoubt(error) => error.is_transient(),
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.is_transient(),
             Error::Status(code, _) => matches!(code, 408 | 425 | 429 | 500..=599),
@@ -76,7 +88,12 @@ impl Error {
             | Error::TooLarge
             | Error::NoWait
             | Error::Redirects => false,
-            Error::Url(_) | Error::Field(_) | Error::Randomness | Error::Loop(_) => false,
+            Error::Url(_)
+            | Error::Field(_)
+            | Error::Randomness
+            | Error::Loop(_)
+            | Error::Post(_)
+            | Error::Closed => false,
         }
     }
 }
@@ -117,6 +134,12 @@ impl fmt::Display for Error {
             Error::TooLarge => f.write_str("a message is larger than is taken"),
             Error::Envelope => f.write_str("a message was not what a channel sends"),
             Error::Silence => f.write_str("nothing came for too long"),
+            Error::Post(error) => write!(f, "the message can't be published: {error}"),
+            Error::Full => f.write_str("as many messages wait to be published as may"),
+            Error::Closed => f.write_str("the client was ended before"),
+            Error::InDoubt(error) => {
+                write!(f, "whether the message was published is not known: {error}")
+            }
             Error::Randomness => f.write_str("the system has no randomness to give"),
         }
     }

@@ -1,28 +1,30 @@
 //! Clients of the same protocols, on the same loop and codecs.
 //!
 //! A client is a machine without I/O, a `Talk`: bytes and the time go in; bytes, the next deadline and what comes after
-//! the connection come out. There are two, the subscription and the WebSocket. The `Dialer` gives them connections, one
+//! the connection come out. There are three: the subscription, the WebSocket, and the one that publishes. The `Dialer` gives them connections, one
 //! after the other, and a loop turns it: a [`ClientLoop`], or a server's. Who waits instead of being called has
-//! [`subscribe`] and [`WebSocket`], which turn a loop of their own.
+//! [`subscribe`], [`publish`] and [`WebSocket`], which turn a loop of their own.
 //!
 //! ```text
-//!   blocking ──► client_loop ──┐        Subscribe::open, Connect::open: wait for what comes
+//!   blocking ──► client_loop ──┐        Subscribe::open, Connect::open, Publish::open: wait for what comes
 //!                server ───────┴─► dialer ──► talk          names, addresses, connections, waits
 //!                                               ├── subscription    four ways to one stream, and the cursor
+//!                                               ├── publication     messages in order, each once
 //!                                               └── socket          one WebSocket, opened again by choice
 //! ```
 //!
 //! | file | subject |
 //! | --- | --- |
 //! | `client_loop` | a loop of clients alone |
-//! | `blocking` | clients for a program that waits |
+//! | `blocking`, `publishing` | clients for a program that waits |
 //! | `dialer` | all clients of a loop, and what each does without a connection |
 //! | `talk` | what a client is to the dialer, and the head of an answer |
 //! | `subscription/` | the state of a subscription; `request`, `answer` and `body` are a connection's course, `fallback` what follows a failure, `cursor` the place in the stream |
+//! | `publication/` | the state of a client that publishes; `request` and `answer` are a message's course, `outbox` the way in |
 //! | `socket` | the WebSocket client |
 //! | `options`, `event`, `error`, `url` | what is asked for, and what is told |
 //! | `backoff` | how long is waited, and what ends a row of failures |
-//! | `simulation` | a subscription whose server is played by the program |
+//! | `simulation` | a subscription or a publisher whose server is played by the program |
 //! | `browser` | the client for browsers, which is JavaScript |
 //!
 //! Nothing that a server says makes a client spin, keep more than its limits allow, or ask for the same bytes again and
@@ -37,6 +39,8 @@ mod dialer;
 mod error;
 mod event;
 mod options;
+mod publication;
+mod publishing;
 mod simulation;
 mod socket;
 mod subscription;
@@ -54,6 +58,10 @@ pub(crate) use dialer::{Dialed, Dialer};
 pub use error::Error;
 pub use event::Event;
 pub use options::{Oversized, POLL_INTERVAL, POLL_WAIT, SILENCE, Subscribe, Transport, Update};
+pub use publication::{
+    MAX_POST, OUTBOX_BYTES, OUTBOX_MESSAGES, Outbox, PUBLISH_WITHIN, Publish, Settled,
+};
+pub use publishing::{Publishing, publish};
 pub use simulation::Simulation;
 pub use socket::{Closed, Connect};
 

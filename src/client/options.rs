@@ -304,10 +304,11 @@ pub(super) fn trust_for(url: &Url, tls: &mut Option<ClientTls>) -> Result<(), Er
 }
 
 /// The fields that the client writes itself.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "accept",
     "accept-encoding",
     "host",
+    "idempotency-key",
     "connection",
     "upgrade",
     "content-length",

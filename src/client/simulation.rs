@@ -1,4 +1,5 @@
-//! A subscription without sockets: the server is played by the program, and time passes when it says so.
+//! A subscription, or a client that publishes, without sockets: the server is played by the program, and time passes when
+//! it says so.
 //!
 //! It is what a loop does for one client, in a few lines: connections that are asked for are made or refused, bytes are
 //! handed over, deadlines come at their time. So a whole life with all its connections takes microseconds, in tests and
@@ -11,6 +12,8 @@ use std::time::Duration;
 use super::dialer::{Dialed, Dialer};
 use super::error::Error;
 use super::options::{Subscribe, Update};
+use super::publication::{Outbox, Publish, Settled};
+use crate::command::ClientId;
 use crate::limits::{Limits, MAX_QUEUED};
 use crate::net::{ConnectionId, Dial, Flow, Io, Loop, Now, Output, Protocol, millis};
 
@@ -34,35 +37,53 @@ impl Subscribe {
     /// # Errors
     /// As [`Subscribe::open`].
     pub fn simulate(self) -> Result<Simulation, Error> {
-        let limits = Limits::default().net_limits();
-        let mut dialer = Loop::new(limits, MAX_QUEUED, Dialer::new)?.into_protocol();
-        let updates = Arc::new(Mutex::new(Vec::new()));
-        let into = Arc::clone(&updates);
+        let mut simulation = Simulation::new()?;
+        let into = Arc::clone(&simulation.updates);
         let handler = move |update| lock(&into).push(update);
-        dialer.subscribe(self, Box::new(handler))?;
-        let mut simulation = Simulation {
-            dialer,
-            now: Now { ms: 0, unix_ms: 0 },
-            dials: Vec::new(),
-            line: None,
-            connections: 0,
-            sent: Vec::new(),
-            updates,
-        };
+        simulation.dialer.subscribe(self, Box::new(handler))?;
         simulation.tick();
         Ok(simulation)
     }
 }
 
-type Updates = Arc<Mutex<Vec<Update>>>;
+impl Publish {
+    /// Begins it without sockets, threads or a clock: for tests of what a program makes of a server's answers.
+    ///
+    /// ```
+    /// use barewire::Publish;
+    ///
+    /// let (mut simulation, outbox) = Publish::to("http://127.0.0.1/channels/a").simulate()?;
+    /// outbox.send("42")?;
+    /// simulation.turn();
+    /// assert!(simulation.accept());
+    /// assert!(simulation.take().starts_with(b"POST /channels/a HTTP/1.1\r\n"));
+    /// simulation.say(b"HTTP/1.1 201 Created\r\nContent-Length: 12\r\n\r\n{\"id\":\"1-0\"}");
+    /// let settled = simulation.updates();
+    /// assert_eq!(settled[0].1.as_deref(), Ok("1-0"));
+    /// # Ok::<(), barewire::ClientError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Publish::open`].
+    pub fn simulate(self) -> Result<(Simulation<Settled>, Outbox), Error> {
+        let mut simulation = Simulation::new()?;
+        let into = Arc::clone(&simulation.updates);
+        let handler = move |post, result| lock(&into).push((post, result));
+        let outbox = simulation.dialer.publish(self, Box::new(handler))?;
+        simulation.looks = Some(outbox.client());
+        Ok((simulation, outbox))
+    }
+}
 
-fn lock(updates: &Updates) -> MutexGuard<'_, Vec<Update>> {
+type Updates<U> = Arc<Mutex<Vec<U>>>;
+
+fn lock<U>(updates: &Updates<U>) -> MutexGuard<'_, Vec<U>> {
     updates.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A subscription whose server is played by the program: see [`Subscribe::simulate`]. Its URL has an address in place of
-/// a name, as names are looked up in a thread.
-pub struct Simulation {
+/// A client whose server is played by the program: see [`Subscribe::simulate`] and [`Publish::simulate`]. Its URL has an
+/// address in place of a name, as names are looked up in a thread.
+pub struct Simulation<U = Update> {
     dialer: Dialer,
     now: Now,
     /// Connections that were asked for and are not made yet.
@@ -70,7 +91,9 @@ pub struct Simulation {
     line: Option<Line>,
     connections: u32,
     sent: Vec<u8>,
-    updates: Updates,
+    updates: Updates<U>,
+    /// Who has to look at what its handles have put in: here no loop carries their orders.
+    looks: Option<ClientId>,
 }
 
 /// A connection that stands.
@@ -80,13 +103,35 @@ struct Line {
     flow: Flow,
 }
 
-impl std::fmt::Debug for Simulation {
+impl<U> std::fmt::Debug for Simulation<U> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Simulation").finish_non_exhaustive()
     }
 }
 
-impl Simulation {
+impl<U> Simulation<U> {
+    fn new() -> Result<Simulation<U>, Error> {
+        let limits = Limits::default().net_limits();
+        Ok(Simulation {
+            dialer: Loop::new(limits, MAX_QUEUED, Dialer::new)?.into_protocol(),
+            now: Now { ms: 0, unix_ms: 0 },
+            dials: Vec::new(),
+            line: None,
+            connections: 0,
+            sent: Vec::new(),
+            updates: Arc::default(),
+            looks: None,
+        })
+    }
+
+    /// Lets the client take what was put into its outbox.
+    pub fn turn(&mut self) {
+        if let Some(id) = self.looks {
+            self.dialer.look(id, self.now);
+        }
+        self.tick();
+    }
+
     /// Makes the connection that the client asks for. Returns whether it asked for one.
     pub fn accept(&mut self) -> bool {
         let Some(dial) = self.next_dial() else {
@@ -179,14 +224,23 @@ impl Simulation {
         self.dialer.len() == 0
     }
 
-    /// Takes the updates since the last call.
-    pub fn updates(&mut self) -> Vec<Update> {
+    /// Takes what the program was told since the last call.
+    pub fn updates(&mut self) -> Vec<U> {
         std::mem::take(&mut *lock(&self.updates))
     }
 
     fn tick(&mut self) {
         self.dialer.tick(self.now);
         self.dialer.take_dials(&mut self.dials);
+        let mut woken = Vec::new();
+        self.dialer.take_woken(self.now, &mut woken);
+        if self
+            .line
+            .as_ref()
+            .is_some_and(|line| woken.contains(&line.id.to_u64()))
+        {
+            self.call(|dialer, dialed, io| dialer.resumed(dialed, io));
+        }
     }
 
     fn call(&mut self, call: impl FnOnce(&mut Dialer, &mut Dialed, &mut Io<'_>)) {

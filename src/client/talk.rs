@@ -4,6 +4,8 @@
 //!             ┌───────── wait ─────────┐
 //!             ▼                        │
 //!   look up ─► connect ─► connected ─► disconnected ─► end
+//!      ▲                                    │
+//!      └────────────── rest ◄───────────────┘
 //! ```
 //!
 //! A [`Talk`] never sees a socket: bytes and time go in, bytes and deadlines come out through [`Io`], and when a
@@ -15,12 +17,20 @@ use std::time::Duration;
 use super::error::Error;
 use super::url::Url;
 use crate::command::{Letter, Mailbox};
-use crate::http::{HeadFinder, HeadLimits, ResponseHead};
+use crate::http::{HeadFinder, HeadLimits, HttpDate, ResponseHead};
 use crate::limits::{CLOSE_TIMEOUT, PING_INTERVAL};
 use crate::net::{Io, MAX_BACKLOG, Now};
 use crate::random::Random;
+use crate::scan::saturating_decimal;
 use crate::session::Patience;
 use crate::ws::CloseCode;
+
+/// The longest wait that a server may ask for, by `retry` or by `Retry-After`: nearly 25 days, the longest that a
+/// browser's timers know. Up to it a client never comes sooner than it is asked to (WHATWG HTML 9.2.3).
+pub(super) const MAX_ASKED: Duration = Duration::from_millis((1 << 31) - 1);
+
+/// How much of a refusal's body is kept for the error.
+pub(super) const MAX_SAID: usize = 200;
 
 /// How long it may take to connect, and again to get an answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,6 +58,8 @@ pub(super) struct Around<'a> {
 pub(super) enum Sequel {
     /// Connects again after this time.
     Connect(Duration),
+    /// Nothing, until it is asked to [`look`](Talk::look) or is [`due`](Talk::due).
+    Rest,
     /// Nothing more: it has told its program so.
     End,
 }
@@ -78,6 +90,16 @@ pub(super) trait Talk: Send {
 
     /// A command for the connection.
     fn on_letter(&mut self, _letter: Letter, _io: &mut Io<'_>) {}
+
+    /// Its handles have something new for it, or it is [`due`](Talk::due) without a connection. One that is connected is
+    /// [`resumed`](Talk::resumed) instead.
+    fn look(&mut self, _now: Now) {}
+
+    /// When it wants to be called although it has no connection, in milliseconds of the loop. Asked when it has been called
+    /// without one.
+    fn due(&self) -> u64 {
+        u64::MAX
+    }
 
     /// The program wants it to end: what is polite is still sent, and [`Talk::disconnected`] gives [`Sequel::End`].
     fn quit(&mut self, io: Option<&mut Io<'_>>);
@@ -128,6 +150,21 @@ impl HeadReader {
             }
         }
     }
+}
+
+/// `Retry-After` (RFC 9110 10.2.3): a number of seconds, or a date, which is compared with the server's own clock, or
+/// with ours where it does not say its time. One that can't be understood still says that it is worth coming back.
+pub(super) fn retry_after(head: &ResponseHead<'_>, now: Now) -> Option<Duration> {
+    let value = head.fields().get("Retry-After")?;
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let seconds = match HttpDate::to_unix(text) {
+        Some(then) => {
+            let date = head.fields().get_str("Date").and_then(HttpDate::to_unix);
+            then.saturating_sub(date.unwrap_or(now.unix_ms / 1000))
+        }
+        None => saturating_decimal(value).unwrap_or(0),
+    };
+    Some(Duration::from_secs(seconds))
 }
 
 #[cfg(test)]

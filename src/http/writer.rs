@@ -53,6 +53,7 @@ names! {
     DATE "Date"
     ETAG "ETag"
     HOST "Host"
+    IDEMPOTENCY_KEY "Idempotency-Key"
     LAST_EVENT_ID "Last-Event-ID"
     LOCATION "Location"
     ORIGIN "Origin"

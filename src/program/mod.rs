@@ -123,7 +123,7 @@ impl Protocol for Program {
     fn on_order(&mut self, order: Order, now: Now) {
         match order {
             #[cfg(feature = "client")]
-            Order::LookedUp(..) | Order::Quit(_) => {
+            Order::LookedUp(..) | Order::Look(_) | Order::Quit(_) => {
                 self.clients(|clients| clients.on_order(order, now));
             }
             order => self.service.on_order(order, now),

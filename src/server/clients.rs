@@ -1,7 +1,8 @@
 //! Clients on a server's loop: a bridge.
 
 use super::Server;
-use crate::client::{ClientId, Connect, Error, Subscribe, Update};
+use crate::channel::Post;
+use crate::client::{ClientId, Connect, Error, Outbox, Publish, Subscribe, Update};
 use crate::command::Order;
 use crate::session::Socket;
 use crate::ws::Message;
@@ -36,6 +37,23 @@ impl Server {
             .protocol_mut()
             .clients
             .connect(connect, Box::new(on_message))
+    }
+
+    /// Publishes to a channel of another server on this one's loop what is given to the [`Outbox`], and hands each message
+    /// to `on_settled` with its id, or with the reason why it was not published. ([`Server::publisher`] publishes to this
+    /// server's own.)
+    ///
+    /// # Errors
+    /// The URL or a field is invalid.
+    pub fn publish(
+        &mut self,
+        publish: Publish,
+        on_settled: impl FnMut(Post, Result<String, Error>) + Send + 'static,
+    ) -> Result<Outbox, Error> {
+        self.event_loop
+            .protocol_mut()
+            .clients
+            .publish(publish, Box::new(on_settled))
     }
 
     /// Ends a client of this loop: a subscription, or a WebSocket by its closing handshake.

@@ -134,7 +134,7 @@ impl Feed {
             channel: draft.channel.into(),
             event: draft.event,
             data: draft.data,
-            key: None,
+            key: draft.key,
         };
         let ticket = Ticket {
             place: 0,
@@ -242,7 +242,7 @@ impl Service {
     pub(super) fn submit_order(&mut self, draft: channel::Draft) {
         let nobody = ConnectionId::from_u64(NOBODY);
         let event = draft.event.as_deref();
-        let submitted = self.submit(&draft.channel, event, draft.data, None, nobody, 0);
+        let submitted = self.submit(&draft.channel, event, draft.data, draft.key, nobody, 0);
         self.count(Source::Program, &submitted);
         match submitted {
             Ok(()) => {}

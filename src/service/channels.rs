@@ -165,6 +165,15 @@ impl Channels {
         Ok(id)
     }
 
+    /// What came through a handle.
+    pub(super) fn publish_order(&mut self, mut draft: Draft, now: Now) -> Result<Id, Error> {
+        let Some(key) = draft.key.take() else {
+            return self.publish_draft(draft, now.unix_ms);
+        };
+        let event = draft.event.as_deref();
+        self.publish_once(&draft.channel, event, draft.data, key, now)
+    }
+
     /// As [`Channels::publish`], once for each key and however often it is asked. `ms` is on a clock that never goes back.
     pub(super) fn publish_once(
         &mut self,

@@ -21,10 +21,12 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::keys::Keys;
-use crate::channel::{Draft, Entry, Id};
+use crate::channel::{self, Draft, Entry, Id, Key};
 use crate::command::{Mailbox, Order};
+use crate::error::Error;
 use crate::limits::{MAX_BEHIND, MAX_BEHIND_BYTES};
 use crate::net::{self, SendError};
 
@@ -52,6 +54,8 @@ pub(crate) struct Feed {
     pub(crate) unix_ms: u64,
     /// Messages that were taken from threads that are no loops.
     from_threads: AtomicU64,
+    /// The same on the clock of keys, which are the loops': they begin together.
+    began: Instant,
 }
 
 #[derive(Debug)]
@@ -98,6 +102,7 @@ impl Feed {
             backend: Default::default(),
             unix_ms,
             from_threads: AtomicU64::new(0),
+            began: Instant::now(),
         }
     }
 
@@ -166,8 +171,8 @@ impl Feed {
     /// Publishes what a thread has that is no loop: all loops are woken.
     ///
     /// # Errors
-    /// All loops have ended, or one is too far behind.
-    pub(crate) fn publish_from_thread(&self, draft: Draft) -> Result<(), SendError> {
+    /// All loops have ended, or one is too far behind; or its key is refused.
+    pub(crate) fn publish_from_thread(&self, draft: Draft) -> Result<(), Error> {
         let published = self.hand_over(draft);
         if published.is_ok() {
             self.from_threads.fetch_add(1, Ordering::Relaxed);
@@ -180,22 +185,50 @@ impl Feed {
         self.from_threads.load(Ordering::Relaxed)
     }
 
-    fn hand_over(&self, draft: Draft) -> Result<(), SendError> {
+    fn hand_over(&self, mut draft: Draft) -> Result<(), Error> {
         #[cfg(feature = "backend")]
         if let Some(backend) = self.backend.get() {
-            return self.submit_from_thread(&**backend, draft);
+            return Ok(self.submit_from_thread(&**backend, draft)?);
         }
         if !self.has_room() {
-            return Err(SendError::Full);
+            return Err(SendError::Full.into());
         }
-        let make = |id| draft.with_id(id);
-        let (mut woken, mut none) = (Vec::new(), Vec::new());
-        self.publish(NO_LOOP, net::unix_ms(), make, &mut woken, &mut none);
-        self.wake(&mut woken);
+        match draft.key.take() {
+            None => {
+                self.publish_for_thread(draft);
+            }
+            Some(key) => self
+                .publish_once_for_thread(draft, key)
+                .map_err(Error::Channel)?,
+        }
         match self.joined.load(Ordering::Acquire) {
-            0 => Err(SendError::Ended),
+            0 => Err(SendError::Ended.into()),
             _ => Ok(()),
         }
+    }
+
+    fn publish_for_thread(&self, draft: Draft) -> Id {
+        let make = |id| draft.with_id(id);
+        let (mut woken, mut none) = (Vec::new(), Vec::new());
+        let id = self.publish(NO_LOOP, net::unix_ms(), make, &mut woken, &mut none);
+        self.wake(&mut woken);
+        id
+    }
+
+    fn publish_once_for_thread(&self, draft: Draft, key: Key) -> Result<(), channel::Error> {
+        let ms = net::millis(self.began.elapsed());
+        let (channel, event, data) = (
+            draft.channel.clone(),
+            draft.event.clone(),
+            draft.data.clone(),
+        );
+        let message = (event.as_deref(), &data);
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.find(&channel, &key, message, ms)?.is_none() {
+            let id = self.publish_for_thread(draft);
+            keys.remember(&channel, key, message, id, ms);
+        }
+        Ok(())
     }
 
     /// Hands entries to all loops, and names those that are to be woken.

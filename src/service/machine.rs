@@ -240,7 +240,7 @@ impl Protocol for Service {
             #[cfg(feature = "backend")]
             Order::Publish(draft) if self.is_backed() => self.submit_order(draft),
             Order::Publish(draft) => {
-                let published = self.channels.publish_draft(draft, now.unix_ms);
+                let published = self.channels.publish_order(draft, now);
                 if let Some(meter) = &mut self.meter {
                     let result = published.map(drop).map_err(Into::into);
                     meter.published(Source::Program, result);
@@ -251,7 +251,7 @@ impl Protocol for Service {
             }
             // For the other half of the program.
             #[cfg(feature = "client")]
-            Order::LookedUp(..) | Order::Quit(_) => {}
+            Order::LookedUp(..) | Order::Look(_) | Order::Quit(_) => {}
         }
     }
 

@@ -7,6 +7,7 @@
 mod bridge;
 mod following;
 mod proxy;
+mod publishing;
 mod restarts;
 mod sockets;
 #[allow(dead_code)]

@@ -233,7 +233,9 @@ fn what_threads_publish_reaches_all_loops() {
     let cores = with_limits(2, Limits::default());
     let publisher = cores.publisher();
     let mut cores = simulated(cores);
-    publisher.publish_event("a", "tick", "one").unwrap();
+    publisher
+        .publish("a", barewire::Post::from("one").event("tick"))
+        .unwrap();
     let got = cores.iter_mut().map(|core| ask(core, &get("/channels/a")));
     let got: Vec<Answer> = got.collect();
     assert!(
@@ -243,8 +245,26 @@ fn what_threads_publish_reaches_all_loops() {
     );
     assert_eq!(got[0].text(), got[1].text());
     for (name, event) in [("", "a"), ("a", "gap"), ("a", "b\nc")] {
-        let told = publisher.publish_event(name, event, "x");
+        let told = publisher.publish(name, barewire::Post::from("x").event(event));
         assert!(matches!(told, Err(Error::Channel(_))), "{told:?}");
+    }
+}
+
+#[test]
+fn a_key_of_a_threads_is_one_for_all_loops() {
+    let cores = with_limits(2, Limits::default());
+    let publisher = cores.publisher();
+    let mut cores = simulated(cores);
+    let post = |data: &str| barewire::Post::from(data).key("k");
+    publisher.publish("a", post("one")).unwrap();
+    publisher.publish("a", post("one")).unwrap();
+    let told = publisher.publish("a", post("two"));
+    assert!(matches!(told, Err(Error::Channel(_))), "{told:?}");
+    let request = "POST /channels/a HTTP/1.1\r\nHost: a\r\nIdempotency-Key: k\r\nContent-Length: 3\r\n\r\none";
+    assert_eq!(ask(&mut cores[1], request).status, 201);
+    for core in &mut cores {
+        let all = ask(core, &get("/channels/a"));
+        assert_eq!(all.text().matches("\"data\":").count(), 1);
     }
 }
 

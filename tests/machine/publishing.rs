@@ -182,7 +182,9 @@ fn a_program_publishes_from_other_threads_in_order() {
     server.send(client, get("/channels/a?wait=60").as_bytes());
     let thread = std::thread::spawn(move || {
         publisher.publish("a", "one").unwrap();
-        publisher.publish_event("a", "tick", b"two").unwrap();
+        publisher
+            .publish("a", barewire::Post::from(b"two").event("tick"))
+            .unwrap();
     });
     thread.join().unwrap();
     server.wait(ONE_MS);
@@ -214,7 +216,7 @@ fn a_publisher_is_refused_what_no_channel_takes() {
         assert_eq!(refused.to_string(), why, "{name:?}");
     }
     for event in ["gap", "a\nb", &long] {
-        let refused = publisher.publish_event("a", event, "no");
+        let refused = publisher.publish("a", barewire::Post::from("no").event(event));
         assert!(refused.is_err(), "{event:?}");
     }
     server.wait(ONE_MS);
@@ -350,4 +352,45 @@ fn a_key_publishes_once() {
     }
     let all = ask(&mut server, &get("/channels/a"));
     assert_eq!(all.text().matches("\"data\":").count(), 1);
+}
+
+#[test]
+fn a_key_of_a_publishers_publishes_once() {
+    let errors = Shared::default();
+    let hook = errors.clone();
+    let mut publisher = None;
+    let mut server = server(|server| {
+        routes(server);
+        publisher = Some(server.publisher());
+        server.on_error(move |error| hook.push(error.to_string()));
+    });
+    let publisher = publisher.unwrap();
+    let post = |data: &str| barewire::Post::from(data).key("k");
+    publisher.publish("a", post("x")).unwrap();
+    publisher.publish("a", post("x").event("message")).unwrap();
+    publisher.publish("b", post("y")).unwrap();
+    server.wait(ONE_MS);
+    // The same keys as everybody else's.
+    let answer = ask(
+        &mut server,
+        &keyed("/channels/a", "x", "Idempotency-Key: k\r\n"),
+    );
+    assert_eq!(answer.status, 201);
+    assert_eq!(errors.take(), [""; 0]);
+    publisher.publish("a", post("other")).unwrap();
+    server.wait(ONE_MS);
+    assert_eq!(
+        errors.take(),
+        ["this idempotency key was used for another message"]
+    );
+    for channel in ["/channels/a", "/channels/b"] {
+        let all = ask(&mut server, &get(channel));
+        assert_eq!(all.text().matches("\"data\":").count(), 1, "{channel}");
+    }
+    let long = "k".repeat(256);
+    for key in ["", &long] {
+        let refused = publisher.publish("a", barewire::Post::from("x").key(key));
+        let why = refused.unwrap_err().to_string();
+        assert_eq!(why, "an idempotency key is 1 to 255 bytes");
+    }
 }

@@ -2,7 +2,7 @@
 
 use barewire::tls::{ClientTls, Error as TlsError};
 use barewire::ws::CloseCode;
-use barewire::{ClientError, Connect, Subscribe, Transport, Update};
+use barewire::{ClientError, Connect, Publish, Subscribe, Transport, Update};
 
 use crate::support::*;
 
@@ -28,6 +28,32 @@ fn every_way_goes_over_tls() {
             .collect();
         assert_eq!(data, [3, 200_000], "{transport}");
     }
+}
+
+#[test]
+fn publishing_goes_over_tls() {
+    let server = Running::usual();
+    let publish = Publish::to(&server.url("https", "/channels/a")).tls(&client_tls());
+    let mut publishing = publish.open().unwrap();
+    let large = "m".repeat(500_000);
+    let ids = ["one", &large, ""].map(|text| publishing.publish(text).unwrap());
+    let subscribe = Subscribe::to(&server.url("https", "/channels/a")).tls(&client_tls());
+    let events: Vec<_> = subscribe
+        .open()
+        .unwrap()
+        .take(3)
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(
+        events.iter().map(|event| event.id()).collect::<Vec<_>>(),
+        ids
+    );
+    assert!(events[1].data() == large);
+    // Who is not trusted is told nothing.
+    let stranger = Running::start(&server_tls("expired"), |_| {});
+    let publish = Publish::to(&stranger.url("https", "/channels/a")).tls(&client_tls());
+    let refused = publish.open().unwrap().publish("secret");
+    assert_eq!(refused, Err(ClientError::Tls(TlsError::Expired)));
 }
 
 #[test]

@@ -6,11 +6,10 @@ use std::time::Duration;
 use super::{Expected, Follower, Plan};
 use crate::client::error::Error;
 use crate::client::options::Transport;
-use crate::client::talk::{PATIENCE, SESSION};
+use crate::client::talk::{PATIENCE, SESSION, retry_after};
 use crate::client::url::Url;
-use crate::http::{self, BodyDecoder, BodyLength, HttpDate, ResponseHead, response_body_length};
+use crate::http::{self, BodyDecoder, BodyLength, ResponseHead, response_body_length};
 use crate::net::{Io, Now};
-use crate::scan::saturating_decimal;
 use crate::session::Session;
 use crate::session::compression::Compression;
 use crate::sse;
@@ -280,19 +279,4 @@ fn content_coding(head: &ResponseHead<'_>) -> Option<String> {
 fn list(head: &ResponseHead<'_>, name: &str) -> String {
     let members = head.fields().tokens(name).map(String::from_utf8_lossy);
     members.collect::<Vec<_>>().join(", ")
-}
-
-/// `Retry-After` (RFC 9110 10.2.3): a number of seconds, or a date, which is compared with the server's own clock, or
-/// with ours where it does not say its time. One that can't be understood still says that it is worth coming back.
-fn retry_after(head: &ResponseHead<'_>, now: Now) -> Option<Duration> {
-    let value = head.fields().get("Retry-After")?;
-    let text = std::str::from_utf8(value).unwrap_or_default();
-    let seconds = match HttpDate::to_unix(text) {
-        Some(then) => {
-            let date = head.fields().get_str("Date").and_then(HttpDate::to_unix);
-            then.saturating_sub(date.unwrap_or(now.unix_ms / 1000))
-        }
-        None => saturating_decimal(value).unwrap_or(0),
-    };
-    Some(Duration::from_secs(seconds))
 }

@@ -10,15 +10,13 @@ use super::{Expected, Follower, Plan};
 use crate::client::error::Error;
 use crate::client::event::{Batch, Event};
 use crate::client::options::Transport;
-use crate::client::talk::{PATIENCE, SESSION};
+use crate::client::talk::{MAX_SAID, PATIENCE, SESSION};
 use crate::http::{self, Piece};
 use crate::json;
 use crate::net::{Io, millis};
 use crate::sse;
 use crate::ws::{self, CloseCode, Message};
 
-/// How much of a refusal's body is kept for the error.
-const MAX_SAID: usize = 200;
 /// How much of a batch says which message is its first: an id of 41 characters, and what is in front of it.
 const SOUNDED: usize = 64;
 /// A poll that is answered sooner did not wait.

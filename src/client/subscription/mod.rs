@@ -33,7 +33,7 @@ use super::backoff::Streak;
 use super::error::Error;
 use super::event::Event;
 use super::options::{SubscribeOptions, Transport, Update};
-use super::talk::{Around, HeadReader, QUIT, SESSION, Sequel, Talk};
+use super::talk::{Around, HeadReader, MAX_ASKED, QUIT, SESSION, Sequel, Talk};
 use super::url::Url;
 use crate::http::BodyDecoder;
 use crate::net::{Io, Now, millis};
@@ -41,9 +41,6 @@ use crate::random::Random;
 use crate::session::Session;
 use crate::sse;
 
-/// The longest wait that a server may ask for, by `retry` or by `Retry-After`: nearly 25 days, the longest that a
-/// browser's timers know. Up to it a client never comes sooner than it is asked to (WHATWG HTML 9.2.3).
-const MAX_ASKED: Duration = Duration::from_millis((1 << 31) - 1);
 /// The shortest wait that a `retry` stands for: one of zero would have every client come back in a tight circle.
 const MIN_RETRY: Duration = Duration::from_millis(250);
 

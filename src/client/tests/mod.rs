@@ -6,6 +6,7 @@ mod cuts;
 mod falling_back;
 mod oversized;
 mod polls;
+mod publishing;
 mod sockets;
 mod streams;
 mod waits;
@@ -106,6 +107,12 @@ impl World {
     fn tick(&mut self) {
         self.clients.tick(self.now);
         self.clients.take_dials(&mut self.dials);
+        let mut woken = Vec::new();
+        self.clients.take_woken(self.now, &mut woken);
+        let line = self.line.as_ref().map(|line| line.id.to_u64());
+        if line.is_some_and(|line| woken.contains(&line)) {
+            self.call(|clients, dialed, io| clients.resumed(dialed, io));
+        }
     }
 
     fn is_dialing(&self) -> bool {
