@@ -142,13 +142,34 @@ export function subscribe(url: string | URL, options?: SubscribeOptions): Subscr
 export interface PublishOptions {
   /** The event's name: "message" by default. */
   event?: string;
+  /**
+   * The idempotency key, 1 to 255 characters that a field can hold: the same key and message within five minutes is
+   * published once. Without it, one that is random and the same in every try.
+   */
+  key?: string;
   headers?: HeadersInit;
   credentials?: RequestCredentials;
+  /** Gives up when it aborts, with its reason. The message may have been published by then. */
   signal?: AbortSignal;
+  /**
+   * Milliseconds until it is given up: 60000. Whatever it is, a message of which nobody knows whether it was published is
+   * not sent again later than 280 s after that try, as a server keeps its key for five minutes.
+   */
+  within?: number;
+  /** Milliseconds for one answer: 10000, and one more for every 16 bytes of the message. */
+  timeout?: number;
+  /** Between two tries, as a subscription's: on top of what the server asks for with Retry-After, which is never undercut. */
+  backoff?: { initial?: number; max?: number };
+  /** Called when a try has come to nothing, and the next one comes in `delay` milliseconds. */
+  retrying?: (what: { error: Error; delay: number }) => void;
   fetch?: typeof fetch;
 }
 
-/** Publishes to the channel at `url`. Resolves to the event's id; rejects with a `Refusal` if the server refuses. */
+/**
+ * Publishes to the channel at `url`, once, however often it has to be sent. Resolves to the event's id. Rejects with a
+ * `Refusal` if the server refuses, with what went wrong if the time is over and it was not published, or with
+ * `InDoubt` if nobody knows. Where order matters, wait for one before the next.
+ */
 export function publish(url: string | URL, data: BodyInit, options?: PublishOptions): Promise<string>;
 
 /** The server said no; the message is what it said. */
@@ -156,6 +177,11 @@ export class Refusal extends Error {
   readonly status: number;
   /** Milliseconds, if the server said when to come again. */
   readonly retryAfter: number | undefined;
+}
+
+/** Nobody knows whether the message was published: an answer was lost, and then came `cause`. */
+export class InDoubt extends Error {
+  readonly cause: Error;
 }
 
 /** Decodes text/event-stream (WHATWG HTML 9.2.6), cut anywhere: bytes in, events out. */

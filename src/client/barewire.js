@@ -37,6 +37,8 @@ const PULSE = 10_000;        // milliseconds between two looks at the clock
 const AT_ONCE = 1_000;       // milliseconds: an empty answer that comes sooner was not waited for
 const SLOWEST = 1;           // bytes per millisecond at which a poll's answer has to come
 const WORDS = 200;           // characters of a refusal that are repeated
+const OPEN_MOST = 280_000;   // milliseconds from the first try of which nobody knows what came to the last: a key lives 300 s
+const SENT_LEAST = 16;       // bytes per millisecond at which a message has to go out
 const WORDS_WAIT = 1_000;    // milliseconds that they are waited for
 const ID_MOST = 8_000;       // bytes of an id that is sent: servers take lines of 8 KiB
 const RETRY_LEAST = 500;     // milliseconds: the floor of what a stream may ask for
@@ -282,6 +284,15 @@ export class Refusal extends Error {
   /** What an answer that is not 2xx says. */
   static async of(response) {
     return new Refusal(response.status, await wordsOf(response), retryAfter(response.headers));
+  }
+}
+
+/** Nobody knows whether the message was published: an answer was lost, and then came `cause`. */
+export class InDoubt extends Error {
+  name = "InDoubt";
+
+  constructor(cause) {
+    super(`whether it was published is not known: ${cause.message}`, { cause });
   }
 }
 
@@ -831,14 +842,82 @@ export class EventStreamDecoder {
 
 // ---------------------------------------------------------------------------------------------------- publishing
 
-/** Publishes to the channel at `url`; resolves to the id, or rejects with what the server said (`Refusal`). */
-export async function publish(url, data, { event, headers = {}, credentials = "same-origin", signal, fetch = globalThis.fetch } = {}) {
+/**
+ * Publishes to the channel at `url`; resolves to the id. It is tried until there is an answer, always under the same key, by
+ * which the server knows that it has it already: so it is published once. A server keeps a key for five minutes from the
+ * moment at which it acknowledges the message; the invariant is that nothing is sent any more when that may be over.
+ */
+export async function publish(url, data, {
+  event, key = randomKey(), headers, credentials = "same-origin", signal, within = 60_000, timeout = 10_000,
+  backoff: { initial = 500, max = 30_000 } = {}, retrying, fetch = globalThis.fetch,
+} = {}) {
+  for (const [name, value] of Object.entries({ within, timeout, initial, max })) {
+    if (typeof value !== "number" || !(value >= 0)) throw new RangeError(`${name} cannot be ${value}`);
+  }
   const target = new URL(absolute(url));
   if (event !== undefined) target.searchParams.set("event", event);
-  const response = await fetch(target.href, { method: "POST", body: data, headers, credentials, signal });
-  if (!response.ok) throw await Refusal.of(response);
-  return (await response.json()).id;
+  // What is sent is the same in every try, whatever becomes of what it was made of.
+  const whole = new Response(data);
+  const fields = new Headers(headers), type = whole.headers.get("Content-Type");
+  if (type && !fields.has("Content-Type")) fields.set("Content-Type", type);
+  fields.set("Idempotency-Key", key);
+  const body = await whole.arrayBuffer();
+  const patience = timeout + body.byteLength / SENT_LEAST, given = moment(), over = signal ?? new AbortController().signal;
+  const check = () => { if (over.aborted) throw over.reason; };
+  let open = null; // when the first try was made whose outcome is not known
+  const left = () => Math.min(within - since(given), open ? OPEN_MOST - since(open) : Infinity);
+  const failed = (error) => open ? new InDoubt(error) : error;
+  for (let failures = 0;; failures += 1) {
+    check();
+    const asked = moment();
+    const request = { method: "POST", body, headers: fields, credentials };
+    const { id, error, retryAfter = 0, isOpen, isFinal } = await attempt(target.href, request, Math.min(patience, left()), over, fetch);
+    if (id !== undefined) return id;
+    check();
+    if (isOpen) open ??= asked;
+    // It never comes sooner than the server asks: then nothing more can come of it.
+    if (isFinal || left() <= retryAfter) throw failed(error);
+    const delay = retryAfter + backoffDelay(failures, { initial, max });
+    retrying?.({ error, delay });
+    await sleep(Math.min(delay, left()), over);
+    check();
+    if (left() <= 0) throw failed(error);
+  }
 }
+
+/** One try: `{ id }`, or `{ error }` with whether it may have been published all the same, and whether to try again. */
+async function attempt(href, request, patience, over, fetch) {
+  const abort = new AbortController(), give = () => abort.abort(over.reason);
+  over.addEventListener("abort", give);
+  const stop = after(patience, () => abort.abort(new Error("the server did not answer in time")));
+  try {
+    const response = await unlessAborted(fetch(href, { ...request, signal: abort.signal }), abort.signal);
+    if (response.status !== 201) return refused(await Refusal.of(response), response.ok);
+    const { id } = JSON.parse(await unlessAborted(response.text(), abort.signal));
+    return typeof id === "string" && id ? { id } : { error: new Error("the server told no id"), isOpen: true };
+  } catch (error) {
+    return { error, isOpen: true }; // the answer did not come, or not to its end
+  } finally {
+    stop();
+    over.removeEventListener("abort", give);
+  }
+}
+
+/** What an answer other than 201 comes to. A server of this kind says 503 with Retry-After only where nothing was kept. */
+function refused(error, isOk) {
+  const { status, retryAfter } = error, passes = [408, 425, 429].includes(status) || status >= 500;
+  if (isOk) error.message = `answered ${status}, and not 201: is this a channel's URL?`;
+  const isKnown = status === 503 ? retryAfter !== undefined : status >= 400 && status < 500 && status !== 408;
+  return { error, retryAfter, isOpen: !isKnown, isFinal: !passes };
+}
+
+/** A moment on two clocks, as one may stand still while the machine sleeps, and the other may be set back. */
+const moment = () => [Date.now(), performance.now()];
+const since = ([date, time]) => Math.max(Date.now() - date, performance.now() - time);
+
+/** 128 random bits in hexadecimal digits. (`randomUUID` is for pages of https alone.) */
+const randomKey = () =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 // ------------------------------------------------------------------------------------------------------------ waiting
 

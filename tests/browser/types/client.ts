@@ -1,6 +1,6 @@
 // What a TypeScript page writes. It is only checked (tsc --noEmit), never run.
 
-import { EventStreamDecoder, Refusal, backoffDelay, publish, subscribe } from "../../../src/client/barewire.js";
+import { EventStreamDecoder, InDoubt, Refusal, backoffDelay, publish, subscribe } from "../../../src/client/barewire.js";
 import type { Activity, ChannelEvent, Subscription, Transport } from "../../../src/client/barewire.js";
 
 const stop = new AbortController();
@@ -22,6 +22,8 @@ for await (const event of subscription) {
 }
 
 const id: string = await publish(new URL("https://example.com/channels/ticks"), new Uint8Array([1]), { event: "price" });
+await publish("/channels/ticks", new Blob(["x"]), { key: "order 66", within: 5_000, retrying: ({ error, delay }) => console.log(error.message, delay.toFixed()) })
+  .catch((error) => { if (error instanceof InDoubt) console.log(error.cause.message); });
 console.log(id, backoffDelay(1, { max: 10 }, () => 0.5).toFixed(), new EventStreamDecoder().decode(new Uint8Array()).length, new EventStreamDecoder().pending.size.toFixed(), bytesOnTheWire);
 
 // @ts-expect-error: there is no such way
