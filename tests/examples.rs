@@ -267,7 +267,7 @@ mod output_that_is_gone {
 
     #[test]
     fn help_is_no_reason_to_panic() {
-        for name in ["chat", "echo", "echo_client", "tail", "tcp"] {
+        for name in ["chat", "echo", "echo_client", "publish", "tail", "tcp"] {
             for out in [broken_pipe(), full()] {
                 let status = example(name, &["--help"]).stdout(out).status().unwrap();
                 assert_eq!(status.code(), Some(0), "{name}");
@@ -294,6 +294,129 @@ mod output_that_is_gone {
         }
         look(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"));
     }
+}
+
+/// Has `publish` publish something on channel `x`, and returns its exit code, what it printed, and what it said.
+fn publish(address: SocketAddr, arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
+    let url = format!("http://{address}/channels/x");
+    let mut publish = example("publish", &[&url]);
+    publish.args(arguments).stdin(Stdio::piped());
+    publish.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut publish = publish.spawn().unwrap();
+    // Nothing is read where it takes no input.
+    let _ = publish.stdin.take().unwrap().write_all(input);
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = publish.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn publish_publishes_its_argument_or_each_line() {
+    let (_hub, address) = serve("hub", &[]);
+    let (code, first, _) = publish(address, &["one", "--event", "e", "--key", "k"], b"");
+    let (_, again, _) = publish(address, &["one", "--event", "e", "--key", "k"], b"");
+    assert_eq!((code, &first), (Some(0), &again));
+    let (code, ids, said) = publish(address, &[], b"two\n\ncaf\xe9");
+    assert_eq!((code, ids.lines().count(), &*said), (Some(0), 3, ""));
+    let all = exchange(address, "GET", "/channels/x", "", "");
+    assert_eq!(all.matches("\"data\":").count(), 4, "{all}");
+    assert!(all.contains("\"event\":\"e\",\"data\":\"one\""), "{all}");
+    assert!(all.contains("\"encoding\":\"base64\""), "{all}");
+}
+
+#[test]
+fn publish_says_what_was_not_published_and_why() {
+    let (_hub, address) = serve("hub", &[]);
+    for (arguments, words) in [
+        (
+            &["x", "--event", "gap"][..],
+            "\"x\" was not published: the message can't be published: the event name",
+        ),
+        (&["--key", "k"], "--key is for one message"),
+        (&["x", "--within", "-1"], "negative"),
+        (&["x", "y"], "unexpected argument"),
+    ] {
+        let (code, ids, said) = publish(address, arguments, b"");
+        assert!(
+            code == Some(1) && ids.is_empty() && said.contains(words),
+            "{said}"
+        );
+    }
+    publish(address, &["x", "--key", "k"], b"");
+    let (code, _, said) = publish(address, &["y", "--key", "k"], b"");
+    assert!(
+        code == Some(1) && said.contains("was not published: the server answered 422"),
+        "{said}"
+    );
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let (code, _, said) = publish(nobody, &["x", "--within", "0.5"], b"");
+    assert!(
+        code == Some(1) && said.contains("not yet: the connection failed"),
+        "{said}"
+    );
+}
+
+/// Each message once and in order, though the hub is killed again and again while they are published.
+#[cfg(feature = "durable")]
+#[test]
+fn publish_publishes_once_to_a_hub_that_is_killed_and_comes_back() {
+    const MESSAGES: usize = 400;
+    let folder = std::env::temp_dir().join(format!("barewire-publish-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let store = folder.join("store");
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let begin = || {
+        let mut hub = example("hub", &["--listen", &address.to_string(), "--store"]);
+        let hub = hub.arg(&store).stdout(Stdio::null()).stderr(Stdio::null());
+        Running(hub.spawn().unwrap())
+    };
+    let mut hub = begin();
+    let url = format!("http://{address}/channels/x");
+    let mut publish = example("publish", &[&url]);
+    let publish = publish
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut publish = Running(publish.spawn().unwrap());
+    let mut input = publish.0.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || {
+        for number in 0..MESSAGES {
+            writeln!(input, "{number}").unwrap();
+        }
+    });
+    let out = publish.0.stdout.take().unwrap();
+    let mut ids = Vec::new();
+    for line in BufReader::new(out).lines() {
+        ids.push(line.unwrap());
+        if ids.len() % 40 == 7 {
+            // SIGKILL: whatever is under way is lost.
+            hub.0.kill().unwrap();
+            hub.0.wait().unwrap();
+            hub = begin();
+        }
+    }
+    writer.join().unwrap();
+    assert_eq!(publish.exit_code(), Some(0));
+    assert_eq!(ids.len(), MESSAGES);
+    let all = exchange(address, "GET", "/channels/x", "", "");
+    let events: Vec<&str> = all.split("{\"id\":\"").skip(1).collect();
+    assert_eq!(events.len(), MESSAGES);
+    for (number, (event, id)) in events.iter().zip(&ids).enumerate() {
+        let expected = format!("{id}\",\"event\":\"message\",\"data\":\"{number}\"}}");
+        assert!(event.starts_with(&expected), "{event} is not {expected}");
+    }
+    drop(hub);
+    let _ = std::fs::remove_dir_all(&folder);
 }
 
 /// Has `chat` say something on channel `x`, and returns its exit code.

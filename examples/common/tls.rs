@@ -5,7 +5,7 @@ use std::error::Error;
 
 #[cfg(feature = "tls")]
 use barewire::tls::ServerTls;
-use barewire::{Connect, Cores, Server, Subscribe};
+use barewire::{Connect, Cores, Publish, Server, Subscribe};
 
 use super::Options;
 
@@ -90,5 +90,6 @@ macro_rules! trust {
     };
 }
 
+trust!(Publish);
 trust!(Subscribe);
 trust!(Connect);
