@@ -80,6 +80,9 @@ pub(crate) enum Order {
     #[cfg(feature = "backend")]
     /// Tell the program that what stands behind the channels has failed, or has not kept what a handle published.
     Report(Arc<str>),
+    #[cfg(all(feature = "backend", feature = "webhook"))]
+    /// What a backend tells webhooks.
+    News(crate::backend::News),
     #[cfg(feature = "server")]
     /// Apply what other loops have published.
     CatchUp,

@@ -37,6 +37,8 @@
 //!     │
 //!  program      publisher       a server and clients on one loop
 //!     │    │
+//!     ├─ webhook                 channels that are sent to other servers
+//!     │    │
 //!  service │                    a connection as a machine without I/O: http, then perhaps frames or a stream
 //!     │  client       error     subscribers, WebSockets, their retries
 //!     │    │
@@ -72,7 +74,7 @@
 //! | `durable` | channels in one file, that outlive the process: `Server::store` |
 //! | `lens` | what every byte on the wire means: `lens` |
 //! | `tls` | https and wss: `tls`, which is `net::tls`, by rustls |
-//! | `webhook` | signatures of Standard Webhooks and their verifier, which need neither the loop nor the server: `webhook` |
+//! | `webhook` | `Server::webhooks`, which sends channels to URLs; and a verifier for receivers, which needs neither the loop nor the server: `webhook` |
 //! | `listen-queue` | on Unix, the 1,024 connections that may wait to be accepted ([`Limits::listen_queue`]); without it, 128 |
 //! | `reuseport` | on Linux, a listener for each loop of [`Cores`] |
 //!

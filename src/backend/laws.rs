@@ -127,6 +127,7 @@ impl Open {
             News::Page(ticket, page) => {
                 assert_eq!(self.pages.insert(ticket.serial, page), None);
             }
+            News::Shelf(..) => {}
             News::Failed(why) => panic!("{why}"),
         }
     }

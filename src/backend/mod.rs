@@ -54,6 +54,15 @@
 //! (1, 2), and ids tell which of them are the same. So a cold reader asks page after page until the hub's own log holds
 //! its cursor, and goes on there, where everything is encoded once for all readers.
 //!
+//! # The shelf
+//!
+//! Beside the messages a backend may keep small things that outlive the process, and of which one node at a time is in charge
+//! ([`Shelf`]): what webhooks there are, and where each of them stands. Whoever is to change them takes its **lease**
+//! first, and is given a number with it: greater than that of whoever had it before. Each change carries that number and is
+//! made only while it is still the lease's. So a node that has lost its lease without knowing, because it was stopped or
+//! cut off, changes nothing any more, however late its changes arrive. A store in one file has one process, which is
+//! always granted the lease, under a new number each time that the file is opened.
+//!
 //! # Implementations
 //!
 //! Memory needs none of this: the hub is all its history, its order is the order of calls, and a publish is settled
@@ -62,6 +71,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::channel::{Data, Id, Record, Start};
 use crate::http::Status;
@@ -99,8 +109,40 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// Writes what it has counted. The default has counted nothing.
     fn measure(&self, _text: &mut Text) {}
 
+    /// Where small things are kept beside the messages, if they can be.
+    fn shelf(&self) -> Option<&dyn Shelf> {
+        None
+    }
+
     /// Settles what was taken, and ends. What is published from now on is refused.
     fn stop(&self);
+}
+
+/// Keeps values, for one at a time.
+pub trait Shelf: Send + Sync {
+    /// Takes the lease of the shelf `name` for so long, or renews it. Told as [`Shelved::Lease`].
+    ///
+    /// # Errors
+    /// It is refused at once, and nothing more is told of it.
+    fn lease(&self, name: &'static str, life: Duration, ticket: Ticket) -> Result<(), Refusal>;
+
+    /// Asks for all values of a shelf. Told as [`Shelved::Values`].
+    ///
+    /// # Errors
+    /// As [`Shelf::lease`].
+    fn load(&self, name: &'static str, ticket: Ticket) -> Result<(), Refusal>;
+
+    /// Makes changes, all or none, if `number` is still that of the lease. Told as [`Shelved::Put`].
+    ///
+    /// # Errors
+    /// As [`Shelf::lease`].
+    fn put(
+        &self,
+        name: &'static str,
+        number: u64,
+        changes: Vec<Change>,
+        ticket: Ticket,
+    ) -> Result<(), Refusal>;
 }
 
 /// Who is told what happens: called on the backend's threads, by one at a time for entries.
@@ -118,6 +160,8 @@ pub enum News {
     Settled(Ticket, Result<Settled, Failure>),
     /// What was asked for.
     Page(Ticket, Result<Arc<Page>, Failure>),
+    /// What became of a question to the shelf.
+    Shelf(Ticket, Shelved),
     /// Publishing has ended with this error. Told once.
     Failed(Arc<str>),
 }
@@ -216,6 +260,26 @@ pub struct Page {
     pub through: Id,
     /// There is more behind it.
     pub more: bool,
+}
+
+/// A value that is put, or with `None` taken away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its key: text without NUL.
+    pub key: Box<str>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+}
+
+/// What became of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shelved {
+    /// The lease's number; `None` if another node has it.
+    Lease(Result<Option<u64>, Failure>),
+    /// The values, in the order of their keys.
+    Values(Result<Vec<Vec<u8>>, Failure>),
+    /// Whether the changes were made. With `false` the lease is another's.
+    Put(Result<bool, Failure>),
 }
 
 /// Why a draft was not kept. That it was not is certain.

@@ -22,7 +22,7 @@ use super::reader::{Batch, Reader};
 use super::{GAP_EVENT, Id};
 
 /// The floor of a log of which nothing is known yet.
-const UNKNOWN: Id = Id {
+pub(super) const UNKNOWN: Id = Id {
     ms: u64::MAX,
     seq: u64::MAX,
 };

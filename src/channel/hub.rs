@@ -469,7 +469,7 @@ impl Hub {
         self.channels.get(index)
     }
 
-    fn find_or_begin(&mut self, name: &str) -> Result<u32, Error> {
+    pub(super) fn find_or_begin(&mut self, name: &str) -> Result<u32, Error> {
         if let Some(&index) = self.names.get(name) {
             return Ok(index);
         }

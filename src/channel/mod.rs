@@ -16,6 +16,7 @@
 //! | `hub` | all channels of a server, under limits |
 //! | `given` | how much its readers were given |
 //! | `read` | what a reader or a poll gets from a hub |
+//! | `watch` | reading without an encoding, from any cursor |
 //! | `replica`, `siblings` | the same channels in several hubs |
 //!
 //! Nothing here does I/O or knows a clock: the time of a publish is an argument, and readers are woken by name
@@ -57,6 +58,8 @@ mod reader;
 mod replica;
 mod siblings;
 mod size;
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+mod watch;
 
 pub use encoded::Encoding;
 pub use error::Error;
@@ -76,6 +79,8 @@ pub use reader::{BATCH_BYTES, BATCH_MESSAGES, Batch, Next, Reader};
 #[cfg(feature = "server")]
 pub(crate) use replica::{Draft, Entry};
 pub use size::MAX_ENCODED;
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+pub(crate) use watch::{Ahead, Watch};
 
 /// The event name of a message that was published without one (WHATWG HTML 9.2.6).
 pub const DEFAULT_EVENT: &str = "message";

@@ -136,7 +136,7 @@ impl Dialer {
     }
 
     /// Begins a client at the next turn.
-    pub(super) fn begin(&mut self, talk: Box<dyn Talk>) -> ClientId {
+    pub(crate) fn begin(&mut self, talk: Box<dyn Talk>) -> ClientId {
         let id = self.add(talk);
         // It is due at once, whatever the time is.
         self.enter(id, Phase::Waiting(0));
@@ -221,10 +221,13 @@ impl Dialer {
         }
     }
 
-    pub(crate) fn looked_up(&mut self, id: ClientId, addresses: Vec<SocketAddr>, now: Now) {
+    pub(crate) fn looked_up(&mut self, id: ClientId, mut addresses: Vec<SocketAddr>, now: Now) {
         let Some(client) = self.get(id) else { return };
         if !matches!(client.phase, Phase::LookingUp(_)) {
             return;
+        }
+        if !addresses.is_empty() {
+            client.talk.admit(&mut addresses);
         }
         if addresses.is_empty() {
             let error = Error::Lookup(client.talk.url().host.clone());
@@ -234,18 +237,38 @@ impl Dialer {
         self.dial(id, now);
     }
 
+    /// The only client that waits for its time.
+    #[cfg(test)]
+    pub(crate) fn only(&self) -> ClientId {
+        let waiting = |client: &&Caller| matches!(client.phase, Phase::Waiting(_));
+        let mut waiting = self.clients.values().filter(waiting);
+        let only = waiting.next().map(|client| client.id);
+        assert!(waiting.next().is_none());
+        only.unwrap()
+    }
+
+    /// Its look-up, by a stand-in for the system's resolver.
+    #[cfg(test)]
+    pub(crate) fn look_up_with(&mut self, id: ClientId, addresses: Vec<SocketAddr>, now: Now) {
+        self.enter(id, Phase::LookingUp(u64::MAX));
+        self.looked_up(id, addresses, now);
+    }
+
     /// Connects to the next address. Says whether there was one.
     fn dial(&mut self, id: ClientId, now: Now) -> bool {
         let address = self.get(id).and_then(|client| client.addresses.pop_front());
         let Some(peer) = address else { return false };
         self.enter(id, Phase::Connecting);
+        let patience = self
+            .get(id)
+            .map_or(PATIENCE, |client| client.talk.patience());
         let connection = Dialed {
             client: Some(id),
             peer,
             stood: false,
             error: None,
         };
-        match self.secured(id, Dial::new(peer, PATIENCE, connection)) {
+        match self.secured(id, Dial::new(peer, patience, connection)) {
             Ok(dial) => self.dials.push(dial),
             Err(error) => self.disconnected(id, Some(error), now),
         }
@@ -419,6 +442,8 @@ impl Protocol for Dialer {
             Order::Publish { .. } | Order::CatchUp | Order::Measure(_) => {}
             #[cfg(feature = "backend")]
             Order::Report(_) => {}
+            #[cfg(all(feature = "backend", feature = "webhook"))]
+            Order::News(_) => {}
         }
     }
 

@@ -64,5 +64,9 @@ pub use publication::{
 pub use publishing::{Publishing, publish};
 pub use simulation::Simulation;
 pub use socket::{Closed, Connect};
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+pub(crate) use talk::{Around, HeadReader, Sequel, Talk};
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+pub(crate) use url::Url;
 
 pub use crate::command::ClientId;

@@ -47,15 +47,15 @@ pub(super) const SESSION: Patience = Patience {
 pub(super) const QUIT: CloseCode = CloseCode::NORMAL;
 
 /// What of the loop a client needs besides [`Io`].
-pub(super) struct Around<'a> {
-    pub(super) mailbox: &'a Mailbox,
-    pub(super) random: &'a mut Random,
-    pub(super) peer: SocketAddr,
+pub(crate) struct Around<'a> {
+    pub(crate) mailbox: &'a Mailbox,
+    pub(crate) random: &'a mut Random,
+    pub(crate) peer: SocketAddr,
 }
 
 /// What a client does when a connection is gone, or could not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sequel {
+pub(crate) enum Sequel {
     /// Connects again after this time.
     Connect(Duration),
     /// Nothing, until it is asked to [`look`](Talk::look) or is [`due`](Talk::due).
@@ -65,13 +65,22 @@ pub(super) enum Sequel {
 }
 
 /// A client.
-pub(super) trait Talk: Send {
+pub(crate) trait Talk: Send {
     /// Where its next connection goes.
     fn url(&self) -> &Url;
 
     /// Whom it trusts: there if the URL is a secure one.
     #[cfg(feature = "tls")]
     fn tls(&self) -> Option<&crate::net::tls::ClientTls>;
+
+    /// How long connecting to one address may take.
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
+    /// The addresses of its host were found: those that are left are dialed, in this order. With none left it is as if none
+    /// had been found.
+    fn admit(&mut self, _addresses: &mut Vec<SocketAddr>) {}
 
     /// A connection stands.
     fn connected(&mut self, io: &mut Io<'_>, around: &mut Around<'_>);
@@ -110,21 +119,21 @@ pub(super) trait Talk: Send {
 
 /// Reads the head of an answer.
 #[derive(Debug, Default)]
-pub(super) struct HeadReader {
+pub(crate) struct HeadReader {
     rest: Vec<u8>,
     finder: HeadFinder,
 }
 
 impl HeadReader {
     /// Nothing of an answer has come.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Takes bytes from the front of `input` until the head is complete: says how many, and what `judge` makes of
     /// it. `None` is: all of it, and more is needed. Informational answers are passed over (RFC 9110 15.2), but for
     /// 101, which is final.
-    pub(super) fn read<V>(
+    pub(crate) fn read<V>(
         &mut self,
         input: &[u8],
         judge: impl Fn(&ResponseHead<'_>) -> V,

@@ -17,18 +17,18 @@ use crate::scan;
 
 /// An absolute URL, taken apart: whom to connect to and what to ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url {
-    pub(super) scheme: Scheme,
+pub(crate) struct Url {
+    pub(crate) scheme: Scheme,
     /// Without the brackets of an IPv6 address.
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     /// Path and query, as they go into a request line. Begins with a slash.
-    pub(super) target: String,
+    pub(crate) target: String,
 }
 
 /// What a URL's connection is made of. `ws` is the same connection as `http`, and `wss` as `https`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     Http,
     WebSocket,
     #[cfg(feature = "tls")]
@@ -54,7 +54,7 @@ impl Scheme {
         if self.is_secure() { 443 } else { 80 }
     }
 
-    pub(super) fn is_secure(self) -> bool {
+    pub(crate) fn is_secure(self) -> bool {
         match self {
             Scheme::Http | Scheme::WebSocket => false,
             #[cfg(feature = "tls")]
@@ -68,7 +68,7 @@ impl Url {
     ///
     /// # Errors
     /// It is none, or of a scheme that this build does not speak.
-    pub(super) fn parse(url: &str) -> Result<Url, Error> {
+    pub(crate) fn parse(url: &str) -> Result<Url, Error> {
         let wrong = |why: &str| Error::Url(format!("{url:?} {why}"));
         let (scheme, rest) = url
             .split_once("://")
@@ -128,7 +128,7 @@ impl Url {
     }
 
     /// Host and port as they go into `Host` and `Origin`: without a port that is the scheme's own.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         let host = if self.host.contains(':') {
             format!("[{}]", self.host)
         } else {

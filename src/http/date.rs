@@ -103,6 +103,21 @@ impl std::fmt::Display for HttpDate {
     }
 }
 
+/// A moment as RFC 3339 writes it, in UTC and to the millisecond: `2023-11-14T22:13:20.123Z`.
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+pub(crate) fn iso_date(unix_ms: u64) -> String {
+    let seconds = (unix_ms / 1000).min(LAST_SECOND);
+    let (days, second) = (seconds / DAY, seconds % DAY);
+    let (year, month, day) = civil(days);
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!(
+        "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{:02}.{:03}Z",
+        month + 1,
+        second % 60,
+        unix_ms % 1000
+    )
+}
+
 /// From 0000-03-01 to 1970-01-01, in days.
 const TO_1970: u64 = 719_468;
 

@@ -52,6 +52,8 @@ pub use body::{
     response_body_length, write_chunk, write_last_chunk,
 };
 pub use cookie::cookie;
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+pub(crate) use date::iso_date;
 pub use date::{DateCache, HttpDate};
 pub use error::Error;
 pub use fields::{FieldIter, Fields, Tokens, Values};

@@ -32,6 +32,9 @@ pub(crate) use without_clients::Dialer;
 pub(crate) struct Program {
     pub(crate) service: Service,
     pub(crate) clients: Dialer,
+    /// What sends channels to other servers, if this program does.
+    #[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+    pub(crate) webhooks: Option<Box<crate::webhook::Webhooks>>,
 }
 
 /// A connection of either kind.
@@ -104,6 +107,10 @@ impl Protocol for Program {
 
     fn draining(&mut self, now: Now) {
         self.service.draining(now);
+        #[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+        if let Some(webhooks) = &mut self.webhooks {
+            webhooks.drain();
+        }
         // Who is left when a handler panics is told then.
         for _ in 0..=self.clients.len() {
             if self.clients(|clients| clients.draining(now)) {
@@ -125,6 +132,12 @@ impl Protocol for Program {
             #[cfg(feature = "client")]
             Order::LookedUp(..) | Order::Look(_) | Order::Quit(_) => {
                 self.clients(|clients| clients.on_order(order, now));
+            }
+            #[cfg(all(feature = "webhook", feature = "backend", feature = "client"))]
+            Order::News(news) => {
+                if let Some(webhooks) = &mut self.webhooks {
+                    webhooks.told(news, &mut self.service.channels, now);
+                }
             }
             order => self.service.on_order(order, now),
         }
@@ -171,6 +184,10 @@ impl Protocol for Program {
 
     fn take_woken(&mut self, now: Now, woken: &mut Vec<u64>) {
         self.service.take_woken(now, woken);
+        #[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+        if let Some(webhooks) = &mut self.webhooks {
+            webhooks.turn(&mut self.service.channels, &mut self.clients, now, woken);
+        }
         self.clients.take_woken(now, woken);
     }
 
@@ -182,7 +199,12 @@ impl Protocol for Program {
     }
 
     fn due(&self) -> u64 {
-        self.service.due().min(self.clients.due())
+        let due = self.service.due().min(self.clients.due());
+        #[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+        if let Some(webhooks) = &self.webhooks {
+            return due.min(webhooks.due());
+        }
+        due
     }
 
     fn tick(&mut self, now: Now) {

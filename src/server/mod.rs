@@ -8,9 +8,12 @@
 //! | `mod` | one loop: addresses, routes, hooks, limits, `run` and `turn` |
 //! | `cores` | several loops, each in a thread of its own |
 //! | `clients` | clients on the server's loop |
+//! | `webhooks` | channels that are sent to other servers |
 #[cfg(feature = "client")]
 mod clients;
 mod cores;
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+mod webhooks;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
@@ -110,6 +113,8 @@ impl Server {
             Program {
                 service,
                 clients: Dialer::new(mailbox),
+                #[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+                webhooks: None,
             }
         })?;
         Ok(Server {
@@ -255,6 +260,7 @@ impl Server {
         let endpoint = Endpoint::Handler {
             method: method.into(),
             handler: Box::new(handler),
+            guarded: false,
         };
         self.service().router.add(path, endpoint);
         self

@@ -44,6 +44,20 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Whose ticket it is that no connection waits for.
 const NOBODY: u64 = u64::MAX;
 
+/// Whose ticket it is that webhooks wait for.
+#[cfg(feature = "webhook")]
+const WEBHOOKS: u64 = u64::MAX - 1;
+
+/// The ticket of a question of the webhooks that are delivered on the loop at `place`.
+#[cfg(all(feature = "webhook", feature = "client"))]
+pub(crate) fn webhook_ticket(place: usize, serial: u32) -> Ticket {
+    Ticket {
+        place,
+        from: WEBHOOKS,
+        serial,
+    }
+}
+
 /// A feed as a backend tells it. The backend belongs to the feed, and so can't own it.
 #[derive(Debug)]
 pub(crate) struct Told(Weak<Feed>);
@@ -93,6 +107,16 @@ impl Feed {
     }
 
     fn answer(&self, news: News) {
+        #[cfg(feature = "webhook")]
+        if let News::Page(ticket, _) | News::Shelf(ticket, _) = &news {
+            if ticket.from == WEBHOOKS {
+                if let Some(mailbox) = self.mailbox(ticket.place) {
+                    // One for each question.
+                    let _ = mailbox.order_last(Order::News(news));
+                }
+                return;
+            }
+        }
         match news {
             News::Settled(ticket, Err(failure)) if ticket.from == NOBODY => {
                 let why: Arc<str> = words(failure).into();
@@ -105,7 +129,7 @@ impl Feed {
             }
             News::Page(ticket, page) => self.send(ticket, Letter::Page(ticket.serial, page)),
             News::Failed(why) => self.report(why),
-            News::Entry(_) => {}
+            News::Entry(_) | News::Shelf(..) => {}
         }
     }
 

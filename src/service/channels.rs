@@ -98,7 +98,7 @@ impl Channels {
 
     /// What stands behind these channels, if it is not memory.
     #[cfg(feature = "backend")]
-    pub(super) fn backend(&self) -> Option<(&dyn crate::backend::Backend, usize)> {
+    pub(crate) fn backend(&self) -> Option<(&dyn crate::backend::Backend, usize)> {
         let replica = self.replica.as_ref()?;
         Some((&**replica.feed.backend.get()?, replica.place))
     }
@@ -220,6 +220,39 @@ impl Channels {
     ) -> Result<Reader, Error> {
         self.begin(name)?;
         self.hub.attach(name, encoding, start, waiter)
+    }
+
+    /// As [`Hub::watch`].
+    #[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+    pub(crate) fn watch(
+        &mut self,
+        name: &str,
+        waiter: u64,
+    ) -> Result<crate::channel::Watch, Error> {
+        self.begin(name)?;
+        self.hub.watch(name, waiter)
+    }
+
+    /// As [`Hub::unwatch`].
+    #[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+    pub(crate) fn unwatch(&mut self, watch: crate::channel::Watch) {
+        self.hub.unwatch(watch);
+    }
+
+    /// As [`Hub::joins`].
+    #[cfg(all(feature = "backend", feature = "webhook", feature = "client"))]
+    pub(crate) fn joins(&mut self, watch: &crate::channel::Watch, through: Id) -> bool {
+        self.catch_up();
+        self.hub.joins(watch, through)
+    }
+
+    /// Whether what the hub does not hold may be elsewhere.
+    #[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+    pub(crate) fn is_backed(&self) -> bool {
+        #[cfg(feature = "backend")]
+        return self.backend().is_some();
+        #[cfg(not(feature = "backend"))]
+        false
     }
 
     /// Sees to it that all loops have the channel.

@@ -205,7 +205,8 @@ impl Service {
             }
         }
         let publishes = matches!(found, Found::Channel(_)) && head.method() == "POST";
-        let guarded = publishes || opens_socket(head, found);
+        let changes = matches!(found, Found::Handler(index) if self.router.is_guarded(*index));
+        let guarded = publishes || changes || opens_socket(head, found);
         let host = head.host();
         let own = Own { host, secured };
         if guarded && !self.origins.admit(head.fields().all("Origin"), own) {

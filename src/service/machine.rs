@@ -252,6 +252,8 @@ impl Protocol for Service {
             // For the other half of the program.
             #[cfg(feature = "client")]
             Order::LookedUp(..) | Order::Look(_) | Order::Quit(_) => {}
+            #[cfg(all(feature = "backend", feature = "webhook"))]
+            Order::News(_) => {}
         }
     }
 

@@ -36,6 +36,8 @@ mod ways;
 mod websocket;
 
 pub use access::Access;
+#[cfg(all(feature = "backend", feature = "webhook", feature = "client"))]
+pub(crate) use backed::webhook_ticket;
 pub use channel_route::ChannelRoute;
 pub(crate) use channels::Channels;
 pub(crate) use feed::Feed;

@@ -36,6 +36,8 @@ pub(crate) enum Endpoint {
     Handler {
         method: Box<str>,
         handler: Handler,
+        /// It stands under the rule of `Origin` as publishing does.
+        guarded: bool,
     },
     /// Which of [`Router::sockets`].
     WebSocket(usize),
@@ -251,6 +253,12 @@ impl Router {
         }
     }
 
+    /// Whether a page of another origin needs to be allowed to ask this of a handler.
+    pub(crate) fn is_guarded(&self, index: usize) -> bool {
+        let endpoint = self.routes.get(index).map(|route| &route.endpoint);
+        matches!(endpoint, Some(Endpoint::Handler { guarded: true, .. }))
+    }
+
     pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Route> {
         self.routes.get_mut(index)
     }
@@ -372,6 +380,7 @@ mod tests {
                 Endpoint::Handler {
                     method: method.into(),
                     handler,
+                    guarded: false,
                 },
             );
         }
@@ -457,6 +466,7 @@ mod tests {
         let endpoint = Endpoint::Handler {
             method: method.into(),
             handler: Box::new(|_, reply| reply.status(204)),
+            guarded: false,
         };
         router.add(path, endpoint)
     }

@@ -16,11 +16,19 @@
 //! | `address` | which addresses nothing is sent to, unless it is allowed |
 //! | `host` | how an address can be spelled in a URL |
 //! | `schedule` | when a delivery that has failed is tried again |
+//! | `sender/` | the sender, with the features `server` and `client` |
 
 mod address;
 mod host;
 mod schedule;
 mod secret;
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+// Without a backend there is no history and nothing to be kept.
+#[cfg_attr(
+    not(feature = "backend"),
+    allow(dead_code, unused_imports, unused_variables)
+)]
+mod sender;
 mod signature;
 mod verifier;
 
@@ -28,5 +36,12 @@ pub use address::{Allowed, Network, NetworkError, Special};
 pub use host::{Host, HostError};
 pub use schedule::{GIVE_UP, Schedule, WAITS, retry_after};
 pub use secret::{Secret, SecretError};
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+pub use sender::{
+    ANSWER_BYTES, ANSWER_TIMEOUT, AT_ONCE, CONNECT_TIMEOUT, Event, Format, KEEP_ALIVE, LOOKUPS,
+    Options, Outcome, PER_CHANNEL, PER_PLACE, Refused, SUBSCRIPTIONS, State,
+};
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+pub(crate) use sender::{Action, Shared, Webhooks, parameter, take};
 pub use signature::{hub_signature, sign};
 pub use verifier::{TOLERANCE, Verifier, VerifyError};

@@ -164,6 +164,10 @@ impl Core {
         list.insert((id, index));
     }
 
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
     pub(super) fn last(&self) -> Id {
         self.state.last
     }

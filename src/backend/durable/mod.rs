@@ -24,6 +24,7 @@
 //! | `rows` | the tables, and the rows of a channel |
 //! | `page` | reading one page of history |
 //! | `codec` | what rows hold, byte for byte |
+//! | `shelf` | small things beside the messages, and who may change them |
 //! | `file` | opening: made whole, locked, verified; a medium that has failed |
 //! | `shut` | a database that may panic |
 //! | `measure` | what it has counted |
@@ -37,6 +38,7 @@ mod measure;
 mod options;
 mod page;
 mod rows;
+mod shelf;
 mod shut;
 #[cfg(test)]
 mod tests;
@@ -53,7 +55,7 @@ use self::error::Fault;
 use self::file::{Medium, Opened};
 use self::options::unix_ms;
 use self::shut::{Shut, quietly};
-use super::{Backend, Draft, Failure, Health, News, Page, Query, Refusal, Sink, Ticket};
+use super::{Backend, Draft, Failure, Health, News, Page, Query, Refusal, Shelf, Sink, Ticket};
 use crate::channel::Id;
 use crate::metrics::{Histogram, Text};
 
@@ -111,6 +113,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     drafts: Vec<(Draft, Ticket)>,
+    jobs: Vec<shelf::Job>,
     bytes: usize,
     stopping: bool,
     /// Why nothing is taken any more.
@@ -250,6 +253,10 @@ impl Backend for Store {
         Ok(())
     }
 
+    fn shelf(&self) -> Option<&dyn Shelf> {
+        Some(self)
+    }
+
     fn health(&self) -> Health {
         let queue = lock(&self.shared.queue);
         match &queue.failed {
@@ -365,6 +372,7 @@ impl<M: Medium> Worker<M> {
     /// Commits what comes until the store is stopped.
     fn serve(&mut self, shared: &Shared, sink: &dyn Sink) -> Result<(), Doubtful> {
         let (mut drafts, mut news) = (Vec::new(), Vec::new());
+        let mut leases = shelf::Leases::new();
         let (mut unsynced, mut synced_at) = (0_usize, Instant::now());
         loop {
             let is_sync_due = unsynced > 0 && self.is_sync_due(unsynced, synced_at);
@@ -406,6 +414,16 @@ impl<M: Medium> Worker<M> {
                     news.clear();
                 }
             }
+            for job in std::mem::take(&mut lock(&shared.queue).jobs) {
+                let database = self.core.database();
+                let done = quietly(AssertUnwindSafe(|| job.run(database, &mut leases)));
+                let done = done.unwrap_or(Err(Fault::Panicked));
+                news.push(done.map_err(|fault| (fault, Vec::new()))?);
+            }
+            if !news.is_empty() {
+                sink.take(&mut news);
+                news.clear();
+            }
             if ended {
                 return Ok(());
             }
@@ -437,6 +455,8 @@ impl<M: Medium> Worker<M> {
         let mut news: Vec<News> = doubtful.into_iter().map(in_doubt).collect();
         let refused = |(_, ticket)| News::Settled(ticket, Err(away));
         news.extend(waiting.into_iter().map(refused));
+        let jobs = std::mem::take(&mut lock(&shared.queue).jobs);
+        news.extend(jobs.into_iter().map(shelf::Job::fail));
         news.push(News::Failed(why));
         sink.take(&mut news);
         lock(&shared.view).database = None;
@@ -455,8 +475,10 @@ impl<M: Medium> Worker<M> {
 /// whether there will be no more.
 fn gather(shared: &Shared, wait: Duration, into: &mut Vec<(Draft, Ticket)>) -> (usize, bool) {
     let mut queue = lock(&shared.queue);
-    if queue.drafts.is_empty() && !queue.stopping && !wait.is_zero() {
-        let idle = |queue: &mut Queue| queue.drafts.is_empty() && !queue.stopping;
+    let is_idle =
+        |queue: &mut Queue| queue.drafts.is_empty() && queue.jobs.is_empty() && !queue.stopping;
+    if is_idle(&mut queue) && !wait.is_zero() {
+        let idle = is_idle;
         let waited = shared.queued.wait_timeout_while(queue, wait, idle);
         queue = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
