@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use barewire::{Cores, Server};
 
-/// The options of a command line, each `--name value`.
+/// The options of a command line, each `--name value`, or `--name` alone.
 pub struct Options {
     given: Vec<(String, String)>,
 }
@@ -30,6 +30,10 @@ impl Options {
                 Long("help") | Short('h') => {
                     print(help);
                     std::process::exit(0);
+                }
+                // What it takes stands behind it; two spaces are before what it does.
+                Long(name) if help.contains(&format!("\n  --{name}  ")) => {
+                    given.push((name.to_owned(), String::new()));
                 }
                 Long(name) if help.contains(&format!("\n  --{name} ")) => {
                     let name = name.to_owned();

@@ -66,7 +66,7 @@ pub trait Trust: Sized {
 }
 
 #[cfg(feature = "tls")]
-fn trust(ca: &str) -> Result<barewire::tls::ClientTls, barewire::tls::Error> {
+pub fn trust(ca: &str) -> Result<barewire::tls::ClientTls, barewire::tls::Error> {
     use barewire::tls::{ClientTls, Roots};
     ClientTls::trusting(&Roots::from_pem_file(ca)?)
 }

@@ -11,6 +11,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ GET / is a page that shows them side by side; each channel is at /channels/NAME.
 
 Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--loops COUNT] [--tls-cert FILE --tls-key FILE] [--store FILE]
            [--retain-messages N] [--retain-bytes N] [--retain-age SECONDS]
+           [--webhooks] [--webhook-allow NETWORK]... [--webhook-schedule SECONDS,...] [--webhook-ca FILE]
 
   --listen ADDR           the address to listen on [default: 127.0.0.1:9000]; port 0 lets the system choose
   --allow-origin ORIGIN   let pages of this origin publish and open WebSockets too; * lets those of every origin
@@ -34,6 +36,10 @@ Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--loops COUNT] [--tls-cer
   --retain-messages N     how many messages of a channel are kept [default: 10000, with --store 1000000]; 0 is no bound
   --retain-bytes N        how many bytes of them [default: 16 MiB, with --store 1 GiB]; 0 is no bound
   --retain-age SECONDS    for how long [default: 3600, with --store 0]; 0 is for ever
+  --webhooks              let /channels/NAME/webhooks have channels sent to URLs; takes --features webhook
+  --webhook-allow NETWORK let them go to this network (127.0.0.0/8), or to the host of this name, which is refused otherwise
+  --webhook-schedule LIST the waits between tries, in seconds (0.2,0.4,1); the last one repeats
+  --webhook-ca FILE       trust these authorities (PEM) instead of those whom the system trusts; takes --features tls
 GET /health says whether it works, GET /metrics what it counts, for Prometheus.";
 
 const ADDRESS: &str = "127.0.0.1:9000";
@@ -48,6 +54,7 @@ fn main() -> common::Outcome {
             store::put(store, &mut server)?;
             server.limits(limits(&options)?);
             add_routes(&mut server, &origins);
+            webhooks::serve(&options, &mut server)?;
             common::serve_as(tls::scheme(&options), server)
         }
         loops => {
@@ -59,6 +66,7 @@ fn main() -> common::Outcome {
                 Ok(())
             })?;
             store::put_behind(store, &mut cores)?;
+            webhooks::serve_behind(&options, &mut cores)?;
             common::serve_loops(tls::scheme(&options), cores)
         }
     }
