@@ -47,13 +47,14 @@ const ADDRESS: &str = "127.0.0.1:9000";
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
     let origins: Vec<&str> = options.all("allow-origin").collect();
+    let with_webhooks = options.last("webhooks").is_some();
     match options.count("loops")? {
         1 => {
             let store = store::open(&options)?;
             let mut server = tls::bind(&options, ADDRESS)?;
             store::put(store, &mut server)?;
             server.limits(limits(&options)?);
-            add_routes(&mut server, &origins);
+            add_routes(&mut server, &origins, with_webhooks);
             webhooks::serve(&options, &mut server)?;
             common::serve_as(tls::scheme(&options), server)
         }
@@ -62,7 +63,7 @@ fn main() -> common::Outcome {
             let limits = limits(&options)?;
             let mut cores = tls::bind_loops(&options, ADDRESS, loops, |server| {
                 server.limits(limits.clone());
-                add_routes(server, &origins);
+                add_routes(server, &origins, with_webhooks);
                 Ok(())
             })?;
             store::put_behind(store, &mut cores)?;
@@ -187,8 +188,9 @@ mod store {
     }
 }
 
-fn add_routes(server: &mut Server, origins: &[&str]) {
-    server.get("/", |_request, reply| reply.html(include_str!("page.html")));
+fn add_routes(server: &mut Server, origins: &[&str], with_webhooks: bool) {
+    let page = webhooks::page(include_str!("page.html"), with_webhooks);
+    server.get("/", move |_request, reply| reply.html(&*page));
     server.get("/barewire.js", |_request, reply| {
         reply.send(source("text/javascript; charset=utf-8", client::JAVASCRIPT));
     });

@@ -1,5 +1,6 @@
 //! What `--webhooks` and its like ask for.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use barewire::{Cores, Server};
@@ -28,6 +29,20 @@ pub fn serve_behind(options: &Options, cores: &mut Cores) -> Result<(), Box<dyn 
         let _ = cores;
     }
     Ok(())
+}
+
+/// The page, which shows its section about them only where there are any.
+pub fn page(page: &'static str, with_webhooks: bool) -> Cow<'static, str> {
+    match with_webhooks {
+        true => page
+            .replacen(
+                "aria-labelledby=\"webhooks-title\" hidden",
+                "aria-labelledby=\"webhooks-title\"",
+                1,
+            )
+            .into(),
+        false => page.into(),
+    }
 }
 
 fn asked(options: &Options) -> Result<bool, &'static str> {

@@ -47,6 +47,11 @@ pub mod tls;
 #[cfg(feature = "tls")]
 pub mod tls_connection;
 
+#[cfg(feature = "webhook")]
+pub mod webhook_answer;
+#[cfg(feature = "webhook")]
+pub mod webhook_verifier;
+
 /// A law by the name of its target.
 pub type Law = (&'static str, fn(&[u8]));
 
@@ -81,4 +86,8 @@ pub const LAWS: &[Law] = &[
     ("tls", tls::check),
     #[cfg(feature = "tls")]
     ("tls_connection", tls_connection::check),
+    #[cfg(feature = "webhook")]
+    ("webhook_answer", webhook_answer::check),
+    #[cfg(feature = "webhook")]
+    ("webhook_verifier", webhook_verifier::check),
 ];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Cores, Server};
 use crate::error::{Error, Result};
 use crate::service::Endpoint;
-use crate::webhook::{Action, Options, Shared, Webhooks, parameter, take};
+use crate::webhook::{Action, Options, Shared, Subscriptions, Webhooks, parameter, take};
 
 impl Server {
     /// Serves webhooks: whoever may (see [`Server::authorize`]) has what is published in a channel sent to a URL. `path` has
@@ -41,6 +41,13 @@ impl Server {
         self.deliver(&shared)?;
         self.mount(path, &shared);
         Ok(self)
+    }
+
+    /// The subscriptions of [`Server::webhooks`] or [`Cores::webhooks`], to be made and changed by the program itself; `None` if this
+    /// server delivers none.
+    pub fn subscriptions(&self) -> Option<Subscriptions> {
+        let webhooks = self.event_loop.protocol().webhooks.as_ref()?;
+        Some(webhooks.subscriptions())
     }
 
     fn deliver(&mut self, shared: &Arc<Shared>) -> Result<()> {

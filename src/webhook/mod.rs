@@ -37,9 +37,13 @@ pub use host::{Host, HostError};
 pub use schedule::{GIVE_UP, Schedule, WAITS, retry_after};
 pub use secret::{Secret, SecretError};
 #[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
+#[doc(hidden)]
+pub use sender::judge;
+#[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
 pub use sender::{
     ANSWER_BYTES, ANSWER_TIMEOUT, AT_ONCE, CONNECT_TIMEOUT, Event, Format, KEEP_ALIVE, LOOKUPS,
-    Options, Outcome, PER_CHANNEL, PER_PLACE, Refused, SUBSCRIPTIONS, State,
+    Options, Outcome, PER_CHANNEL, PER_PLACE, Refused, Registered, SUBSCRIPTIONS, State,
+    Subscriptions,
 };
 #[cfg(all(feature = "webhook", feature = "server", feature = "client"))]
 pub(crate) use sender::{Action, Shared, Webhooks, parameter, take};

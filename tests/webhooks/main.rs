@@ -6,7 +6,7 @@ mod support;
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
-use barewire::webhook::{Options, Verifier};
+use barewire::webhook::{Format, Options, Verifier};
 use support::{Delivery, Endpoint, JSON, Reaction, Running, options, status};
 
 fn verify(delivery: &Delivery, secret: &str) {
@@ -94,6 +94,44 @@ fn raw_is_the_bare_message_with_its_event_in_a_field() {
     verify(&delivery, &secret);
     assert_eq!(delivery.body, b"bare\n");
     assert_eq!(delivery.field("webhook-event"), Some("tick"));
+}
+
+#[test]
+fn the_program_itself_makes_and_changes_subscriptions() {
+    let (mut handle, receiver) = (None, Endpoint::new(|_, _| status(200)));
+    let server = Running::start(|server| {
+        assert!(server.subscriptions().is_none());
+        server.channels("/channels/{name}");
+        server
+            .webhooks("/channels/{name}/webhooks", options())
+            .unwrap();
+        handle = server.subscriptions();
+    });
+    let subscriptions = handle.unwrap();
+    let (sender, registered) = std::sync::mpsc::channel();
+    for url in [receiver.url(), "http://10.0.0.1/".to_owned()] {
+        let sender = sender.clone();
+        let then = move |registered| sender.send(registered).unwrap();
+        subscriptions.register("a", &url, Format::Raw, None, then);
+    }
+    let (first, second) = (registered.recv().unwrap(), registered.recv().unwrap());
+    let (made, refused) = match first {
+        Ok(made) => (made, second.unwrap_err()),
+        Err(refused) => (second.unwrap(), refused),
+    };
+    assert!(refused.contains("private"), "{refused}");
+    server.publish(b"one");
+    verify(&receiver.next(), &made.secret.reveal());
+    subscriptions.pause("a", &made.id);
+    // Commands and requests are taken in one order.
+    assert!(server.list().contains("\"state\":\"paused\""));
+    server.publish(b"two");
+    assert!(receiver.is_quiet());
+    subscriptions.resume("a", &made.id);
+    assert_eq!(receiver.next().body, b"two");
+    assert!(subscriptions.list("a").contains(&made.id));
+    subscriptions.remove("a", &made.id);
+    assert_eq!(server.list(), "[]");
 }
 
 #[test]

@@ -95,6 +95,11 @@ impl Courier {
         }
     }
 
+    /// Whether it has nothing to do.
+    pub(super) fn is_idle(&self) -> bool {
+        self.job.is_none() && matches!(self.stage, Stage::Idle)
+    }
+
     /// Sends what it is to deliver.
     fn begin(&mut self, key: Key, io: &mut Io<'_>) {
         let written = self.shared.machine().write(key, io.now, io.out.buffer());
@@ -252,7 +257,7 @@ impl Talk for Courier {
     }
 
     fn resumed(&mut self, io: &mut Io<'_>) {
-        if !matches!(self.stage, Stage::Idle) || self.job.is_some() {
+        if !self.is_idle() {
             return;
         }
         let place = &self.target.place;

@@ -745,6 +745,12 @@ impl Dispatcher {
         self.under_way
     }
 
+    /// How the last try of a subscription has ended.
+    pub(super) fn last_outcome(&self, id: &str) -> Option<Outcome> {
+        let entry = self.entries.get(self.ids.get(id)?.index)?;
+        entry.subscription.tries.back().map(|last| last.outcome)
+    }
+
     #[cfg(test)]
     pub(super) fn payload(&self, key: Key) -> Option<(&Subscription, &Payload)> {
         let entry = self

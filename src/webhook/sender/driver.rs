@@ -19,16 +19,17 @@ use std::sync::Arc;
 use super::courier::Courier;
 use super::dispatcher::{self, Found, Full, Key, Start};
 use super::event::Event;
+use super::handle::Subscriptions;
 use super::keeper::Keeper;
 use super::options::OnEvent;
-use super::shared::{Command, Shared, Wish};
+use super::shared::{Asker, Command, Shared, Wish};
 use super::subscription::{Object, State};
 use crate::channel::{Ahead, Id, Watch};
 use crate::client::Dialer;
 use crate::http::Status;
 use crate::net::Now;
 use crate::response::{Response, refusal};
-use crate::service::{Channels, Later};
+use crate::service::Channels;
 use crate::slab::Slab;
 use crate::webhook::Secret;
 
@@ -63,6 +64,10 @@ impl Webhooks {
             on_event,
             due: 0,
         }
+    }
+
+    pub(crate) fn subscriptions(&self) -> Subscriptions {
+        Subscriptions::new(&self.shared)
     }
 
     /// When a turn is wanted, in milliseconds of the loop.
@@ -207,18 +212,18 @@ impl Webhooks {
         if !self.keeper.is_ready() {
             let why = "another node is in charge of webhooks, or they can't be read at the moment";
             let away = refusal(Status::SERVICE_UNAVAILABLE, why);
-            let _ = later.send(away.header("Retry-After", "1"));
+            later.send(away.header("Retry-After", "1"));
             return;
         }
         match wish {
             Wish::List => {
                 let mut body = Vec::new();
                 self.shared.machine().write_list(&channel, &mut body);
-                let _ = later.send(json(body));
+                later.send(json(body));
             }
             Wish::Show(id) => {
                 let response = self.show(&channel, &id);
-                let _ = later.send(response);
+                later.send(response);
             }
             Wish::Register { .. } => self.register(&channel, wish, later, channels, now),
             Wish::Remove(id) => {
@@ -226,7 +231,7 @@ impl Webhooks {
                 self.unwatch(channels, &channel);
                 match was_there {
                     true => self.keeper.answer(later, Response::empty().status(204)),
-                    false => drop(later.send(nowhere(&id))),
+                    false => later.send(nowhere(&id)),
                 }
             }
             Wish::Change {
@@ -235,7 +240,7 @@ impl Webhooks {
                 from_now,
             } => {
                 if !self.shared.machine().has(&channel, &id) {
-                    let _ = later.send(nowhere(&id));
+                    later.send(nowhere(&id));
                     return;
                 }
                 match (state, from_now) {
@@ -254,11 +259,11 @@ impl Webhooks {
             }
             Wish::Rotate(id) => {
                 if !self.shared.machine().has(&channel, &id) {
-                    let _ = later.send(nowhere(&id));
+                    later.send(nowhere(&id));
                     return;
                 }
                 let Some(secret) = self.new_secret() else {
-                    let _ = later.send(no_randomness());
+                    later.send(no_randomness());
                     return;
                 };
                 let mut body = Vec::new();
@@ -303,13 +308,13 @@ impl Webhooks {
         &mut self,
         channel: &Arc<str>,
         wish: Wish,
-        later: Later,
+        later: Asker,
         channels: &mut Channels,
         now: Now,
     ) {
         let room = self.shared.machine().check_room(channel);
         if let Err(full) = room {
-            let _ = later.send(match full {
+            later.send(match full {
                 Full::Channel => refusal(
                     Status::CONFLICT,
                     "this channel has as many webhooks as it may have",
@@ -322,7 +327,7 @@ impl Webhooks {
             return;
         }
         match self.tail(channels, channel) {
-            Err(response) => drop(later.send(*response)),
+            Err(response) => later.send(*response),
             Ok(Some(cursor)) => self.add(channel, wish, cursor, later, now),
             #[cfg(feature = "backend")]
             Ok(None) => self
@@ -340,7 +345,7 @@ impl Webhooks {
         channel: &Arc<str>,
         wish: Wish,
         cursor: Id,
-        later: Later,
+        later: Asker,
         now: Now,
     ) {
         let Wish::Register {
@@ -354,7 +359,7 @@ impl Webhooks {
         };
         let id: Option<[u8; 12]> = self.shared.machine().random.bytes().ok();
         let (Some(id), Some(secret)) = (id, secret.or_else(|| self.new_secret())) else {
-            let _ = later.send(no_randomness());
+            later.send(no_randomness());
             return;
         };
         let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -375,11 +380,11 @@ impl Webhooks {
         &mut self,
         channel: Arc<str>,
         id: Box<str>,
-        later: Later,
+        later: Asker,
         channels: &mut Channels,
     ) {
         match self.tail(channels, &channel) {
-            Err(response) => drop(later.send(*response)),
+            Err(response) => later.send(*response),
             Ok(Some(cursor)) => self.resume_behind(&channel, &id, cursor, later),
             #[cfg(feature = "backend")]
             Ok(None) => {
@@ -395,7 +400,7 @@ impl Webhooks {
         }
     }
 
-    pub(super) fn resume_behind(&mut self, channel: &str, id: &str, cursor: Id, later: Later) {
+    pub(super) fn resume_behind(&mut self, channel: &str, id: &str, cursor: Id, later: Asker) {
         self.shared.machine().resume(channel, id, Some(cursor));
         let response = self.show(channel, id);
         self.keeper.answer(later, response);
@@ -476,7 +481,7 @@ impl Webhooks {
                     Status::SERVICE_UNAVAILABLE,
                     "the channel can't be read at the moment",
                 );
-                let _ = later.send(away.header("Retry-After", "1"));
+                later.send(away.header("Retry-After", "1"));
             }
             Told::Lost => self.shared.machine().forget_all(),
             Told::Unkept => self.shared.machine().events.push(Event::Unkept),

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use super::shared::{Command, Shared, Wish};
+use super::shared::{Asker, Command, Shared, Wish};
 use super::subscription::{Format, State};
 use super::target::Target;
 use crate::channel::check_name;
@@ -62,7 +62,7 @@ pub(crate) fn take(
     match wish(shared, action, parameter, request) {
         Err(response) => reply.send(*response),
         Ok((channel, wish)) => {
-            let later = reply.later();
+            let later = Asker::Request(reply.later());
             shared.command(Command {
                 channel,
                 wish,
@@ -151,15 +151,7 @@ fn register(shared: &Shared, request: &Request<'_>) -> Result<Wish, Box<Response
     let wrong = |why: &str| refuse(Status::UNPROCESSABLE_CONTENT, why);
     let object = object(request)?;
     let url = text(&object, "url")?.ok_or_else(|| wrong("\"url\" is missing"))?;
-    let target = Target::parse(url).map_err(|error| wrong(&error.to_string()))?;
-    if let Host::Address(address) = target.host {
-        let allowed = shared.allowed.check(None, address);
-        allowed.map_err(|special| {
-            wrong(&format!(
-                "nothing is sent to the URL's address: it is {special}"
-            ))
-        })?;
-    }
+    let target = checked_target(shared, url).map_err(|why| wrong(&why))?;
     let format = match text(&object, "format")? {
         None => Format::default(),
         Some(name) => {
@@ -182,6 +174,17 @@ fn register(shared: &Shared, request: &Request<'_>) -> Result<Wish, Box<Response
         format,
         secret,
     })
+}
+
+/// A URL that something may be sent to, as far as can be said before its name is looked up.
+pub(super) fn checked_target(shared: &Shared, url: &str) -> Result<Target, String> {
+    let target = Target::parse(url).map_err(|error| error.to_string())?;
+    if let Host::Address(address) = target.host {
+        let allowed = shared.allowed.check(None, address);
+        allowed
+            .map_err(|special| format!("nothing is sent to the URL's address: it is {special}"))?;
+    }
+    Ok(target)
 }
 
 fn change(id: Box<str>, request: &Request<'_>) -> Result<Wish, Box<Response>> {

@@ -10,9 +10,8 @@
 //! What changes is written when the last write is done, so that a burst of deliveries is one write. A cursor that was
 //! not written in time is behind what was delivered: after a crash that comes again, under the same `webhook-id`.
 
-use super::shared::Wish;
+use super::shared::{Asker, Wish};
 use crate::response::Response;
-use crate::service::Later;
 
 #[cfg(feature = "backend")]
 use {
@@ -41,7 +40,7 @@ const AGAIN: u64 = 1_000;
 /// Answers, and what they wait for.
 #[derive(Default)]
 pub(super) struct Keeper {
-    answers: Vec<(Later, Response)>,
+    answers: Vec<(Asker, Response)>,
     #[cfg(feature = "backend")]
     stage: Stage,
     #[cfg(feature = "backend")]
@@ -71,9 +70,9 @@ enum Question {
     Lease,
     Renewal,
     Values(u64),
-    Put(Vec<(Later, Response)>),
+    Put(Vec<(Asker, Response)>),
     Page(Key),
-    Tail(Arc<str>, Wish, Later),
+    Tail(Arc<str>, Wish, Asker),
 }
 
 /// What the backend's answer comes to.
@@ -85,7 +84,7 @@ pub(super) enum Told {
     /// A part of a channel's history.
     Page(Key, Option<Arc<Page>>),
     /// The end of a channel, for who asked for it.
-    Tail(Arc<str>, Wish, Later, Option<Id>),
+    Tail(Arc<str>, Wish, Asker, Option<Id>),
     /// What changed was not kept.
     Unkept,
     /// Another node is in charge.
@@ -94,7 +93,7 @@ pub(super) enum Told {
 
 impl Keeper {
     /// Answers when all that has changed is kept.
-    pub(super) fn answer(&mut self, later: Later, response: Response) {
+    pub(super) fn answer(&mut self, later: Asker, response: Response) {
         self.answers.push((later, response));
     }
 
@@ -109,8 +108,7 @@ impl Keeper {
     /// Everything is kept as well as it can be.
     pub(super) fn answer_all(&mut self) {
         for (later, response) in self.answers.drain(..) {
-            // The client may have left.
-            let _ = later.send(response);
+            later.send(response);
         }
     }
 }
@@ -237,7 +235,7 @@ impl Keeper {
         channels: &Channels,
         channel: Arc<str>,
         wish: Wish,
-        later: Later,
+        later: Asker,
     ) {
         let query = Query {
             channel: Arc::clone(&channel),
@@ -338,17 +336,17 @@ enum Answer {
 }
 
 #[cfg(feature = "backend")]
-fn send(answers: Vec<(Later, Response)>) {
+fn send(answers: Vec<(Asker, Response)>) {
     for (later, response) in answers {
-        let _ = later.send(response);
+        later.send(response);
     }
 }
 
 #[cfg(feature = "backend")]
-fn refuse(answers: Vec<(Later, Response)>) {
+fn refuse(answers: Vec<(Asker, Response)>) {
     for (later, _) in answers {
         let why = "it could not be stored; it may be in effect until the server ends";
         let refused = refusal(Status::SERVICE_UNAVAILABLE, why);
-        let _ = later.send(refused.header("Retry-After", "1"));
+        later.send(refused.header("Retry-After", "1"));
     }
 }

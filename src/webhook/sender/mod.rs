@@ -14,7 +14,7 @@
 //! | `courier` | one connection to a receiver |
 //! | `driver` | the sender on a loop |
 //! | `keeper` | subscriptions that outlive the process |
-//! | `endpoints`, `shared` | the requests that make and change them, on any loop |
+//! | `endpoints`, `handle`, `shared` | how requests and the program make and change them, on any loop |
 //! | `options`, `event` | what is allowed, and why so much; what its operator is told |
 
 mod courier;
@@ -23,6 +23,8 @@ mod dispatcher;
 mod driver;
 mod endpoints;
 mod event;
+mod handle;
+mod judge;
 mod keeper;
 mod options;
 mod shared;
@@ -34,6 +36,8 @@ mod tests;
 pub(crate) use driver::Webhooks;
 pub(crate) use endpoints::{Action, parameter, take};
 pub use event::Event;
+pub use handle::{Registered, Subscriptions};
+pub use judge::judge;
 pub use options::{
     ANSWER_BYTES, ANSWER_TIMEOUT, AT_ONCE, CONNECT_TIMEOUT, KEEP_ALIVE, LOOKUPS, Options,
     PER_CHANNEL, PER_PLACE, Refused, SUBSCRIPTIONS,

@@ -1,5 +1,6 @@
 //! What the handlers of all loops, the loop that delivers, and its connections share.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -21,7 +22,43 @@ const MAX_COMMANDS: usize = 1_024;
 pub(super) struct Command {
     pub(super) channel: Arc<str>,
     pub(super) wish: Wish,
-    pub(super) later: Later,
+    pub(super) later: Asker,
+}
+
+/// Called with the status and the body of an answer.
+type Answered = Box<dyn FnOnce(u16, String) + Send>;
+
+/// Who is to be answered.
+pub(super) enum Asker {
+    /// A request.
+    Request(Later),
+    /// The program itself.
+    Program(Answered),
+}
+
+impl std::fmt::Debug for Asker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asker").finish_non_exhaustive()
+    }
+}
+
+impl Asker {
+    pub(super) fn nobody() -> Asker {
+        Asker::Program(Box::new(|_, _| {}))
+    }
+
+    pub(super) fn send(self, response: Response) {
+        match self {
+            // The client may have left.
+            Asker::Request(later) => drop(later.send(response)),
+            Asker::Program(call) => {
+                let body = String::from_utf8_lossy(&response.body).into_owned();
+                let status = response.status.code();
+                // What panics there has nobody left to tell.
+                let _ = catch_unwind(AssertUnwindSafe(|| call(status, body)));
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -90,9 +127,8 @@ impl Shared {
             if commands.len() >= MAX_COMMANDS {
                 drop(commands);
                 let response = Response::text("too much is asked for; try again later\n");
-                let _ = command
-                    .later
-                    .send(response.status(503).header("Retry-After", "1"));
+                let response = response.status(503).header("Retry-After", "1");
+                command.later.send(response);
                 return;
             }
             commands.push(command);

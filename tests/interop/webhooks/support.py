@@ -100,6 +100,10 @@ class Receiver:
         class Server(http.server.ThreadingHTTPServer):
             request_queue_size = 512
 
+            def handle_error(self, *_):
+                # Senders are killed here.
+                pass
+
         self.server = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

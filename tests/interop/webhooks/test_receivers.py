@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 
-from support import SECRET, PATIENCE, Program, Receiver, WebhookTest
+from support import PATIENCE, SECRET, Program, WebhookTest
 
 KILLS = 20
 
