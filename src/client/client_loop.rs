@@ -58,6 +58,16 @@ impl ClientLoop {
         Ok(ClientLoop { event_loop })
     }
 
+    /// Looks at what passes on connections that are made from now on: `make` gives a tap for each peer that is to be looked
+    /// at, such as a [`Tracer`](crate::lens::Tracer). It is told plaintext, also where a connection goes over TLS.
+    #[cfg(feature = "lens")]
+    pub fn trace(
+        &mut self,
+        make: impl FnMut(std::net::SocketAddr) -> Option<Box<dyn crate::net::Tap>> + Send + 'static,
+    ) {
+        self.event_loop.trace(make);
+    }
+
     /// Follows a channel or an event stream, and hands every [`Update`] to `handler`.
     ///
     /// # Errors

@@ -46,6 +46,8 @@ mod recording;
 mod secrets;
 mod span;
 mod thing;
+#[cfg(feature = "net")]
+mod tracer;
 mod unknown;
 
 pub use conversation::Conversation;
@@ -59,6 +61,9 @@ pub use thing::{
     Chunk, Event, Frame, Head, Inflated, Kind, Layer, MAX_PARTS, Message, Place, Side, Thing,
     Unknown,
 };
+
+#[cfg(feature = "net")]
+pub use tracer::Tracer;
 
 /// Where things go.
 type Sink<'a> = &'a mut dyn FnMut(Thing);

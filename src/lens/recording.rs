@@ -108,6 +108,11 @@ impl<W: Write> Recorder<W> {
         self.begin(at, connection, format_args!("end {}", letter(from)))
     }
 
+    /// What it has written to.
+    pub fn into_inner(self) -> W {
+        self.out
+    }
+
     /// Sees to it that all of it is written.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()

@@ -37,6 +37,8 @@ mod connections;
 mod deadline;
 #[cfg(test)]
 pub(crate) mod fault;
+#[cfg(feature = "lens")]
+mod faulty;
 mod limits;
 mod listeners;
 mod mailbox;
@@ -46,6 +48,8 @@ mod protocol;
 mod slot;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "lens")]
+mod trace;
 mod transport;
 mod turn;
 mod wire;
@@ -54,6 +58,8 @@ pub use clock::Now;
 pub(crate) use clock::{millis, unix_ms};
 #[cfg(test)]
 pub(crate) use connections::Connections;
+#[cfg(feature = "lens")]
+pub use faulty::{Break, Faulty, Mishap, Mishaps};
 pub use limits::{
     DRAIN_TIMEOUT, HANDSHAKE_TIMEOUT, HIGH_WATER, LISTEN_QUEUE, Limits, MAX_BACKLOG,
     MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS, STALL_TIMEOUT,
@@ -65,5 +71,7 @@ pub(crate) use mailbox::Post;
 pub use mailbox::{Mailbox, SendError};
 pub use output::{LEND, Output};
 pub use protocol::{ConnectionId, Dial, Flow, Io, Protocol, Traffic};
+#[cfg(feature = "lens")]
+pub use trace::{Tap, Traced};
 pub use turn::Loop;
 pub(crate) use wire::Seal;

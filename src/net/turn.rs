@@ -53,6 +53,8 @@ pub struct Loop<P: Protocol> {
     closer: Closer<P::Letter, P::Order>,
     acceptor: Acceptor,
     clock: Clock,
+    #[cfg(feature = "lens")]
+    taps: Option<super::trace::Taps>,
 }
 
 impl<P: Protocol> std::fmt::Debug for Loop<P> {
@@ -85,7 +87,19 @@ impl<P: Protocol> Loop<P> {
             events: Events::with_capacity(EVENTS),
             acceptor: Acceptor::default(),
             clock,
+            #[cfg(feature = "lens")]
+            taps: None,
         })
+    }
+
+    /// Looks at what passes on connections that are opened from now on, accepted or dialed: `make` gives a tap for each
+    /// peer that is to be looked at. It is told plaintext, also where the connection goes over TLS.
+    #[cfg(feature = "lens")]
+    pub fn trace(
+        &mut self,
+        make: impl FnMut(SocketAddr) -> Option<Box<dyn super::Tap>> + Send + 'static,
+    ) {
+        self.taps = Some(Box::new(make));
     }
 
     /// Listens on one more address.
@@ -327,7 +341,11 @@ impl<P: Protocol> Loop<P> {
         // What is sent is already coalesced; waiting for more would only add delay.
         stream.set_nodelay(true)?;
         self.register(&mut stream)?;
-        self.connections.open(seal.wire(stream)?, peer, now);
+        #[cfg_attr(not(feature = "lens"), expect(unused_mut))]
+        let mut wire = seal.wire(stream)?;
+        #[cfg(feature = "lens")]
+        wire.trace(self.taps.as_mut().and_then(|make| make(peer)));
+        self.connections.open(wire, peer, now);
         Ok(())
     }
 
@@ -339,7 +357,12 @@ impl<P: Protocol> Loop<P> {
                 dial.seal.wire(stream)
             });
             match wire {
-                Ok(wire) => self.connections.dial(wire, dial, now),
+                #[cfg_attr(not(feature = "lens"), expect(unused_mut))]
+                Ok(mut wire) => {
+                    #[cfg(feature = "lens")]
+                    wire.trace(self.taps.as_mut().and_then(|make| make(dial.address)));
+                    self.connections.dial(wire, dial, now);
+                }
                 Err(error) => self.connections.cannot_dial(dial, error.kind(), now),
             }
         }

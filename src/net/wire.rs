@@ -1,5 +1,7 @@
 //! What a connection's bytes go through: a socket alone, or a socket with TLS around it.
 //!
+//! With the feature `lens` something may look at the plaintext on its way.
+//!
 //! To the rest of the loop a secured connection is one that can be read from and written to like any other, but for
 //! three things: it begins with a handshake, what was written may still wait ([`Wire::unsent`]), and its end is said
 //! before it is made. Without the feature `tls` none of them ever happens, and a wire is the size of its socket.
@@ -8,6 +10,8 @@ use std::io::{self, IoSlice, Write};
 
 #[cfg(feature = "tls")]
 use super::tls::{ClientTls, Error, ServerTls, Session};
+#[cfg(feature = "lens")]
+use super::trace::{Tap, tell_sent};
 use super::transport::{SHORT_READ_DRAINS, Shaken, Taken, Transport};
 
 /// How connections are to be secured: those of a listener, or one that is dialed.
@@ -40,6 +44,8 @@ impl Seal {
             socket,
             #[cfg(feature = "tls")]
             session: session.map(Box::new),
+            #[cfg(feature = "lens")]
+            tap: None,
         })
     }
 }
@@ -50,11 +56,16 @@ pub(crate) struct Wire<S> {
     /// Apart, so that a connection without it pays for a pointer only.
     #[cfg(feature = "tls")]
     session: Option<Box<Session>>,
+    /// What looks at the plaintext. Apart for the same reason, and boxed once more: most connections have none.
+    #[cfg(feature = "lens")]
+    tap: Option<Box<Box<dyn Tap>>>,
 }
 
-/// An idle connection that is not secured pays for a pointer with the feature, and nothing without.
+/// An idle connection that is neither secured nor looked at pays for a pointer with each feature, and nothing without.
 const _: () = assert!(
-    size_of::<Wire<usize>>() == size_of::<usize>() * if cfg!(feature = "tls") { 2 } else { 1 }
+    size_of::<Wire<usize>>()
+        == size_of::<usize>()
+            * (1 + cfg!(feature = "tls") as usize + cfg!(feature = "lens") as usize)
 );
 
 impl<S> From<S> for Wire<S> {
@@ -63,7 +74,17 @@ impl<S> From<S> for Wire<S> {
             socket,
             #[cfg(feature = "tls")]
             session: None,
+            #[cfg(feature = "lens")]
+            tap: None,
         }
+    }
+}
+
+#[cfg(feature = "lens")]
+impl<S> Wire<S> {
+    /// Lets this look at what passes from now on.
+    pub(super) fn trace(&mut self, tap: Option<Box<dyn Tap>>) {
+        self.tap = tap.map(Box::new);
     }
 }
 
@@ -74,6 +95,19 @@ impl<S: Transport> Wire<S> {
 
     /// Reads what there is, once.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<Taken> {
+        let taken = self.read_plaintext(buffer)?;
+        #[cfg(feature = "lens")]
+        if let Some(tap) = &mut self.tap {
+            match taken.count {
+                0 => tap.ended(),
+                count => tap.received(&buffer[..count]),
+            }
+        }
+        Ok(taken)
+    }
+
+    #[inline]
+    fn read_plaintext(&mut self, buffer: &mut [u8]) -> io::Result<Taken> {
         #[cfg(feature = "tls")]
         if let Some(session) = &mut self.session {
             return session.read(&mut self.socket, buffer);
@@ -165,8 +199,9 @@ impl<S: Transport> Wire<S> {
     }
 }
 
-impl<S: Transport> Write for Wire<S> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl<S: Transport> Wire<S> {
+    #[inline]
+    fn write_plaintext(&mut self, bytes: &[u8]) -> io::Result<usize> {
         #[cfg(feature = "tls")]
         if let Some(session) = &mut self.session {
             return session.write(&mut self.socket, bytes);
@@ -174,12 +209,33 @@ impl<S: Transport> Write for Wire<S> {
         self.socket.write(bytes)
     }
 
-    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    #[inline]
+    fn write_plaintexts(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         #[cfg(feature = "tls")]
         if let Some(session) = &mut self.session {
             return session.write_vectored(&mut self.socket, pieces);
         }
         self.socket.write_vectored(pieces)
+    }
+}
+
+impl<S: Transport> Write for Wire<S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.write_plaintext(bytes)?;
+        #[cfg(feature = "lens")]
+        if let Some(tap) = &mut self.tap {
+            tap.sent(&bytes[..count]);
+        }
+        Ok(count)
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let count = self.write_plaintexts(pieces)?;
+        #[cfg(feature = "lens")]
+        if let Some(tap) = &mut self.tap {
+            tell_sent(&mut ***tap, pieces, count);
+        }
+        Ok(count)
     }
 
     /// Sends what still waits, as far as the socket takes it.

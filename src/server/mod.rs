@@ -352,6 +352,18 @@ impl Server {
         self
     }
 
+    /// Looks at what passes on connections that are opened from now on, those of clients on this loop included: `make`
+    /// gives a tap for each peer that is to be looked at, such as a [`Tracer`](crate::lens::Tracer). It is told
+    /// plaintext, also where a connection goes over TLS. What is not looked at costs nothing more.
+    #[cfg(feature = "lens")]
+    pub fn trace(
+        &mut self,
+        make: impl FnMut(std::net::SocketAddr) -> Option<Box<dyn crate::net::Tap>> + Send + 'static,
+    ) -> &mut Server {
+        self.event_loop.trace(make);
+        self
+    }
+
     /// Sets the limits. Retention and counts hold from now on; what is already retained goes when it is due.
     pub fn limits(&mut self, limits: Limits) -> &mut Server {
         self.event_loop.set_limits(limits.net_limits());

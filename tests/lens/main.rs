@@ -24,6 +24,7 @@ mod frames;
 mod heads;
 mod properties;
 mod recordings;
+mod tracer;
 
 use barewire::lens::{Conversation, Direction, Kind, Options, Side, Thing};
 
