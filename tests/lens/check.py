@@ -20,6 +20,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from sessions import EXAMPLES, SESSIONS, Program, connect, frame, large, read_until, upgrade
+from verdicts import compare
 
 HERE = Path(__file__).parent
 # What a thousand connections may take in all, in bytes.
@@ -174,6 +175,45 @@ def check_sessions(directory):
     assert total[0] >= 30 and total[1] >= 20 and total[2] >= 30 and total[3] >= 10, total
 
 
+BROKEN = [
+    b"\x81\x01a",
+    frame(3, b""),
+    frame(11, b""),
+    b"\xc1\x80\x01\x02\x03\x04",
+    frame(0, b"no message"),
+    frame(1, b"a", fin=False) + frame(1, b"b"),
+    frame(9, b"", fin=False),
+    frame(9, b"x" * 126),
+    frame(1, b"\xff"),
+    frame(1, b"\xc3", fin=False) + frame(9, b"") + frame(0, b"("),
+    frame(8, b"\x03"),
+    frame(8, b"\x03\xed"),
+    frame(8, b"\x03\xe8\xff"),
+    b"\x82\xfe\x00\x05\x01\x02\x03\x04abcde",
+    b"\x82\xff\x80\x00\x00\x00\x00\x00\x00\x00\x01\x02\x03\x04",
+]
+
+
+def check_verdicts():
+    """What the lens says that the server must do, the server does."""
+    server = Program("echo")
+    lens = Program("lens", "--to", f"127.0.0.1:{server.port}", "--json")
+    for broken in BROKEN:
+        made = connect(lens.port)
+        upgrade(made)
+        read_until(made, b"\r\n\r\n")
+        made.sendall(broken)
+        while made.recv(65536):
+            pass
+        made.close()
+    time.sleep(0.3)
+    lines, _ = lens.stop()
+    server.stop()
+    _, unknown, first, wrong = compare(lines.splitlines())
+    assert len(first) == len(BROKEN) and not wrong and not unknown, (len(first), wrong)
+    print(f"{len(first)} broken rules are answered with the code that the lens names")
+
+
 def check_errors(directory):
     lens = f"{EXAMPLES}/lens"
     run = lambda *arguments, **more: subprocess.run([lens, *arguments], capture_output=True, text=True, timeout=30, **more)
@@ -284,4 +324,5 @@ else:
     with tempfile.TemporaryDirectory() as made:
         check_sessions(made)
         check_errors(made)
+    check_verdicts()
     check_crowd()
