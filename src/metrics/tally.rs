@@ -56,6 +56,7 @@ labels! {
 
 labels! {
     /// Why a message is not published.
+    #[cfg_attr(not(feature = "backend"), allow(dead_code))]
     Reason {
         InvalidName = "invalid_name",
         InvalidEvent = "invalid_event",

@@ -26,6 +26,7 @@ use crate::response::{RETRY_AFTER, Response, refusal};
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether a server is to be sent requests, and why not.
+#[cfg_attr(not(feature = "backend"), allow(dead_code))]
 enum Health {
     Ok,
     /// Answers as if all were well: it is of use to readers.

@@ -319,11 +319,18 @@ impl Service {
     /// Tells a reader that messages are missing, if they are.
     pub(super) fn tell_gap(&mut self, reader: &mut Reader, io: &mut Io<'_>) {
         if self.channels.hub().has_gap(reader) {
-            self.channels.write_gap(reader, io.out.buffer());
+            self.write_gap(reader, io);
         }
     }
 
+    /// Seldom needed, where every delivery asks.
+    #[cold]
+    fn write_gap(&mut self, reader: &mut Reader, io: &mut Io<'_>) {
+        self.channels.write_gap(reader, io.out.buffer());
+    }
+
     /// A reader was ended because messages are missing, or its history says that they are.
+    #[cold]
     pub(super) fn count_gap(&mut self) {
         if let Some(meter) = &mut self.meter {
             meter.missed();
