@@ -222,9 +222,9 @@ impl Service {
         event: Option<&str>,
         key: Option<Key>,
         request: &Request<'_>,
-        began: Option<Duration>,
         io: &mut Io<'_>,
     ) -> Result<(), Response> {
+        let began = self.meter.as_ref().map(|meter| meter.elapsed());
         let data = Data::new(request.body());
         let serial = connection.serial;
         if let Err(unkept) = self.submit(name, event, data, key, io.id, serial) {
@@ -257,7 +257,7 @@ impl Service {
 
     fn count(&mut self, source: Source, submitted: &Result<(), Unkept>) {
         if let Some(meter) = &mut self.meter {
-            let result = submitted.as_ref().map(|()| ()).map_err(Unkept::reason);
+            let result = submitted.as_ref().copied().map_err(Unkept::reason);
             meter.published(source, result);
         }
     }

@@ -93,14 +93,14 @@ impl Service {
         let event = query(request, "event")?;
         let event = event.as_deref();
         let key = key_of(request)?;
-        let began = self.meter.as_ref().map(|meter| meter.elapsed());
         #[cfg(feature = "backend")]
         if self.is_backed() {
-            self.submit_request(connection, name, event, key, request, began, io)?;
+            self.submit_request(connection, name, event, key, request, io)?;
             return Ok(Outcome::Taken);
         }
         #[cfg(not(feature = "backend"))]
         let _ = connection;
+        let began = self.meter.as_ref().map(|meter| meter.elapsed());
         let data = Data::new(request.body());
         let published = self.channels.check_room().and_then(|()| match key {
             None => self.channels.publish(name, event, data, io.now.unix_ms),
