@@ -54,6 +54,7 @@ fn serve() {
     });
     server.on_error(|error| match error {
         Error::Io(error) => println!("failed: {error}"),
+        #[cfg(feature = "backend")]
         Error::Backend(why) => println!("failed: {why}"),
         error => panic!("{error}"),
     });
