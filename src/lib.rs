@@ -159,6 +159,9 @@ pub mod ws;
 #[cfg(feature = "durable")]
 #[doc(inline)]
 pub use backend::durable;
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use backend::redis;
 #[cfg(any(feature = "server", feature = "client"))]
 pub use channel::Post;
 #[cfg(feature = "client")]

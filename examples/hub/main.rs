@@ -11,6 +11,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod shared;
 mod webhooks;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ Channels that anybody may publish to and read, in four ways: short poll, long po
 GET / is a page that shows them side by side; each channel is at /channels/NAME.
 
 Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--loops COUNT] [--tls-cert FILE --tls-key FILE] [--store FILE]
+           [--redis URL] [--redis-prefix NAME] [--redis-wait SECONDS]
            [--retain-messages N] [--retain-bytes N] [--retain-age SECONDS]
            [--webhooks] [--webhook-allow NETWORK]... [--webhook-schedule SECONDS,...] [--webhook-ca FILE]
 
@@ -33,9 +35,13 @@ Usage: hub [--listen ADDR] [--allow-origin ORIGIN]... [--loops COUNT] [--tls-cer
   --tls-cert FILE         serve https:// and wss:// with this certificate (PEM, its issuers' behind it); takes --features tls
   --tls-key FILE          its private key (PEM)
   --store FILE            keep what is published in this file, from before it is acknowledged; takes --features durable
-  --retain-messages N     how many messages of a channel are kept [default: 10000, with --store 1000000]; 0 is no bound
-  --retain-bytes N        how many bytes of them [default: 16 MiB, with --store 1 GiB]; 0 is no bound
-  --retain-age SECONDS    for how long [default: 3600, with --store 0]; 0 is for ever
+  --redis URL             share the channels with all hubs that use this Redis or Valkey, such as redis://10.0.0.5/0, or
+                          rediss:// with --features tls; not with --store; takes --features redis
+  --redis-prefix NAME     what all keys in Redis begin with [default: barewire]
+  --redis-wait SECONDS    how long to wait for a Redis that is not there yet [default: 0]
+  --retain-messages N     how many messages of a channel are kept [default: 10000, with a store 1000000]; 0 is no bound
+  --retain-bytes N        how many bytes of them [default: 16 MiB, with a store 1 GiB]; 0 is no bound
+  --retain-age SECONDS    for how long [default: 3600, with a store 0]; 0 is for ever
   --webhooks              let /channels/NAME/webhooks have channels sent to URLs; takes --features webhook
   --webhook-allow NETWORK let them go to this network (127.0.0.0/8), or to the host of this name, which is refused otherwise
   --webhook-schedule LIST the waits between tries, in seconds (0.2,0.4,1); the last one repeats
@@ -46,13 +52,19 @@ const ADDRESS: &str = "127.0.0.1:9000";
 
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
+    if options.last("store").is_some() && options.last("redis").is_some() {
+        return Err("--store and --redis: messages are kept in one of them".into());
+    }
     let origins: Vec<&str> = options.all("allow-origin").collect();
     let with_webhooks = options.last("webhooks").is_some();
     match options.count("loops")? {
         1 => {
             let store = store::open(&options)?;
+            let shared = shared::open(&options)?;
             let mut server = tls::bind(&options, ADDRESS)?;
+            server.on_error(|error| common::say(error));
             store::put(store, &mut server)?;
+            shared::put(shared, &mut server)?;
             server.limits(limits(&options)?);
             add_routes(&mut server, &origins, with_webhooks);
             webhooks::serve(&options, &mut server)?;
@@ -60,20 +72,23 @@ fn main() -> common::Outcome {
         }
         loops => {
             let store = store::open(&options)?;
+            let shared = shared::open(&options)?;
             let limits = limits(&options)?;
             let mut cores = tls::bind_loops(&options, ADDRESS, loops, |server| {
                 server.limits(limits.clone());
+                server.on_error(|error| common::say(error));
                 add_routes(server, &origins, with_webhooks);
                 Ok(())
             })?;
             store::put_behind(store, &mut cores)?;
+            shared::put_behind(shared, &mut cores)?;
             webhooks::serve_behind(&options, &mut cores)?;
             common::serve_loops(tls::scheme(&options), cores)
         }
     }
 }
 
-/// What is kept in memory, as `--retain-*` say; with a store the newest part of that.
+/// What is kept in memory, as `--retain-*` say; with a store, or Redis, the newest part of that.
 fn limits(options: &Options) -> Result<Limits, String> {
     let mut limits = Limits::default();
     let retention = &mut limits.channels.retention;
@@ -87,7 +102,7 @@ fn limits(options: &Options) -> Result<Limits, String> {
     if let Some(age) = age(options)? {
         retention.age = age;
     }
-    if options.last("store").is_some() {
+    if options.last("store").or(options.last("redis")).is_some() {
         *retention = Retention {
             messages: retention.messages.min(newest.messages),
             bytes: retention.bytes.min(newest.bytes),
@@ -154,7 +169,6 @@ mod store {
         if let Some(store) = store {
             server.store_in(store)?;
         }
-        server.on_error(|error| common::say(error));
         Ok(())
     }
 

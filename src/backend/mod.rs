@@ -27,7 +27,8 @@
 //! 1. **Order.** All loops get the same entries of a channel in the same order, with ids that grow: over restarts, over
 //!    nodes, and when the clock is set back. An entry carries the id before it in its channel
 //!    ([`Entry::previous`]), so that a hub that joins late knows the exact floor of what it holds, and one that has
-//!    missed something knows that it has.
+//!    missed something knows that it has: if it is not the last that it was told, what lies between the two is lost, and
+//!    whoever stands in front of it is told a gap.
 //! 2. **Kept, then told.** An entry and the answer to its draft are told when the message can no longer be lost, within
 //!    what the backend promises of its medium. So no cursor names what a crash takes away. The entry is told first:
 //!    whoever was answered finds its message on whichever loop it comes to next.
@@ -67,7 +68,7 @@
 //!
 //! Memory needs none of this: the hub is all its history, its order is the order of calls, and a publish is settled
 //! before it returns. `Memory`, in the tests, is that spelled out behind this interface: the model that the laws
-//! (`laws`) were written against. [`durable`] is an embedded store in one file.
+//! (`laws`) were written against. [`durable`] is an embedded store in one file, [`redis`] a Redis that many nodes share.
 
 use std::fmt;
 use std::sync::Arc;
@@ -85,6 +86,8 @@ pub mod durable;
 mod laws;
 #[cfg(test)]
 pub(crate) mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 /// Where order and ids are given, and where history lies. See the [module](self) for what it promises.
 pub trait Backend: fmt::Debug + Send + Sync {
@@ -164,6 +167,8 @@ pub enum News {
     Shelf(Ticket, Shelved),
     /// Publishing has ended with this error. Told once.
     Failed(Arc<str>),
+    /// Something that its operator should know of.
+    Warned(Arc<str>),
 }
 
 /// What of a backend works. The reasons are words for the program's operator.

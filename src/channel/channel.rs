@@ -123,6 +123,15 @@ impl Channel {
         }
     }
 
+    /// Goes on behind `id`, with something missing in front of it.
+    #[cfg(feature = "backend")]
+    pub(super) fn break_off(&mut self, id: super::Id) {
+        self.log.break_off(id);
+        for run in self.runs.iter_mut().flatten() {
+            run.evict(self.log.first());
+        }
+    }
+
     /// Gives back the encodings that nobody reads.
     pub(super) fn rest(&mut self) {
         for (run, usage) in self.runs.iter_mut().zip(&mut self.read) {

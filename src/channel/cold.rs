@@ -12,6 +12,9 @@
 //! channel exists, and an entry says which id was before it, so that the floor of an empty log is known from the first
 //! entry, or from the end of the history that was read.
 //!
+//! An entry that names another message before it than the last one here tells that something is missing, which the backend does
+//! not have either. The log begins anew behind that hole, and whoever stands in front of it is told a gap.
+//!
 //! The invariant: **the log of a hub behind a backend has every message of its channel behind its floor**, and a floor
 //! that is not known is [`UNKNOWN`], which no cursor is.
 
@@ -91,12 +94,15 @@ impl Hub {
         let Some(channel) = self.channels.get_mut(index) else {
             return;
         };
-        if channel.log.is_empty() {
+        let last = channel.log.last();
+        if last == UNKNOWN {
             channel.log.begin_behind(previous);
+        } else if record.id <= last {
+            return;
+        } else if previous != last {
+            channel.break_off(previous);
         }
-        if record.id > channel.log.last() {
-            self.append(index, record.clone());
-        }
+        self.append(index, record.clone());
     }
 
     /// Appends a `gap` event in the reader's encoding: what follows lies behind `after`.
@@ -133,5 +139,90 @@ impl Hub {
             out.pop();
         }
         batch.write_end(out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hub::Limits;
+    use super::super::{Encoding, Entry, Next};
+    use super::*;
+
+    fn id(ms: u64) -> Id {
+        Id { ms, seq: 0 }
+    }
+
+    fn keep(hub: &mut Hub, previous: u64, ms: u64) {
+        let entry = Entry::Kept {
+            channel: "a".into(),
+            previous: id(previous),
+            record: Record::new(id(ms), None, Data::new(b"x")),
+        };
+        hub.apply(&entry).unwrap();
+    }
+
+    /// What a reader gets until there is nothing more: `gap`, or how many bytes.
+    fn read(hub: &mut Hub, reader: &mut Reader) -> Vec<String> {
+        let mut got = Vec::new();
+        loop {
+            match hub.next(reader) {
+                Next::Nothing => return got,
+                Next::Gap => {
+                    let mut out = Vec::new();
+                    hub.write_gap(reader, &mut out);
+                    got.push(String::from_utf8(out).unwrap());
+                }
+                Next::Bytes(bytes) => {
+                    let (text, sent) = (String::from_utf8(bytes.to_vec()), bytes.len());
+                    got.push(text.unwrap());
+                    hub.advance(reader, sent);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_hole_is_a_gap_for_all_who_stand_in_front_of_it_and_for_nobody_else() {
+        let mut hub = Hub::new(Limits::default(), 1);
+        hub.stand_before_a_backend();
+        keep(&mut hub, 1, 2);
+        keep(&mut hub, 2, 3);
+        let attach = |hub: &mut Hub, after: u64| {
+            let start = Start::After(id(after));
+            assert!(hub.is_hot("a", start));
+            hub.attach("a", Encoding::Json, start, 7).unwrap()
+        };
+        let (mut late, mut early) = (attach(&mut hub, 3), attach(&mut hub, 2));
+        keep(&mut hub, 5, 6);
+        for reader in [&mut late, &mut early] {
+            let got = read(&mut hub, reader);
+            assert_eq!(got.len(), 2, "{got:?}");
+            assert!(
+                got[0].contains("\"gap\"") && got[0].contains("5-0"),
+                "{got:?}"
+            );
+            assert!(got[1].contains("6-0"), "{got:?}");
+        }
+        assert!(!hub.is_hot("a", Start::After(id(3))));
+        // Whoever comes with the id that stands in front of it has missed nothing; nor has anybody twice.
+        let mut third = attach(&mut hub, 5);
+        keep(&mut hub, 6, 7);
+        for (reader, messages) in [(&mut third, 2), (&mut late, 1)] {
+            let got = read(&mut hub, reader);
+            assert!(!got.concat().contains("\"gap\""), "{got:?}");
+            assert_eq!(got.concat().matches("\"id\"").count(), messages, "{got:?}");
+        }
+        // What comes twice is taken once.
+        keep(&mut hub, 5, 6);
+        assert!(read(&mut hub, &mut late).is_empty());
+        let mut polled = attach(&mut hub, 7);
+        keep(&mut hub, 9, 10);
+        let mut out = Vec::new();
+        let batch = hub.batch_for(&polled, &mut out).unwrap();
+        assert_eq!(
+            (batch.messages, batch.gap, batch.last_id),
+            (1, true, id(10))
+        );
+        assert_eq!(read(&mut hub, &mut polled).len(), 2);
     }
 }

@@ -218,6 +218,16 @@ impl Log {
         (self.floor, self.last) = (id, id);
     }
 
+    /// Goes on behind `id`, which is not the last message here: something is missing between the two, and what is retained
+    /// lies in front of that. One index is left out, so that readers who have read everything find a gap, too.
+    #[cfg(feature = "backend")]
+    pub(super) fn break_off(&mut self, id: Id) {
+        self.first = self.next() + 1;
+        self.records.clear();
+        self.bytes = 0;
+        (self.floor, self.last) = (id, id);
+    }
+
     /// Drops what retention no longer allows at the time `unix_ms`, but never the newest message for its number
     /// or size: a message larger than the whole allowance still reaches the readers that wait for it.
     pub fn evict(&mut self, retention: &Retention, unix_ms: u64) {

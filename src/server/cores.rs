@@ -171,10 +171,34 @@ impl Cores {
     /// There is one already.
     #[cfg(feature = "durable")]
     pub fn store_in(&mut self, store: crate::durable::Store) -> Result<()> {
+        self.put_before(store)
+    }
+
+    /// As [`Server::redis`], for all loops.
+    ///
+    /// # Errors
+    /// As [`Server::redis`].
+    #[cfg(feature = "redis")]
+    pub fn redis(&mut self, url: &str) -> Result<()> {
+        let redis = crate::redis::Redis::open(url, crate::redis::Options::default());
+        self.redis_in(redis.map_err(|error| Error::Backend(error.to_string().into()))?)
+    }
+
+    /// As [`Cores::redis`], with options of its own.
+    ///
+    /// # Errors
+    /// There is a store or a Redis already.
+    #[cfg(feature = "redis")]
+    pub fn redis_in(&mut self, redis: crate::redis::Redis) -> Result<()> {
+        self.put_before(redis)
+    }
+
+    #[cfg(feature = "backend")]
+    fn put_before(&mut self, backend: impl crate::backend::Backend + 'static) -> Result<()> {
         if self.feed.is_backed() {
-            return Err(Error::Backend("there is a store already".into()));
+            return Err(Error::Backend("the channels have a store already".into()));
         }
-        self.feed.stand_before(Arc::new(store));
+        self.feed.stand_before(Arc::new(backend));
         for server in &mut self.servers {
             server.stand_before(&self.feed);
         }

@@ -429,17 +429,56 @@ impl Server {
     /// There is one already, or this is one of several loops ([`Cores::store_in`]).
     #[cfg(feature = "durable")]
     pub fn store_in(&mut self, store: crate::durable::Store) -> Result<&mut Server> {
+        self.put_before(store)
+    }
+
+    /// Shares the channels with all nodes that use the Redis, or Valkey, at `url`:
+    /// `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]`, or `rediss://` with the feature `tls`. A reader may come back to
+    /// any node with the id that it read last, in any way. To be called before anything is published or read.
+    ///
+    /// A message is acknowledged when Redis has it; how much that promises is up to how Redis is run. While Redis is away,
+    /// readers keep their connections, publishing is refused (503 with `Retry-After`, close code 1013), and
+    /// [`Server::health`] says so. See [`redis`](crate::redis).
+    ///
+    /// ```no_run
+    /// # let mut server = barewire::Server::unbound()?;
+    /// server.redis("redis://10.0.0.5")?.channels("/channels/{name}");
+    /// # Ok::<(), barewire::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Backend`]: the URL is invalid, or Redis can't be reached or used.
+    #[cfg(feature = "redis")]
+    pub fn redis(&mut self, url: &str) -> Result<&mut Server> {
+        let redis = crate::redis::Redis::open(url, crate::redis::Options::default());
+        self.redis_in(redis.map_err(|error| Error::Backend(error.to_string().into()))?)
+    }
+
+    /// As [`Server::redis`], with options of its own.
+    ///
+    /// # Errors
+    /// The channels have a store or a Redis already, or this is one of several loops ([`Cores::redis_in`]).
+    #[cfg(feature = "redis")]
+    pub fn redis_in(&mut self, redis: crate::redis::Redis) -> Result<&mut Server> {
+        self.put_before(redis)
+    }
+
+    #[cfg(feature = "backend")]
+    fn put_before(
+        &mut self,
+        backend: impl crate::backend::Backend + 'static,
+    ) -> Result<&mut Server> {
         if self.feed().is_some() {
-            let why = "there is a store already, or it is the loops' to share: see Cores::store_in";
+            let why = "the channels have a store already, or are the loops' to share: see Cores";
             return Err(Error::Backend(why.into()));
         }
         let feed = Arc::new(Feed::new(1, net::unix_ms()));
-        feed.stand_before(Arc::new(store));
+        feed.stand_before(Arc::new(backend));
         self.stand_before(&feed);
         Ok(self)
     }
 
-    #[cfg(feature = "durable")]
+    #[cfg(feature = "backend")]
     fn stand_before(&mut self, feed: &Arc<Feed>) {
         let mailbox = self.event_loop.mailbox();
         self.service().channels.stand_before(feed, mailbox);

@@ -128,7 +128,7 @@ impl Feed {
                 self.send(ticket, Letter::Settled(ticket.serial, settled));
             }
             News::Page(ticket, page) => self.send(ticket, Letter::Page(ticket.serial, page)),
-            News::Failed(why) => self.report(why),
+            News::Failed(why) | News::Warned(why) => self.report(why),
             News::Entry(_) | News::Shelf(..) => {}
         }
     }

@@ -18,6 +18,11 @@ mod laboratory;
 mod protocol;
 #[cfg(target_os = "linux")]
 mod queues;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "redis")]
+#[path = "../servers/redis.rs"]
+mod redis_server;
 mod rude;
 mod slow;
 #[cfg(feature = "durable")]
