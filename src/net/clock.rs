@@ -52,5 +52,6 @@ pub(crate) fn unix_ms() -> u64 {
 
 /// A duration in whole milliseconds, as the loop counts them: rounded down.
 pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    let whole = duration.as_secs().saturating_mul(1_000);
+    whole.saturating_add(u64::from(duration.subsec_millis()))
 }

@@ -193,9 +193,9 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
         self.with(id.index, now, |slot, visit| slot.begin(visit));
     }
 
-    /// What a turn does: posts, the stops that were asked for by now, deadlines, then everybody who is ready.
+    /// What a turn does: posts, the stops that were asked for by now, deadlines, then everybody who is ready. Who calls it
+    /// is inside a turn of its own ([`Mailbox::enter`]), as connections come and go beside it.
     pub(crate) fn turn(&mut self, now: Now, stops: u8) {
-        let _turning = self.mailbox.enter();
         self.deliver(now);
         self.stop(now, stops);
         self.expire(now);
@@ -256,12 +256,14 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     /// Delivers what waits in the mailbox: orders first, so that what was ordered is done before anybody is told that
     /// it is, then all letters of one connection after another, so that they go out in one write.
     fn deliver(&mut self, now: Now) {
-        let mut posts = std::mem::take(&mut self.posts);
-        self.mailbox.take(&mut posts);
-        if posts.is_empty() {
-            self.posts = posts;
-            return;
+        self.mailbox.take(&mut self.posts);
+        if !self.posts.is_empty() {
+            self.deliver_posts(now);
         }
+    }
+
+    fn deliver_posts(&mut self, now: Now) {
+        let mut posts = std::mem::take(&mut self.posts);
         // The sort is stable: for each receiver the order stays.
         posts.sort_by_key(Post::receiver);
         let mut left = posts.drain(..).peekable();
@@ -355,21 +357,24 @@ impl<P: Protocol, S: Transport> Connections<P, S> {
     /// Looks after those whom the work of this turn has woken.
     fn wake(&mut self, now: Now) {
         for _ in 0..WAKE_ROUNDS {
-            let mut woken = std::mem::take(&mut self.woken);
-            self.protocol.take_woken(now, &mut woken);
-            let none = woken.is_empty();
-            for waiter in woken.drain(..) {
-                self.with_id(ConnectionId::from_u64(waiter), now, |slot, visit| {
-                    slot.resume(visit)
-                });
-                self.deliver_own(now);
-            }
-            self.woken = woken;
-            self.waking = !none;
-            if none {
+            self.protocol.take_woken(now, &mut self.woken);
+            self.waking = !self.woken.is_empty();
+            if !self.waking {
                 return;
             }
+            self.resume_woken(now);
         }
+    }
+
+    fn resume_woken(&mut self, now: Now) {
+        let mut woken = std::mem::take(&mut self.woken);
+        for waiter in woken.drain(..) {
+            self.with_id(ConnectionId::from_u64(waiter), now, |slot, visit| {
+                slot.resume(visit)
+            });
+            self.deliver_own(now);
+        }
+        self.woken = woken;
     }
 
     fn with_id(

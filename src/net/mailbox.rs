@@ -69,6 +69,8 @@ impl<L, O> Post<L, O> {
 
 struct Shared<L, O> {
     queue: Mutex<Queue<L, O>>,
+    /// Something lies in the queue. It changes under the queue's lock, and is looked at without.
+    waiting: AtomicBool,
     limit: usize,
     waker: Waker,
     /// The loop is at work and will look into the queue before it sleeps: it needs no waking.
@@ -148,6 +150,7 @@ impl<L, O> Mailbox<L, O> {
                     posts: Vec::new(),
                     foreign: 0,
                 }),
+                waiting: AtomicBool::new(false),
                 limit,
                 waker,
                 awake: AtomicBool::new(false),
@@ -208,6 +211,7 @@ impl<L, O> Mailbox<L, O> {
                 queue.foreign += 1;
             }
             queue.posts.push(post);
+            self.shared.waiting.store(true, Ordering::SeqCst);
         }
         self.wake();
         Ok(())
@@ -265,7 +269,7 @@ impl<L, O> Mailbox<L, O> {
     /// The loop is about to sleep. Returns whether it may: not when something has come in meanwhile.
     pub(super) fn doze(&self, stops_seen: u8) -> bool {
         self.shared.awake.store(false, Ordering::SeqCst);
-        self.queue().posts.is_empty() && self.stops() == stops_seen
+        !self.shared.waiting.load(Ordering::SeqCst) && self.stops() == stops_seen
     }
 
     pub(super) fn rise(&self) {
@@ -282,9 +286,13 @@ impl<L, O> Mailbox<L, O> {
 
     /// Takes everything that waits, for an empty vector.
     pub(crate) fn take(&self, into: &mut Vec<Post<L, O>>) {
+        if !self.shared.waiting.load(Ordering::Acquire) {
+            return;
+        }
         let mut queue = self.queue();
         std::mem::swap(&mut queue.posts, into);
         queue.foreign = 0;
+        self.shared.waiting.store(false, Ordering::Relaxed);
         self.shared.own.store(0, Ordering::Relaxed);
     }
 

@@ -274,7 +274,8 @@ impl<P: Protocol> Loop<P> {
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let connections = &self.connections;
         let may_wait = connections.mailbox.doze(connections.stops_seen()) && connections.is_idle();
-        let timeout = if may_wait {
+        // The clock is read only for a wait.
+        let timeout = if may_wait && timeout != Some(Duration::ZERO) {
             let patience = Duration::from_millis(self.patience());
             timeout.map_or(patience, |timeout| timeout.min(patience))
         } else {
@@ -351,7 +352,11 @@ impl<P: Protocol> Loop<P> {
 
     /// Makes the connections that the protocol asks for.
     fn dial(&mut self, now: Now) {
-        for dial in self.connections.take_dials() {
+        let dials = self.connections.take_dials();
+        if dials.is_empty() {
+            return;
+        }
+        for dial in dials {
             let wire = TcpStream::connect(dial.address).and_then(|mut stream| {
                 self.register(&mut stream)?;
                 dial.seal.wire(stream)

@@ -192,6 +192,10 @@ impl Protocol for Program {
     }
 
     fn take_dials(&mut self, dials: &mut Vec<Dial<Connection>>) {
+        // Whoever has something to dial is due at once.
+        if self.clients.due() > 0 {
+            return;
+        }
         let mut dialed = Vec::new();
         self.clients.take_dials(&mut dialed);
         let dialed = dialed.into_iter();
@@ -209,7 +213,9 @@ impl Protocol for Program {
 
     fn tick(&mut self, now: Now) {
         self.service.tick(now);
-        self.clients(|clients| clients.tick(now));
+        if self.clients.due() <= now.ms {
+            self.clients(|clients| clients.tick(now));
+        }
     }
 
     fn turned(&mut self, began: Instant) -> bool {

@@ -183,8 +183,8 @@ impl<C, S: Transport> Slot<C, S> {
     }
 
     fn is_to_be_read(&self, limits: &Limits) -> bool {
-        self.is_open()
-            && self.readable
+        self.readable
+            && self.is_open()
             && !self.flow.paused
             && self.backlog_len() < limits.high_water
     }

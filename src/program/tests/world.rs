@@ -171,6 +171,7 @@ impl World {
         while idle < 2 {
             let before = self.operations();
             let edges = self.mark();
+            let _turning = self.server_mailbox.enter();
             self.connections.turn(self.now, self.stops);
             self.dial();
             for peer in &mut self.peers {
