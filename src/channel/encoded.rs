@@ -201,7 +201,7 @@ impl Encoder {
         #[cfg(not(feature = "deflate"))]
         let _ = deflated;
         let header = ws::Header::new(kind.into(), payload.len() as u64);
-        out.extend_from_slice(header.encode().as_slice());
+        header.append(out);
         out.extend_from_slice(payload);
     }
 

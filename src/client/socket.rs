@@ -289,7 +289,9 @@ impl SocketClient {
                 io.set_deadline(SESSION.ping_interval);
                 let protocol = protocol.and_then(|chosen| self.options.protocols.get(chosen));
                 let protocol = protocol.map(String::as_str);
-                let mut socket = session.link.socket(self.peer, protocol, around.mailbox, io);
+                let mut socket = session
+                    .link
+                    .socket(&self.peer, protocol, around.mailbox, io);
                 (self.handlers.on_open)(&mut socket);
                 session.await_close(&SESSION, io);
                 self.stage = Stage::Open(session);
@@ -361,7 +363,7 @@ impl Talk for SocketClient {
             .protocol
             .and_then(|chosen| self.options.protocols.get(chosen))
             .map(String::as_str);
-        let (peer, on_message) = (self.peer, &mut self.handlers.on_message);
+        let (peer, on_message) = (&self.peer, &mut self.handlers.on_message);
         session.receive(
             &mut input[at..],
             &self.options.limits,

@@ -91,10 +91,16 @@ impl Output {
 
     /// Appends `bytes`: lent if they are at least [`LEND`] and lie in the loop's read buffer or in the message on
     /// offer, else copied.
+    #[inline]
     pub fn send(&mut self, bytes: &[u8]) {
-        if bytes.len() < LEND {
-            return self.copy(bytes);
+        match bytes.len() < LEND {
+            true => self.copy(bytes),
+            false => self.send_large(bytes),
         }
+    }
+
+    #[inline(never)]
+    fn send_large(&mut self, bytes: &[u8]) {
         let lenders = [
             (Lender::Buffer, &self.lendable),
             (Lender::Message(self.kept.len()), &self.offered),
@@ -115,19 +121,21 @@ impl Output {
         self.lent_bytes += bytes.len();
     }
 
-    /// Lets parts of `message`, which its owner can give away, be lent until [`Output::take_offered`].
-    pub(crate) fn offer(&mut self, message: &[u8]) {
-        if message.len() >= KEEP {
-            let start = message.as_ptr() as usize;
-            self.offered = start..start + message.len();
+    /// Lets parts of `message`, which its owner can give away, be lent until [`Output::take_offered`]. Says whether that
+    /// is due: nothing is lent of a small one.
+    #[must_use]
+    pub(crate) fn offer(&mut self, message: &[u8]) -> bool {
+        if message.len() < KEEP {
+            return false;
         }
+        let start = message.as_ptr() as usize;
+        self.offered = start..start + message.len();
+        true
     }
 
     /// Ends an offer. If something was lent, `message` gives what was offered, and it is kept until the visit is over.
     pub(crate) fn take_offered(&mut self, message: impl FnOnce() -> Option<Vec<u8>>) {
-        if std::mem::take(&mut self.offered).is_empty() {
-            return;
-        }
+        self.offered = 0..0;
         let wanted = Lender::Message(self.kept.len());
         if self.lent.iter().any(|lent| lent.lender == wanted) {
             self.kept.push(message().unwrap_or_default().into());
@@ -170,8 +178,13 @@ impl Output {
         }
         self.lent.clear();
         self.lent_bytes = 0;
-        self.lendable = 0..0;
         self.kept.clear();
+        self.end_loan();
+    }
+
+    /// Lends nothing more from the read buffer.
+    pub(super) fn end_loan(&mut self) {
+        self.lendable = 0..0;
     }
 
     /// Whether it is all one piece, and that piece.
@@ -322,7 +335,7 @@ mod tests {
         let (message, other) = (vec![3; KEEP], vec![4; KEEP]);
         let mut out = Output::new();
         for (message, sent) in [(&message, true), (&other, false), (&other, true)] {
-            out.offer(message);
+            assert!(out.offer(message));
             out.copy(b"head");
             if sent {
                 out.send(message);
@@ -352,7 +365,7 @@ mod tests {
     fn nothing_is_lent_of_a_message_once_the_offer_is_over() {
         let message = vec![3; KEEP];
         let mut out = Output::new();
-        out.offer(&message);
+        assert!(out.offer(&message));
         out.take_offered(|| unreachable!("nothing was lent"));
         out.send(&message);
         assert_eq!(out.as_one(), Some(&message[..]));

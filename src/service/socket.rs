@@ -92,7 +92,7 @@ impl Service {
                     let protocol = protocol
                         .and_then(|chosen| route.protocols.get(chosen))
                         .map(|name| &**name);
-                    let mut socket = link.socket(peer, protocol, &self.mailbox, io);
+                    let mut socket = link.socket(&peer, protocol, &self.mailbox, io);
                     let on_message = &mut route.on_message;
                     if catch_unwind(AssertUnwindSafe(|| on_message(&mut socket, message))).is_err()
                     {

@@ -200,7 +200,7 @@ impl Service {
             return;
         };
         let session = &mut open.session;
-        let mut socket = session.link.socket(peer, protocol, &self.mailbox, io);
+        let mut socket = session.link.socket(&peer, protocol, &self.mailbox, io);
         let called = catch_unwind(AssertUnwindSafe(|| on_open(&mut socket, request)));
         session.await_close(&self.limits.patience(), io);
         if called.is_err() {

@@ -12,21 +12,55 @@
 //! the sake of programs that move their server to another thread; there is nobody to wait for. A handler is called
 //! with the inflater taken out, so that it may send, which needs the deflater.
 //!
-//! Without the feature `deflate` a [`Compression`] is a type of which there is none, and all of this is compiled away.
+//! How messages are decoded is a type ([`Decode`]), so that a connection that has agreed on nothing goes through code in
+//! which compression is not mentioned. Without the feature `deflate` a [`Compression`] is a type of which there is none, and all of this is compiled away.
 
 #[cfg(feature = "deflate")]
-pub(crate) use with::{Compression, Compressors, Deflating, Inflating, Kept};
+pub(crate) use with::{Compression, Compressors, Deflating, Kept};
 #[cfg(not(feature = "deflate"))]
-pub(crate) use without::{Compression, Compressors, Deflating, Inflating, Kept};
+pub(crate) use without::{Compression, Compressors, Deflating, Kept};
+
+use crate::ws::{Decoded, Decoder, Error, Limits};
+
+/// A way from bytes to events.
+pub(crate) trait Decode {
+    /// Whether it also inflates.
+    const INFLATES: bool;
+
+    /// As [`Decoder::decode`].
+    fn decode<'a>(
+        &'a mut self,
+        decoder: &'a mut Decoder,
+        input: &'a mut [u8],
+        limits: &Limits,
+    ) -> Result<Decoded<'a>, Error>;
+}
+
+/// Nothing is compressed.
+pub(crate) struct Plain;
+
+impl Decode for Plain {
+    const INFLATES: bool = false;
+
+    #[inline]
+    fn decode<'a>(
+        &'a mut self,
+        decoder: &'a mut Decoder,
+        input: &'a mut [u8],
+        limits: &Limits,
+    ) -> Result<Decoded<'a>, Error> {
+        decoder.decode(input, limits)
+    }
+}
 
 #[cfg(feature = "deflate")]
 mod with {
     use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+    use super::{Decode, Decoded, Decoder, Error, Limits};
     use crate::http::ResponseHead;
     use crate::ws::deflate::{Deflater, Inflater, NAME, Settings, Terms, WindowBits};
     use crate::ws::handshake::{HandshakeError, Upgrade, check_response, check_response_with};
-    use crate::ws::{Decoded, Decoder, Error, Limits};
 
     /// A buffer that is larger gives its memory back when its message is done.
     const KEEP: usize = 1024 * 1024;
@@ -229,8 +263,10 @@ mod with {
     /// What inflates messages while they are received.
     pub(crate) struct Inflating(Box<Inflater>);
 
-    impl Inflating {
-        pub(crate) fn decode<'a>(
+    impl Decode for Inflating {
+        const INFLATES: bool = true;
+
+        fn decode<'a>(
             &'a mut self,
             decoder: &'a mut Decoder,
             input: &'a mut [u8],
@@ -245,7 +281,6 @@ mod with {
 mod without {
     use crate::http::ResponseHead;
     use crate::ws::handshake::{HandshakeError, Upgrade, check_response};
-    use crate::ws::{Decoded, Decoder, Error, Limits};
 
     #[derive(Clone, Debug, Default)]
     pub(crate) struct Compressors {}
@@ -286,8 +321,6 @@ mod without {
     /// No connection pays for it.
     pub(crate) type Kept = Compression;
 
-    pub(crate) enum Inflating {}
-
     impl Compression {
         pub(crate) fn kept(self) -> Kept {
             self
@@ -298,25 +331,6 @@ mod without {
         }
 
         pub(crate) fn deflate(&mut self, _message: &[u8], _send: impl FnOnce(&[u8])) -> bool {
-            match *self {}
-        }
-
-        pub(crate) fn take_inflater(&mut self) -> Inflating {
-            match *self {}
-        }
-
-        pub(crate) fn put_inflater(&mut self, inflater: Inflating) {
-            match inflater {}
-        }
-    }
-
-    impl Inflating {
-        pub(crate) fn decode<'a>(
-            &'a mut self,
-            _decoder: &'a mut Decoder,
-            _input: &'a mut [u8],
-            _limits: &Limits,
-        ) -> Result<Decoded<'a>, Error> {
             match *self {}
         }
     }

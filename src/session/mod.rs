@@ -12,7 +12,7 @@ mod socket;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use compression::{Compression, Inflating};
+use compression::{Compression, Decode, Plain};
 pub use sender::Sender;
 pub(crate) use socket::Link;
 pub use socket::Socket;
@@ -228,19 +228,23 @@ impl Session {
         io: &mut Io<'_>,
         deliver: impl FnMut(&mut Link, Message<'_>, &mut Io<'_>) -> ControlFlow<()>,
     ) -> usize {
-        let compression = self.link.compression.as_mut();
-        let mut inflating = compression.map(|compression| compression.take_inflater());
-        let used = self.receive_inflating(input, inflating.as_mut(), limits, patience, io, deliver);
-        if let (Some(compression), Some(inflating)) = (&mut self.link.compression, inflating) {
-            compression.put_inflater(inflating);
+        #[cfg(feature = "deflate")]
+        if let Some(compression) = &mut self.link.compression {
+            let mut inflating = compression.take_inflater();
+            let used = self.receive_through(input, &mut inflating, limits, patience, io, deliver);
+            if let Some(compression) = &mut self.link.compression {
+                compression.put_inflater(inflating);
+            }
+            return used;
         }
-        used
+        self.receive_through(input, &mut Plain, limits, patience, io, deliver)
     }
 
-    fn receive_inflating(
+    /// Compiled once for connections with compressed messages and once for those without, so that these pay nothing.
+    fn receive_through<D: Decode>(
         &mut self,
         input: &mut [u8],
-        mut inflating: Option<&mut Inflating>,
+        decode: &mut D,
         limits: &ws::Limits,
         patience: &Patience,
         io: &mut Io<'_>,
@@ -255,15 +259,10 @@ impl Session {
             yielded,
             ..
         } = self;
-        let inflates = inflating.is_some();
         let arrived = input.as_ptr_range();
         let mut at = 0;
         loop {
-            let decoded = match &mut inflating {
-                None => decoder.decode(&mut input[at..], limits),
-                Some(inflating) => inflating.decode(decoder, &mut input[at..], limits),
-            };
-            let decoded = match decoded {
+            let decoded = match decode.decode(decoder, &mut input[at..], limits) {
                 Ok(decoded) => decoded,
                 Err(error) => {
                     *violation = Some(error);
@@ -277,11 +276,12 @@ impl Session {
                 None => break,
                 Some(Event::Message(message)) if !link.closed => {
                     // One that lies neither here nor where it was inflated lies in the decoder, which gives it away.
-                    if !inflates && !arrived.contains(&message.as_bytes().as_ptr()) {
-                        io.out.offer(message.as_bytes());
-                    }
+                    let kept = !D::INFLATES && !arrived.contains(&message.as_bytes().as_ptr());
+                    let offered = kept && io.out.offer(message.as_bytes());
                     flow = deliver(link, message, io);
-                    io.out.take_offered(|| decoder.take_message());
+                    if offered {
+                        io.out.take_offered(|| decoder.take_message());
+                    }
                 }
                 Some(Event::Ping(payload)) if io.backlog == 0 && io.out.len() < PONGS => {
                     link.pong(io.out, payload);
@@ -305,7 +305,7 @@ impl Session {
             }
             // A few bytes may inflate to many messages, and each may be answered at length: who is owed more than may wait
             // for a peer is given up before all of it is made. Without compression, answers are made of what has come.
-            if inflates && io.out.len() > patience.backlog.saturating_add(input.len()) {
+            if D::INFLATES && io.out.len() > patience.backlog.saturating_add(input.len()) {
                 io.abort();
             }
             if io.is_closing() {
@@ -330,7 +330,14 @@ impl Session {
         self.end_if_keyless(io);
     }
 
+    #[inline]
     fn give_pong(&mut self, io: &mut Io<'_>) {
+        if self.waiting.is_some() {
+            self.give_waiting_pong(io);
+        }
+    }
+
+    fn give_waiting_pong(&mut self, io: &mut Io<'_>) {
         let Some(waiting) = &mut self.waiting else {
             return;
         };

@@ -37,7 +37,7 @@ use crate::ws::{self, Close, CloseCode, Fragmenter, Message};
 #[derive(Debug)]
 pub struct Socket<'a> {
     pub(crate) id: ConnectionId,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: &'a SocketAddr,
     pub(crate) out: &'a mut Output,
     pub(crate) link: &'a mut Link,
     pub(crate) mailbox: &'a Mailbox,
@@ -78,7 +78,7 @@ impl Socket<'_> {
 
     /// The address at the other end of the connection.
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        *self.peer
     }
 
     /// The subprotocol that was agreed on.
@@ -105,11 +105,29 @@ pub(crate) struct Link {
     pub(super) compression: Option<compression::Kept>,
 }
 
+/// Writes a message that is not masked, and whose payload may be lent.
+#[inline]
+fn write_plain(out: &mut Output, message: Message<'_>) {
+    let payload = message.as_bytes();
+    ws::Header::new(message.kind().into(), payload.len() as u64).append(out.buffer());
+    out.send(payload);
+}
+
 /// Why a fragmented message could not go on.
 const NOT_TEXT: &str = "a text message was continued with bytes";
 
 impl Link {
     pub(super) fn send(&mut self, out: &mut Output, message: Message<'_>) {
+        let is_plain = self.masks.is_none() && self.compression.is_none();
+        if !is_plain || self.closed || self.fragmenter.is_some() {
+            return self.send_otherwise(out, message);
+        }
+        write_plain(out, message);
+    }
+
+    /// As `send`, where there is more to it than a header in front.
+    #[inline(never)]
+    fn send_otherwise(&mut self, out: &mut Output, message: Message<'_>) {
         if self.fragmenter.is_some() {
             self.finish_fragments(out, b"");
         }
@@ -119,16 +137,11 @@ impl Link {
         if self.compression.is_some() && self.send_compressed(out, message) {
             return;
         }
-        if self.masks.is_some() {
-            if let Some(mask) = self.mask() {
-                ws::write_message(out.buffer(), message, mask);
-            }
-            return;
+        match self.mask() {
+            None => {}
+            Some(None) => write_plain(out, message),
+            Some(mask) => ws::write_message(out.buffer(), message, mask),
         }
-        let payload = message.as_bytes();
-        let header = ws::Header::new(message.kind().into(), payload.len() as u64);
-        out.copy(header.encode().as_slice());
-        out.send(payload);
     }
 
     /// Sends a message compressed, if that pays. Says whether it is done.
@@ -218,7 +231,7 @@ impl Link {
     /// The socket as its handler sees it.
     pub(crate) fn socket<'a>(
         &'a mut self,
-        peer: SocketAddr,
+        peer: &'a SocketAddr,
         protocol: Option<&'a str>,
         mailbox: &'a Mailbox,
         io: &'a mut Io<'_>,

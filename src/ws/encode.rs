@@ -169,7 +169,7 @@ fn write_control(
 #[inline]
 fn write_frame(out: &mut Vec<u8>, header: Header, payload: &[u8]) {
     out.reserve(MAX_HEADER + payload.len());
-    out.extend_from_slice(header.encode().as_slice());
+    header.append(out);
     match header.mask {
         Some(key) => mask_into(key, payload, out),
         None => out.extend_from_slice(payload),

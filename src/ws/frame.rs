@@ -22,8 +22,9 @@
 //! header was cut on its way cannot be seen.
 
 use std::fmt;
+use std::ops::Range;
 
-use super::Error;
+use super::{Error, Kind};
 
 /// RFC 6455 5.2: two bytes, a 64-bit length and a masking key. No header is longer.
 pub const MAX_HEADER: usize = 14;
@@ -44,6 +45,12 @@ pub(super) const MASKED: u8 = 0x80;
 pub(super) const LENGTH: u8 = 0x7F;
 pub(super) const LENGTH_IN_16_BITS: u8 = 126;
 pub(super) const LENGTH_IN_64_BITS: u8 = 127;
+
+/// Byte 0 of a message in one frame, without an extension.
+const TEXT: u8 = FIN | Opcode::Text as u8;
+const BINARY: u8 = FIN | Opcode::Binary as u8;
+/// How long a masking key is.
+const KEY: usize = 4;
 
 /// What a frame is (RFC 6455 5.2 and 11.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -223,6 +230,69 @@ impl Header {
         Ok(Some((header, bytes.len() - rest.len())))
     }
 
+    /// What most headers say, found in few steps: that a message follows, in this frame alone, of this kind and at this
+    /// place. `None` is that [`Header::decode`] has to say what it is, as it may be anything else.
+    #[inline]
+    pub(super) fn of_message(bytes: &[u8], masked: bool) -> Option<(Kind, Range<usize>)> {
+        let [first, second, ..] = *bytes else {
+            return None;
+        };
+        let kind = match first {
+            TEXT => Kind::Text,
+            BINARY => Kind::Binary,
+            _ => return None,
+        };
+        // A masking key that is missing, or should be, makes this a length that there is not.
+        let (key, length) = match masked {
+            true => (KEY, second ^ MASKED),
+            false => (0, second),
+        };
+        let (start, length) = match (length, bytes) {
+            (..LENGTH_IN_16_BITS, _) => (2 + key, usize::from(length)),
+            (LENGTH_IN_16_BITS, &[_, _, high, low, ..]) if high > 0 || low >= LENGTH_IN_16_BITS => {
+                (4 + key, usize::from(u16::from_be_bytes([high, low])))
+            }
+            _ => return None,
+        };
+        Some((kind, start..start + length))
+    }
+
+    /// Appends the bytes of this header, as [`encode`](Header::encode) gives them; those that most have, in few steps.
+    #[inline]
+    pub(crate) fn append(&self, out: &mut Vec<u8>) {
+        let first = self.first();
+        match (self.mask, self.length) {
+            (None, length @ ..126) => out.extend_from_slice(&[first, length as u8]),
+            (None, length @ 126..0x1_0000) => {
+                let [high, low] = (length as u16).to_be_bytes();
+                out.extend_from_slice(&[first, LENGTH_IN_16_BITS, high, low]);
+            }
+            _ => self.append_long(out),
+        }
+    }
+
+    #[inline(never)]
+    fn append_long(&self, out: &mut Vec<u8>) {
+        let first = self.first();
+        match (self.mask, self.length) {
+            (Some([a, b, c, d]), length @ ..126) => {
+                out.extend_from_slice(&[first, MASKED | length as u8, a, b, c, d]);
+            }
+            (Some([a, b, c, d]), length @ 126..0x1_0000) => {
+                let [high, low] = (length as u16).to_be_bytes();
+                out.extend_from_slice(&[first, MASKED | LENGTH_IN_16_BITS, high, low, a, b, c, d]);
+            }
+            _ => out.extend_from_slice(self.encode().as_slice()),
+        }
+    }
+
+    /// Byte 0.
+    #[inline]
+    const fn first(&self) -> u8 {
+        let fin = if self.fin { FIN } else { 0 };
+        fin | ((self.rsv << RSV_SHIFT) & RSV) | self.opcode as u8
+    }
+
     /// The bytes of this header, without a heap.
     ///
     /// The fields are taken as they are: a header that says what the RFC forbids (a ping of 200
@@ -235,8 +305,7 @@ impl Header {
             len: 0,
         };
         let masked = if self.mask.is_some() { MASKED } else { 0 };
-        let fin = if self.fin { FIN } else { 0 };
-        header.push([fin | ((self.rsv << RSV_SHIFT) & RSV) | self.opcode as u8]);
+        header.push([self.first()]);
         if self.length < u64::from(LENGTH_IN_16_BITS) {
             header.push([masked | self.length as u8]);
         } else if let Ok(length) = u16::try_from(self.length) {

@@ -14,11 +14,15 @@
 //! is one store per cycle, which is what such a loop can do at most; with wider ones enabled, it
 //! uses them.
 
-/// The key twice: XOR takes the bytes in these steps, and the last few one by one.
-const WORD: usize = 8;
-
 /// How many bytes the main loop takes at a time: a whole number of the widest vector registers.
 const BLOCK: usize = 128;
+/// How many bytes of what that leaves are taken at a time: two registers of 16 bytes, so that a short message is done in a
+/// few steps.
+const PIECE: usize = 32;
+/// The key twice.
+const WORD: usize = 8;
+/// What is shorter is masked byte by byte.
+const SHORT: usize = 2 * WORD;
 
 /// Masks `payload` in place, or takes the mask off.
 ///
@@ -36,16 +40,19 @@ const BLOCK: usize = 128;
 /// ```
 #[inline]
 pub fn mask(key: [u8; 4], offset: usize, payload: &mut [u8]) {
-    let rotated = u32::from_be_bytes(key).rotate_left(offset as u32 % 4 * 8);
-    let [a, b, c, d] = rotated.to_be_bytes();
-    let key = [a, b, c, d, a, b, c, d];
-    let mut blocks = payload.chunks_exact_mut(BLOCK);
-    for block in &mut blocks {
-        mask_words(key, block);
-    }
-    let rest = mask_words(key, blocks.into_remainder());
-    for (byte, key) in rest.iter_mut().zip(key) {
-        *byte ^= key;
+    let word = word(key, offset);
+    // The last few bytes would be many steps of one. So they are masked with those in front of them, before those are.
+    let tail = payload.last_chunk().map(|tail: &[u8; SHORT]| {
+        let mut tail = *tail;
+        mask_words(word.rotate_right(payload.len() as u32 % 4 * 8), &mut tail);
+        tail
+    });
+    let rest = mask_blocks::<BLOCK>(word, payload);
+    let rest = mask_blocks::<PIECE>(word, rest);
+    mask_blocks::<SHORT>(word, rest);
+    match (tail, payload.last_chunk_mut()) {
+        (Some(tail), Some(last)) => *last = tail,
+        _ => mask_few(word, payload),
     }
 }
 
@@ -56,20 +63,40 @@ pub fn mask_into(key: [u8; 4], payload: &[u8], out: &mut Vec<u8>) {
     mask(key, 0, &mut out[start..]);
 }
 
-/// Masks the whole words at the front, and gives the bytes that are left.
+/// The key twice, for bytes from `offset` on.
 #[inline]
-fn mask_words(key: [u8; WORD], bytes: &mut [u8]) -> &mut [u8] {
-    let key = u64::from_ne_bytes(key);
-    let mut words = bytes.chunks_exact_mut(WORD);
-    for word in &mut words {
-        let [a, b, c, d, e, f, g, h] = *word else {
-            // chunks_exact_mut gives no other size.
-            continue;
-        };
-        let masked = u64::from_ne_bytes([a, b, c, d, e, f, g, h]) ^ key;
-        word.copy_from_slice(&masked.to_ne_bytes());
+fn word(key: [u8; 4], offset: usize) -> u64 {
+    let key = u64::from(u32::from_le_bytes(key));
+    (key << 32 | key).rotate_right(offset as u32 % 4 * 8)
+}
+
+/// Masks the whole blocks at the front, and gives the bytes that are left.
+#[inline]
+fn mask_blocks<const N: usize>(key: u64, bytes: &mut [u8]) -> &mut [u8] {
+    let mut blocks = bytes.chunks_exact_mut(N);
+    for block in &mut blocks {
+        mask_words(key, block);
     }
-    words.into_remainder()
+    blocks.into_remainder()
+}
+
+/// Masks whole words.
+#[inline]
+fn mask_words(key: u64, bytes: &mut [u8]) {
+    for word in bytes.chunks_exact_mut(WORD) {
+        if let Some(word) = word.first_chunk_mut() {
+            *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
+        }
+    }
+}
+
+#[inline]
+fn mask_few(key: u64, bytes: &mut [u8]) {
+    for word in bytes.chunks_mut(4) {
+        for (byte, key) in word.iter_mut().zip(key.to_le_bytes()) {
+            *byte ^= key;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -38,10 +38,27 @@ impl<C, S: Transport> Slot<C, S> {
         visit: &mut Visit<'_, P>,
         taken: usize,
     ) {
+        let broken = match visit.output.is_empty() {
+            true => None,
+            false => self.send(visit, taken),
+        };
+        visit.output.end_loan();
+        if self.backlog_len() > visit.limits.backlog {
+            self.break_off(visit, ErrorKind::QuotaExceeded);
+        } else if let Some(error) = broken {
+            self.break_off(visit, error);
+        }
+    }
+
+    fn send<P: Protocol<Connection = C>>(
+        &mut self,
+        visit: &mut Visit<'_, P>,
+        taken: usize,
+    ) -> Option<ErrorKind> {
         let output = &mut *visit.output;
         let budget = WRITE_BUDGET.max(taken).max(output.kept_len());
         let mut broken = None;
-        if !output.is_empty() && !self.flow.aborted {
+        if !self.flow.aborted {
             let mut sent = 0;
             if self.writable && self.backlog.is_none() && !self.is_securing() {
                 match output.write_to(&mut self.wire, visit.buffer, budget) {
@@ -61,12 +78,7 @@ impl<C, S: Transport> Slot<C, S> {
             }
         }
         output.clear();
-        if self.backlog_len() > visit.limits.backlog {
-            broken = Some(ErrorKind::QuotaExceeded);
-        }
-        if let Some(error) = broken {
-            self.break_off(visit, error);
-        }
+        broken
     }
 
     pub(super) fn write_backlog<P: Protocol<Connection = C>>(&mut self, visit: &mut Visit<'_, P>) {
