@@ -102,22 +102,28 @@ impl Response {
     /// [`Server::on_error`](crate::Server::on_error) the reason: a name or a value that could inject a line;
     /// `Content-Length`, `Transfer-Encoding`, `Connection`, `Upgrade` and `Date`, which the server writes; and fields of
     /// requests, such as `Host`.
-    pub fn header(self, name: &str, value: &str) -> Response {
-        let mut extra = Extra::default();
-        extra.add(name, value);
-        self.with(extra)
+    pub fn header(mut self, name: &str, value: &str) -> Response {
+        match check(name, value) {
+            Ok(()) => self.put(name.into(), value.as_bytes().into()),
+            Err(problem) => self.refuse(problem),
+        }
+        self
     }
 
     /// The same with further fields, and their problem if they have one.
     pub(crate) fn with(mut self, extra: Extra) -> Response {
         for (name, value) in extra.fields {
-            if name.eq_ignore_ascii_case(FieldName::CONTENT_TYPE.as_str()) {
-                self.content_type = None;
-            }
-            put(&mut self.fields, name, value);
+            self.put(name, value);
         }
         extra.problem.into_iter().for_each(|it| self.refuse(it));
         self
+    }
+
+    fn put(&mut self, name: Box<str>, value: Box<[u8]>) {
+        if name.eq_ignore_ascii_case(FieldName::CONTENT_TYPE.as_str()) {
+            self.content_type = None;
+        }
+        put(&mut self.fields, name, value);
     }
 
     fn refuse(&mut self, problem: ResponseError) {
@@ -168,8 +174,9 @@ const SINGLE: [&str; 18] = [
 
 /// Adds a field, in place of an earlier one where there can be only one.
 fn put(fields: &mut Vec<OwnedField>, name: Box<str>, value: Box<[u8]>) {
-    if SINGLE.iter().any(|it| it.eq_ignore_ascii_case(&name)) {
-        fields.retain(|(earlier, _)| !earlier.eq_ignore_ascii_case(&name));
+    let is_same = |earlier: &OwnedField| earlier.0.eq_ignore_ascii_case(&name);
+    if fields.iter().any(is_same) && SINGLE.iter().any(|it| it.eq_ignore_ascii_case(&name)) {
+        fields.retain(|earlier| !is_same(earlier));
     }
     fields.push((name, value));
 }

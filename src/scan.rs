@@ -22,6 +22,27 @@ pub(crate) fn position(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> Option<usiz
     Some(skipped + offset)
 }
 
+/// Where the first byte is that is this one. As [`position`], for short lines: eight bytes at a time are asked, and the
+/// answer says which of them it is.
+#[inline]
+pub(crate) fn find(bytes: &[u8], byte: u8) -> Option<usize> {
+    const LOW: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    let wanted = u64::from(byte) * LOW;
+    let mut rest = bytes;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        let differs = u64::from_le_bytes(*word) ^ wanted;
+        // A byte that is zero borrows from those behind it only, so that the first bit is right.
+        let found = differs.wrapping_sub(LOW) & !differs & HIGH;
+        if found != 0 {
+            return Some(bytes.len() - rest.len() + found.trailing_zeros() as usize / 8);
+        }
+        rest = behind;
+    }
+    let at = rest.iter().position(|&it| it == byte)?;
+    Some(bytes.len() - rest.len() + at)
+}
+
 /// The value of `1*DIGIT` (RFC 5234 B.1); `None` for anything else, and for more than 64 bits hold. Not `str::parse`,
 /// which takes a sign.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
@@ -53,9 +74,15 @@ mod tests {
             for at in 0..length {
                 let mut bytes = vec![b'a'; length];
                 bytes[at] = b'\n';
+                bytes[at + 1..].fill(b'\x0b');
                 assert_eq!(position(&bytes, |byte| byte == b'\n'), Some(at));
+                assert_eq!(find(&bytes, b'\n'), Some(at));
             }
-            assert_eq!(position(&vec![b'a'; length], |byte| byte == b'\n'), None);
+            for other in [0, b'\t', b'\x0b', 0x8a, 0xff] {
+                let bytes = vec![other; length];
+                assert_eq!(position(&bytes, |byte| byte == b'\n'), None);
+                assert_eq!(find(&bytes, b'\n'), None);
+            }
         }
     }
 

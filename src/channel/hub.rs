@@ -35,7 +35,7 @@ use super::encoded::{Encoder, Encoding};
 use super::error::Error;
 use super::given::Given;
 use super::id::Id;
-use super::log::{Data, Position, Record, Retention, Start};
+use super::log::{Data, Position, Record, Retention, Start, millis};
 use super::reader::{BATCH_BYTES, BATCH_MESSAGES, Reader};
 use super::siblings::Siblings;
 use super::size::{self, MAX_ENCODED};
@@ -316,12 +316,10 @@ impl Hub {
     /// never goes back.
     pub fn take_woken(&mut self, ms: u64, waiters: &mut Vec<u64>) {
         self.end_rests(ms);
-        let window = self
-            .limits
-            .window
-            .as_millis()
-            .try_into()
-            .unwrap_or(u64::MAX);
+        if self.woken.is_empty() {
+            return;
+        }
+        let window = millis(self.limits.window);
         for index in self.woken.drain(..) {
             let Some(channel) = self.channels.get_mut(index) else {
                 continue;

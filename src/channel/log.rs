@@ -128,8 +128,14 @@ pub const RETAINED_AGE: Duration = Duration::from_secs(60 * 60);
 impl Retention {
     /// The age in whole milliseconds, as ids count them.
     pub(super) fn age_ms(&self) -> u64 {
-        u64::try_from(self.age.as_millis()).unwrap_or(u64::MAX)
+        millis(self.age)
     }
+}
+
+/// A duration in whole milliseconds; more than 64 bits hold is as much as they hold.
+pub(super) fn millis(duration: Duration) -> u64 {
+    let whole = duration.as_secs().saturating_mul(1_000);
+    whole.saturating_add(u64::from(duration.subsec_millis()))
 }
 
 impl Default for Retention {

@@ -15,7 +15,7 @@
 //! a walk.
 
 use super::{Error, trim_ows};
-use crate::scan::position;
+use crate::scan::find;
 
 /// The fields of a head, in the order of the wire. A view: copying it copies no field.
 ///
@@ -36,7 +36,9 @@ pub struct Fields<'b> {
     names: u64,
 }
 
-/// One of 64 kinds of name. Names that differ in case only are of one kind.
+/// One of 64 kinds of name. Names that differ in case only are of one kind. Of a name that is written in the source it is
+/// known when that is compiled, which is why whoever asks for one is inlined.
+#[inline]
 fn name_bit(name: &[u8]) -> u64 {
     let lower = |byte: Option<&u8>| byte.map_or(0, |b| usize::from(b | 0x20));
     1 << ((name.len() * 7 + lower(name.first()) * 3 + lower(name.last())) % 64)
@@ -72,6 +74,7 @@ impl<'b> Fields<'b> {
     }
 
     /// The value of the first field of this name; case does not matter (RFC 9110 5.1).
+    #[inline]
     pub fn get(self, name: &str) -> Option<&'b [u8]> {
         self.all(name).next()
     }
@@ -83,6 +86,7 @@ impl<'b> Fields<'b> {
     }
 
     /// The values of all fields of this name, in order.
+    #[inline]
     pub fn all<'n>(self, name: &'n str) -> Values<'b, 'n> {
         let known = self.names & name_bit(name.as_bytes()) != 0;
         Values {
@@ -129,7 +133,7 @@ impl<'b> IntoIterator for Fields<'b> {
 
 /// Takes the next line off `lines`, without its LF.
 fn next_line<'b>(lines: &mut &'b [u8]) -> Option<&'b [u8]> {
-    let end = position(lines, |byte| byte == b'\n')?;
+    let end = find(lines, b'\n')?;
     let (line, rest) = (&lines[..end], &lines[end + 1..]);
     *lines = rest;
     Some(line)

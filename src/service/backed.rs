@@ -24,7 +24,7 @@ use super::feed::Feed;
 use super::request::Request;
 use super::shared::Service;
 use super::state::{Audience, Connection, Publishing, State, Waiting};
-use super::ways::{Outcome, batch_response, channel_refusal};
+use super::ways::{Outcome, batch_response, channel_refusal, kept_as};
 use crate::backend::{Backend, Draft, Failure, News, Page, Query, Refusal, Settled, Sink, Ticket};
 use crate::channel::{self, Batch, Data, Encoding, Entry, Key, Reader, Start};
 use crate::command::{Letter, Order};
@@ -313,10 +313,7 @@ impl Service {
                 };
                 self.count_post(counted, publishing.began);
                 let mut response = match settled {
-                    Ok(settled) => {
-                        let body = format!("{{\"id\":\"{}\"}}", settled.id);
-                        Response::json(body).status(201)
-                    }
+                    Ok(settled) => kept_as(settled.id),
                     Err(Failure::Refused(refusal)) => Unkept::Refused(refusal).response(),
                     Err(Failure::InDoubt) => {
                         // No answer is true: the client may try again.

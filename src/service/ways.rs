@@ -25,7 +25,7 @@ use crate::http::{FieldValue, Status};
 use crate::limits::SlowReader;
 use crate::metrics::{self, Reason, Source};
 use crate::net::Io;
-use crate::response::{OwnedField, Response, refusal};
+use crate::response::{JSON, OwnedField, Response, refusal};
 use crate::scan::saturating_decimal;
 use crate::sse;
 
@@ -108,9 +108,7 @@ impl Service {
         });
         self.count_post(published.map(drop).map_err(Into::into), began);
         match published {
-            Ok(id) => Ok(Outcome::Answer(
-                Response::json(format!("{{\"id\":\"{id}\"}}")).status(201),
-            )),
+            Ok(id) => Ok(Outcome::Answer(kept_as(id))),
             Err(error) => Err(refusal(error.status(), &error.to_string())),
         }
     }
@@ -485,8 +483,14 @@ fn query<'r>(request: &Request<'r>, name: &str) -> Result<Option<Cow<'r, str>>, 
     })
 }
 
+/// What a publisher gets for a message that was taken.
+pub(super) fn kept_as(id: Id) -> Response {
+    let body = ["{\"id\":\"", id.text().as_str(), "\"}"].concat();
+    Response::json(body).status(201)
+}
+
 pub(super) fn batch_response(batch: &Batch, body: Vec<u8>) -> Response {
-    let response = Response::bytes("application/json", body);
+    let response = Response::new(Some(JSON), body.into());
     no_store(response).header("Last-Event-ID", batch.last_id.text().as_str())
 }
 
