@@ -57,10 +57,10 @@ impl Decode for Plain {
 mod with {
     use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-    use super::{Decode, Decoded, Decoder, Error, Limits};
     use crate::http::ResponseHead;
     use crate::ws::deflate::{Deflater, Inflater, NAME, Settings, Terms, WindowBits};
     use crate::ws::handshake::{HandshakeError, Upgrade, check_response, check_response_with};
+    use crate::ws::{Decoded, Decoder, Error, Limits};
 
     /// A buffer that is larger gives its memory back when its message is done.
     const KEEP: usize = 1024 * 1024;
@@ -263,7 +263,7 @@ mod with {
     /// What inflates messages while they are received.
     pub(crate) struct Inflating(Box<Inflater>);
 
-    impl Decode for Inflating {
+    impl super::Decode for Inflating {
         const INFLATES: bool = true;
 
         fn decode<'a>(

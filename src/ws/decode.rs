@@ -23,8 +23,8 @@ use super::assembly::Assembly;
 #[cfg(feature = "deflate")]
 use super::assembly::Content;
 use super::{
-    Close, Error, Event, Header, Kind, Limits, MAX_CONTROL_PAYLOAD, MAX_HEADER, Message, Opcode,
-    Role, mask,
+    Close, Error, Event, Header, Limits, MAX_CONTROL_PAYLOAD, MAX_HEADER, Message, Opcode, Role,
+    mask,
 };
 
 /// Reserved bits that the first frame of a message may have set where no extension is in use: none.
@@ -111,8 +111,8 @@ impl Decoder {
         input: &'a mut [u8],
         limits: &Limits,
     ) -> Result<Decoded<'a>, Error> {
-        if let Some((kind, payload)) = self.whole(input, limits) {
-            return self.lend_whole(kind, payload, input);
+        if let Some((opcode, payload)) = self.whole(input, limits) {
+            return self.lend_whole(opcode, payload, input);
         }
         let step = self.next(input, limits, NO_RSV)?;
         self.lend(step, input)
@@ -129,8 +129,8 @@ impl Decoder {
         inflater: &'a mut super::deflate::Inflater,
     ) -> Result<Decoded<'a>, Error> {
         // A compressed one has a reserved bit, and is not found there.
-        if let Some((kind, payload)) = self.whole(input, limits) {
-            return self.lend_whole(kind, payload, input);
+        if let Some((opcode, payload)) = self.whole(input, limits) {
+            return self.lend_whole(opcode, payload, input);
         }
         let step = self.next(input, limits, COMPRESSED)?;
         let (used, text, inflated) = match &step {
@@ -167,18 +167,18 @@ impl Decoder {
     /// The message at the front, if it lies whole in one frame and breaks no rule, and nothing is kept: as most do. It is
     /// what [`next`](Decoder::next) would find, in fewer steps.
     #[inline]
-    fn whole(&self, input: &[u8], limits: &Limits) -> Option<(Kind, Range<usize>)> {
-        let (kind, payload) = Header::of_message(input, self.role == Role::Server)?;
+    fn whole(&self, input: &[u8], limits: &Limits) -> Option<(Opcode, Range<usize>)> {
+        let (opcode, payload) = Header::of_message(input, self.role == Role::Server)?;
         let most = limits.message.min(limits.frame);
         let fits = payload.len() <= most && limits.fragments > 0 && payload.end <= input.len();
         let is_alone = self.kept.is_none() && matches!(self.state, State::Open);
-        (fits && is_alone).then_some((kind, payload))
+        (fits && is_alone).then_some((opcode, payload))
     }
 
     #[inline]
     fn lend_whole<'a>(
         &mut self,
-        kind: Kind,
+        opcode: Opcode,
         payload: Range<usize>,
         input: &'a mut [u8],
     ) -> Result<Decoded<'a>, Error> {
@@ -187,12 +187,12 @@ impl Decoder {
         if let (Role::Server, Some(key)) = (self.role, header.last_chunk()) {
             mask(*key, 0, payload);
         }
-        let message = match kind {
-            Kind::Text => match str::from_utf8(payload) {
+        let message = match opcode {
+            Opcode::Text => match str::from_utf8(payload) {
                 Ok(text) => Message::Text(text),
                 Err(_) => return Err(self.fail(Error::InvalidUtf8)),
             },
-            Kind::Binary => Message::Binary(payload),
+            _ => Message::Binary(payload),
         };
         let event = Some(Event::Message(message));
         Ok(Decoded { used, event })

@@ -24,7 +24,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::{Error, Kind};
+use super::Error;
 
 /// RFC 6455 5.2: two bytes, a 64-bit length and a masking key. No header is longer.
 pub const MAX_HEADER: usize = 14;
@@ -233,13 +233,13 @@ impl Header {
     /// What most headers say, found in few steps: that a message follows, in this frame alone, of this kind and at this
     /// place. `None` is that [`Header::decode`] has to say what it is, as it may be anything else.
     #[inline]
-    pub(super) fn of_message(bytes: &[u8], masked: bool) -> Option<(Kind, Range<usize>)> {
+    pub(super) fn of_message(bytes: &[u8], masked: bool) -> Option<(Opcode, Range<usize>)> {
         let [first, second, ..] = *bytes else {
             return None;
         };
-        let kind = match first {
-            TEXT => Kind::Text,
-            BINARY => Kind::Binary,
+        let opcode = match first {
+            TEXT => Opcode::Text,
+            BINARY => Opcode::Binary,
             _ => return None,
         };
         // A masking key that is missing, or should be, makes this a length that there is not.
@@ -254,7 +254,7 @@ impl Header {
             }
             _ => return None,
         };
-        Some((kind, start..start + length))
+        Some((opcode, start..start + length))
     }
 
     /// Appends the bytes of this header, as [`encode`](Header::encode) gives them; those that most have, in few steps.
