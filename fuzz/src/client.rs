@@ -1,4 +1,4 @@
-//! A subscription, and whatever a server says to it on any number of connections. Input: the way and other options, how
+//! A subscription (or, by the first choice, a client that publishes: `client_publish`), and whatever a server says to it on any number of connections. Input: the way and other options, how
 //! to cut, then steps: what the server says, ends, breaks, refuses, and the time between.
 //!
 //! Laws:
@@ -24,7 +24,11 @@ const MOST: usize = 400;
 
 pub fn check(input: &[u8]) {
     let mut choices = Choices::of(input);
-    let (setting, cut) = (choices.byte(), choices.byte());
+    let setting = choices.byte();
+    if setting & 128 != 0 {
+        return super::client_publish::check(choices);
+    }
+    let cut = choices.byte();
     let whole = run(setting, choices.clone(), None);
     let pieces = run(setting, choices.clone(), Some(cut));
     assert_eq!(whole, pieces);

@@ -40,6 +40,8 @@ pub mod ws_handshake;
 mod answers;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+mod client_publish;
 #[cfg(feature = "server")]
 pub mod connection;
 #[cfg(feature = "tls")]
