@@ -221,6 +221,26 @@ describe("barewire.js in a browser", { timeout: 20 * DEADLINE }, () => {
     assert.ok(opened.size > 1, `only ${[...opened]} was ever open`);
   });
 
+  test("what a page publishes under cuts is there once, in order, under the ids that it was told", async () => {
+    await subscribe("published", QUICK);
+    let ids;
+    const published = page.evaluate(async () => {
+      const { publish } = await import("/barewire.js"), ids = [];
+      for (let n = 0; n < 150; n += 1) {
+        const data = n % 3 ? `message ${n}` : new Blob([new Uint8Array([255, n])]);
+        ids.push(await publish("/channels/published", data, { event: n % 7 ? undefined : "seventh", backoff: { initial: 5 } }));
+      }
+      return ids;
+    }).then((told) => { ids = told; });
+    while (!ids) {
+      proxy.cut();
+      await Promise.race([published, sleep(chance() * 40)]);
+    }
+    const found = await sees(ids);
+    assert.deepEqual(found.map(({ event, data, bytes }) => [event, bytes ?? data]),
+      Array.from({ length: 150 }, (_, n) => [n % 7 ? "message" : "seventh", n % 3 ? `message ${n}` : [255, n]]));
+  });
+
   for (const transport of WAYS) {
     test(`${transport} alone under cuts loses and repeats nothing`, async () => {
       await subscribe(`alone-${transport}`, { ...QUICK, transport });

@@ -18,7 +18,7 @@ before(async () => {
   browser = await startBrowser();
   server = createServer((request, response) => {
     const { origin } = request.headers, allow = "Access-Control-Allow-";
-    for (const [name, value] of [["Origin", origin], ["Headers", "last-event-id, prefer, authorization"], ["Credentials", "true"]]) {
+    for (const [name, value] of [["Origin", origin], ["Headers", "last-event-id, prefer, authorization, idempotency-key, content-type"], ["Methods", "GET, POST"], ["Credentials", "true"]]) {
       if (origin) response.setHeader(allow + name, value);
     }
     if (request.method === "OPTIONS") return response.writeHead(204).end();
@@ -76,6 +76,23 @@ for (const transport of ["auto", "websocket", "sse", "long-poll", "short-poll"])
     assert.ok(heads.length <= 3);
   });
 }
+
+test("a page of another origin publishes under one key until it is answered", async () => {
+  const answers = [
+    (request) => request.socket.destroy(),
+    (_, response) => response.writeHead(503, { "Retry-After": "0", "Access-Control-Expose-Headers": "Retry-After" }).end(),
+    (_, response) => response.writeHead(201).end('{"id":"7-0"}'),
+  ];
+  // A browser tries again itself where a connection that it has kept ends without an answer.
+  answer = (request, response) => (heads.length === 1 ? answers[0] : answers.length > 2 ? answers.splice(1, 1)[0] : answers[1])(request, response);
+  const id = await page.evaluate(async (url) => {
+    const { publish } = await import("/barewire.js");
+    return publish(url, new Uint8Array([1, 2]), { backoff: { initial: 5 } });
+  }, `${base}/channels/c`);
+  assert.equal(id, "7-0");
+  const keys = heads.map((head) => head["idempotency-key"]);
+  assert.ok(keys.length >= 3 && keys[0].length === 32 && new Set(keys).size === 1, `${keys}`);
+});
 
 test("an id is sent as its UTF-8, and what cannot be sent is left out", async () => {
   const ids = ["日本", "é", "a\u0001b", "x".repeat(20_000), "7"];
