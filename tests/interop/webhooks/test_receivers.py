@@ -113,7 +113,8 @@ class Receivers(WebhookTest):
 
         alone, beside = p99(0), p99(100)
         print(f"\np99 alone {alone * 1000:.0f} ms, beside a hundred dead {beside * 1000:.0f} ms", end=" ", flush=True)
-        self.assertLess(beside, 2 * alone + 0.5)
+        # A machine that is busy with something else may be so in one of the two.
+        self.assertLess(beside, 2 * alone + 0.25)
 
     @staticmethod
     def swallow(listener):
