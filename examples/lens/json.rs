@@ -1,143 +1,196 @@
-//! A thing as a JSON object in one line.
+//! A thing as a JSON object in one line, written member by member: nothing is built for it first.
 
+use std::io::Write;
 use std::time::Duration;
 
 use barewire::lens::{Answer, Kind, Side, Thing};
 use encode::base64;
-use serde_json::{Map, Value, json};
+
+/// An object that is being written.
+struct Object<'o> {
+    out: &'o mut Vec<u8>,
+}
+
+impl Object<'_> {
+    fn name(&mut self, name: &str) {
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        let _ = write!(self.out, "\"{name}\":");
+    }
+
+    /// A number, a truth, or null.
+    fn plain(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.name(name);
+        let _ = write!(self.out, "{value}");
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        string(self.out, text);
+    }
+
+    /// Text as it is, and anything else in base64.
+    fn bytes(&mut self, name: &str, encoding: &str, bytes: &[u8]) {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.text(name, text),
+            Err(_) => {
+                self.text(name, &base64(bytes));
+                self.text(encoding, "base64");
+            }
+        }
+    }
+}
+
+/// With quotes, and what needs it escaped.
+fn string(out: &mut Vec<u8>, text: &str) {
+    // Writing to memory does not fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+/// `null`, or what is there.
+fn or_null<T: std::fmt::Display>(value: Option<T>) -> String {
+    value.map_or_else(|| "null".to_owned(), |value| value.to_string())
+}
 
 pub fn write(out: &mut Vec<u8>, at: Duration, connection: u64, kind: &str, thing: &Thing) {
-    let mut object = Map::new();
-    let mut put = |name: &str, value: Value| {
-        object.insert(name.to_owned(), value);
-    };
+    out.push(b'{');
+    let mut object = Object { out };
     // To the microsecond, whatever a number of floating point would make of it.
-    let at = format!("{}.{:06}", at.as_secs(), at.subsec_micros());
-    put("at", serde_json::from_str(&at).unwrap_or_default());
-    put("connection", connection.into());
-    let from = match thing.from {
-        Side::Client => "client",
-        Side::Server => "server",
-    };
-    put("from", from.into());
-    put("kind", kind.into());
-    put("offset", thing.offset.into());
-    put("length", thing.length.into());
+    let (seconds, micros) = (at.as_secs(), at.subsec_micros());
+    object.plain("at", format_args!("{seconds}.{micros:06}"));
+    object.plain("connection", connection);
+    object.text(
+        "from",
+        match thing.from {
+            Side::Client => "client",
+            Side::Server => "server",
+        },
+    );
+    object.text("kind", kind);
+    object.plain("offset", thing.offset);
+    object.plain("length", thing.length);
+    content(&mut object, thing);
+    if thing.is_cut {
+        object.plain("incomplete", true);
+    }
+    match &thing.problem {
+        None => object.plain("problem", "null"),
+        Some(problem) => {
+            object.name("problem");
+            object.out.push(b'{');
+            object.text("rule", problem.rule);
+            object.text("says", &problem.says);
+            match problem.answer {
+                Answer::Status(status) => object.plain("status", status),
+                Answer::Close(code) => object.plain("close", code),
+            }
+            object.out.push(b'}');
+        }
+    }
+    object.out.extend_from_slice(b"}\n");
+}
+
+/// What a thing of its kind has besides.
+fn content(object: &mut Object<'_>, thing: &Thing) {
     match &thing.kind {
         Kind::Request(head) | Kind::Response(head) => {
             let [first, second, third] = &head.start;
             match thing.from {
                 Side::Client => {
-                    put("method", json!(first));
-                    put("target", json!(second));
-                    put("version", json!(third));
+                    object.text("method", first);
+                    object.text("target", second);
+                    object.text("version", third);
                 }
                 Side::Server => {
-                    put("version", json!(first));
-                    put(
-                        "status",
-                        second
-                            .parse()
-                            .map_or(Value::Null, |status: u16| status.into()),
-                    );
-                    put("reason", json!(third));
+                    object.text("version", first);
+                    object.plain("status", or_null(second.parse::<u16>().ok()));
+                    object.text("reason", third);
                 }
             }
-            put("fields", json!(head.fields));
+            object.name("fields");
+            object.out.push(b'[');
+            for (number, (name, value)) in head.fields.iter().enumerate() {
+                let comma = if number == 0 { "" } else { "," };
+                let _ = write!(object.out, "{comma}[");
+                string(object.out, name);
+                object.out.push(b',');
+                string(object.out, value);
+                object.out.push(b']');
+            }
+            object.out.push(b']');
         }
         Kind::Chunk(chunk) => {
-            put("size", chunk.size.into());
-            text(&mut put, "data", "encoding", &thing.payload());
-            if (thing.bytes.len() as u64) < thing.length {
-                put("cut", true.into());
-            }
+            object.plain("size", chunk.size);
+            object.bytes("data", "encoding", &thing.payload());
+            cut(object, (thing.bytes.len() as u64) < thing.length);
         }
         Kind::Body => {
-            text(&mut put, "data", "encoding", &thing.bytes);
-            if (thing.bytes.len() as u64) < thing.length {
-                put("cut", true.into());
-            }
+            object.bytes("data", "encoding", &thing.bytes);
+            cut(object, (thing.bytes.len() as u64) < thing.length);
         }
         Kind::Frame(frame) => {
             let header = &frame.header;
-            put("fin", header.fin.into());
-            put("rsv", header.rsv.into());
-            put("opcode", json!(frame.opcode()));
-            put("masked", header.mask.is_some().into());
-            let mask = header
-                .mask
-                .map(|key| format!("{:08x}", u32::from_be_bytes(key)));
-            put("mask", json!(mask));
-            put("payload_length", header.length.into());
-            let payload = thing.payload();
-            text(&mut put, "payload", "encoding", &payload);
-            if !thing.is_cut && (payload.len() as u64) < header.length {
-                put("cut", true.into());
+            object.plain("fin", header.fin);
+            object.plain("rsv", header.rsv);
+            object.text("opcode", &frame.opcode());
+            object.plain("masked", header.mask.is_some());
+            match header.mask {
+                Some(key) => {
+                    object.plain("mask", format_args!("\"{:08x}\"", u32::from_be_bytes(key)));
+                }
+                None => object.plain("mask", "null"),
             }
+            object.plain("payload_length", header.length);
+            let payload = thing.payload();
+            object.bytes("payload", "encoding", &payload);
+            cut(
+                object,
+                !thing.is_cut && (payload.len() as u64) < header.length,
+            );
             if header.opcode == 8 {
                 let (code, reason) = match &frame.close {
                     Some((code, reason)) => (Some(*code), &**reason),
                     None => (None, ""),
                 };
-                put("code", json!(code));
-                put("reason", json!(reason));
+                object.plain("code", or_null(code));
+                object.text("reason", reason);
             }
-            if frame.compressed {
-                match &frame.inflated {
-                    Some(inflated) => {
-                        text(&mut put, "inflated", "inflated_encoding", &inflated.bytes);
-                        if inflated.bytes.len() < inflated.length {
-                            put("inflated_cut", true.into());
-                        }
+            match &frame.inflated {
+                Some(inflated) => {
+                    object.bytes("inflated", "inflated_encoding", &inflated.bytes);
+                    if inflated.bytes.len() < inflated.length {
+                        object.plain("inflated_cut", true);
                     }
-                    None => put("inflated", Value::Null),
                 }
+                None if frame.compressed => object.plain("inflated", "null"),
+                None => {}
             }
         }
         Kind::Message(message) => {
-            put("payload_length", message.length.into());
-            put("frames", message.frames.into());
+            object.plain("payload_length", message.length);
+            object.plain("frames", message.frames);
         }
         Kind::Event(event) => {
-            put("id", json!(event.id));
-            put("event", json!(event.name));
-            put("data", json!(event.data));
-            put("retry", json!(event.retry));
-            if event.data.len() < event.data_length {
-                put("cut", true.into());
-            }
+            object.text("id", &event.id);
+            object.text("event", &event.name);
+            object.text("data", &event.data);
+            object.plain("retry", or_null(event.retry));
+            cut(object, event.data.len() < event.data_length);
         }
         Kind::Fields(event) => {
-            put("id", json!(event.id));
-            put("retry", json!(event.retry));
+            object.text("id", &event.id);
+            object.plain("retry", or_null(event.retry));
         }
-        Kind::Comment => put("text", json!(thing.comment())),
-        _ => text(&mut put, "data", "encoding", &thing.bytes),
-    }
-    if thing.is_cut {
-        put("incomplete", true.into());
-    }
-    let problem = thing.problem.as_ref().map(|problem| {
-        let (name, code) = match problem.answer {
-            Answer::Status(status) => ("status", status),
-            Answer::Close(code) => ("close", code),
-        };
-        json!({ "rule": problem.rule, "says": problem.says, name: code })
-    });
-    put("problem", json!(problem));
-    if serde_json::to_writer(&mut *out, &object).is_ok() {
-        out.push(b'\n');
+        Kind::Comment => object.text("text", &thing.comment()),
+        _ => object.bytes("data", "encoding", &thing.bytes),
     }
 }
 
-/// Text as it is, and anything else in base64.
-fn text(put: &mut impl FnMut(&str, Value), name: &str, encoding: &str, bytes: &[u8]) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => put(name, text.into()),
-        Err(_) => {
-            put(name, base64(bytes).into());
-            put(encoding, "base64".into());
-        }
+/// Not all of it is shown.
+fn cut(object: &mut Object<'_>, is_cut: bool) {
+    if is_cut {
+        object.plain("cut", true);
     }
 }
 

@@ -186,11 +186,12 @@ pub fn text_in_quotes(whole: &str) -> String {
 }
 
 fn text(whole: &str) -> String {
-    let escape = |character: char| -> String {
+    let mut shown = String::with_capacity(SHOWN + 8);
+    for character in whole.chars().take(SHOWN) {
         match character {
-            '"' | '\'' => character.to_string(),
-            other => other.escape_debug().to_string(),
+            '"' | '\'' | ' '..='[' | ']'..='~' => shown.push(character),
+            other => shown.extend(other.escape_debug()),
         }
-    };
-    whole.chars().take(SHOWN).map(escape).collect()
+    }
+    shown
 }

@@ -167,12 +167,8 @@ impl View {
         look: impl FnOnce(&mut Conversation, &mut dyn FnMut(Thing)),
     ) {
         self.last = at;
-        let options = self.options;
-        let entry = self.connections.entry(connection);
-        let mut conversation = std::mem::replace(
-            entry.or_insert_with(|| Conversation::new(options)),
-            Conversation::new(options),
-        );
+        let known = self.connections.remove(&connection);
+        let mut conversation = known.unwrap_or_else(|| Conversation::new(self.options));
         look(&mut conversation, &mut |thing| {
             self.show(at, connection, &thing)
         });

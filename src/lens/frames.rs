@@ -174,13 +174,13 @@ impl FrameReader {
             return taken;
         };
         self.header_len = 0;
-        let bytes = self.header[..size].to_vec();
+        // No more room than for what has come.
+        let room = usize::try_from(raw.length).unwrap_or(usize::MAX);
+        let room = room.min(options.shown).min(input.len());
+        let mut bytes = Vec::with_capacity(size + room);
+        bytes.extend_from_slice(&self.header[..size]);
         let mut thing = self.thing(raw, size, bytes);
         let is_data = self.judge(&mut thing, size);
-        let room = usize::try_from(raw.length).unwrap_or(usize::MAX);
-        thing
-            .bytes
-            .reserve_exact(room.min(options.shown).min(input.len()));
         self.current = Some(Current {
             thing,
             left: raw.length,
