@@ -91,6 +91,8 @@ pub(crate) struct Session {
     pub(crate) violation: Option<ws::Error>,
     /// The peer's close frame came before ours went.
     yielded: bool,
+    /// A whole ping or pong has come: what the peer sends does get here.
+    pub(crate) heard: bool,
     /// Ping intervals since the peer was last heard.
     silent: u8,
     /// The peer's time to answer our close has begun.
@@ -126,6 +128,7 @@ impl Session {
             closed: None,
             violation: None,
             yielded: false,
+            heard: false,
             silent: 0,
             closing: false,
         }
@@ -257,6 +260,7 @@ impl Session {
             closed,
             violation,
             yielded,
+            heard,
             ..
         } = self;
         let arrived = input.as_ptr_range();
@@ -272,6 +276,7 @@ impl Session {
             };
             at += decoded.used;
             let mut flow = ControlFlow::Continue(());
+            *heard |= matches!(decoded.event, Some(Event::Ping(_) | Event::Pong(_)));
             match decoded.event {
                 None => break,
                 Some(Event::Message(message)) if !link.closed => {

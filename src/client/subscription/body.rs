@@ -37,7 +37,6 @@ impl Follower {
             ..ws::Limits::default()
         };
         let mut wrong = None;
-        let mut came = false;
         session.receive(input, &limits, &SESSION, io, |link, message, io| {
             let event = match message {
                 Message::Text(text) => json::Value::parse(text)
@@ -47,7 +46,6 @@ impl Follower {
             };
             match event {
                 Ok(event) => {
-                    came = true;
                     self.works();
                     self.hand_on(event);
                 }
@@ -62,8 +60,9 @@ impl Follower {
             }
             ControlFlow::Continue(())
         });
-        // Pings and pongs show it too, but not the close frame of one who lets nobody stay.
-        if !came && session.closed.is_none() && session.violation.is_none() && wrong.is_none() {
+        // Pings and pongs show it too, once they are whole; but not the beginning of a frame, which may become one that is
+        // refused, nor the close frame of one who lets nobody stay.
+        if session.heard {
             self.works();
         }
         let wrong = wrong.or(session.violation.map(violated));

@@ -125,6 +125,26 @@ fn a_websocket_that_opens_and_says_nothing_does_not_work() {
     assert_eq!(way(&world.accept()), Transport::EventStream);
 }
 
+/// Something on the way lets it open, and cuts it soon.
+#[test]
+fn half_a_frame_does_not_show_that_a_websocket_works_and_a_whole_ping_does() {
+    for (said, then) in [
+        (&[0x89][..], Transport::EventStream),
+        (&[0x89, 0], Transport::WebSocket),
+    ] {
+        let (mut world, _told, _) = following();
+        for _ in 0..2 {
+            let request = world.accept();
+            assert_eq!(way(&request), Transport::WebSocket);
+            world.say(switching(&request));
+            world.say(said);
+            world.reset();
+            world.pass(seconds(60));
+        }
+        assert_eq!(way(&world.accept()), then);
+    }
+}
+
 #[test]
 fn a_stream_that_something_on_the_way_holds_back_does_not_work() {
     let (mut world, told, _) = following();
