@@ -9,8 +9,9 @@
 //!      └──── pages ◄─────────────────────────────┘
 //! ```
 //!
-//! **Group commit.** While one commit is synced, drafts gather; the next takes them all. So a single publisher waits for
-//! one sync, many wait for at most two, and the medium is as busy with a thousand as with one.
+//! **Group commit.** While one commit is synced, drafts gather; the next takes them all, and waits a moment for those who
+//! were just answered ([`gather`]). So a single publisher waits for one sync, many wait for about two at most, and the
+//! medium is as busy with a thousand as with one.
 //!
 //! **A commit that fails ends publishing.** What it held is in doubt: its publishers are given no answer. Nothing is tried
 //! again on that file, not by this process: a system that has failed to write a page may have marked it as written. What
@@ -83,6 +84,8 @@ const COMMIT_BYTES: usize = 8 << 20;
 const HANDED: usize = 64;
 /// How long the others wait at most for those to take it, and how often that is looked at.
 const HANDING: (Duration, Duration) = (Duration::from_millis(500), Duration::from_micros(500));
+/// How long a commit waits at most for those who may publish again.
+const LINGER: Duration = Duration::from_millis(5);
 /// How often the store looks for what has grown too old.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// With [`Durability::System`]: after this much, or this long, all is synced after all.
@@ -115,6 +118,8 @@ struct Queue {
     drafts: Vec<(Draft, Ticket)>,
     jobs: Vec<shelf::Job>,
     bytes: usize,
+    /// The store sleeps until so many drafts wait; 0 while it is at work, and will look by itself.
+    wanted: usize,
     stopping: bool,
     /// Why nothing is taken any more.
     failed: Option<Arc<str>>,
@@ -221,7 +226,7 @@ impl Backend for Store {
 
     fn publish(&self, draft: Draft, ticket: Ticket) -> Result<(), Refusal> {
         let size = draft.size();
-        {
+        let is_wanted = {
             let mut queue = lock(&self.shared.queue);
             if queue.stopping || queue.failed.is_some() {
                 return Err(Refusal::Away);
@@ -233,8 +238,12 @@ impl Backend for Store {
             }
             queue.bytes += size;
             queue.drafts.push((draft, ticket));
+            queue.wanted > 0 && queue.drafts.len() >= queue.wanted
+        };
+        // Not for each: that would be a call of the system for every message.
+        if is_wanted {
+            self.shared.queued.notify_one();
         }
-        self.shared.queued.notify_one();
         Ok(())
     }
 
@@ -374,6 +383,7 @@ impl<M: Medium> Worker<M> {
         let (mut drafts, mut news) = (Vec::new(), Vec::new());
         let mut leases = shelf::Leases::new();
         let (mut unsynced, mut synced_at) = (0_usize, Instant::now());
+        let mut expected = Expected::default();
         loop {
             let is_sync_due = unsynced > 0 && self.is_sync_due(unsynced, synced_at);
             let wait = match self.durability {
@@ -383,12 +393,13 @@ impl<M: Medium> Worker<M> {
                 }
                 _ => SWEEP_INTERVAL,
             };
-            let (bytes, ended) = gather(shared, wait.min(SWEEP_INTERVAL), &mut drafts);
+            let (bytes, ended) = gather(shared, wait.min(SWEEP_INTERVAL), expected, &mut drafts);
             let now = self.now();
             let has_work = !drafts.is_empty() || is_sync_due || self.core.is_to_sweep(now);
             if has_work {
                 let began = Instant::now();
                 let tickets: Vec<Ticket> = drafts.iter().map(|(_, ticket)| *ticket).collect();
+                let count = tickets.len();
                 let core = &mut self.core;
                 let committed = quietly(AssertUnwindSafe(|| {
                     core.commit(&mut drafts, now, is_sync_due, &mut news)
@@ -404,11 +415,16 @@ impl<M: Medium> Worker<M> {
                     false => (unsynced.saturating_add(bytes.max(1)), synced_at),
                 };
                 lock(&shared.view).complete = Some(self.core.last());
+                let took = began.elapsed();
                 {
                     let mut queue = lock(&shared.queue);
                     queue.volume = self.core.volume();
-                    queue.commits.record(began.elapsed());
+                    queue.commits.record(took);
                 }
+                expected = Expected {
+                    drafts: count,
+                    within: (took / 2).min(LINGER),
+                };
                 if !news.is_empty() {
                     sink.take(&mut news);
                     news.clear();
@@ -471,16 +487,36 @@ impl<M: Medium> Worker<M> {
     }
 }
 
+/// What may come at once behind a commit: those who were answered may publish again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Expected {
+    drafts: usize,
+    within: Duration,
+}
+
 /// Waits for drafts at most so long, and takes as many as one commit holds. Also says how many bytes they have, and
 /// whether there will be no more.
-fn gather(shared: &Shared, wait: Duration, into: &mut Vec<(Draft, Ticket)>) -> (usize, bool) {
+///
+/// Where fewer wait than were answered just now, the others are likely on their way: they are waited for, for half as long
+/// as the last commit took. Publishers who wait for their answers would fall into two groups otherwise, each of which
+/// waits for the commit of the other.
+fn gather(
+    shared: &Shared,
+    wait: Duration,
+    expected: Expected,
+    into: &mut Vec<(Draft, Ticket)>,
+) -> (usize, bool) {
     let mut queue = lock(&shared.queue);
-    let is_idle =
-        |queue: &mut Queue| queue.drafts.is_empty() && queue.jobs.is_empty() && !queue.stopping;
-    if is_idle(&mut queue) && !wait.is_zero() {
-        let idle = is_idle;
-        let waited = shared.queued.wait_timeout_while(queue, wait, idle);
-        queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+    for (wanted, wait, is_first) in [(1, wait, true), (expected.drafts, expected.within, false)] {
+        let idle = |queue: &mut Queue| {
+            queue.drafts.len() < wanted && queue.jobs.is_empty() && !queue.stopping
+        };
+        if idle(&mut queue) && !wait.is_zero() && (is_first || !queue.drafts.is_empty()) {
+            queue.wanted = wanted;
+            let waited = shared.queued.wait_timeout_while(queue, wait, idle);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+            queue.wanted = 0;
+        }
     }
     let (mut count, mut bytes) = (0, 0);
     for (draft, _) in &queue.drafts {

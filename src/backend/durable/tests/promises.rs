@@ -256,3 +256,40 @@ fn a_crowd_of_cold_readers_shares_what_is_read_and_is_handed_it_a_few_at_a_time(
     // A few more where this thread was not let run for long.
     assert!(most < READERS as usize / 10, "{most}");
 }
+
+/// Two who were answered are on their way, and a third is there.
+#[test]
+fn a_commit_waits_a_moment_for_those_who_were_just_answered() {
+    let shared = Shared::default();
+    let one = || (draft("a", "x"), TICKET);
+    let gathered = |drafts, within| {
+        let mut into = Vec::new();
+        let expected = Expected { drafts, within };
+        gather(&shared, Duration::from_secs(60), expected, &mut into);
+        into.len()
+    };
+    let soon = Duration::from_millis(1);
+    let late = Duration::from_secs(60);
+    let is_there = |count: usize| lock(&shared.queue).drafts.extend((0..count).map(|_| one()));
+    std::thread::scope(|scope| {
+        is_there(1);
+        let gathering = scope.spawn(|| gathered(3, late));
+        while lock(&shared.queue).wanted != 3 {
+            std::thread::yield_now();
+        }
+        is_there(2);
+        shared.queued.notify_one();
+        assert_eq!(gathering.join().unwrap(), 3);
+    });
+    // They do not come; as many are there already; nobody was answered; it is to end.
+    is_there(1);
+    assert_eq!(gathered(3, soon), 1);
+    is_there(4);
+    assert_eq!(gathered(3, late), 4);
+    is_there(1);
+    assert_eq!(gathered(0, late), 1);
+    is_there(1);
+    lock(&shared.queue).stopping = true;
+    assert_eq!(gathered(3, late), 1);
+    assert_eq!(lock(&shared.queue).wanted, 0);
+}
