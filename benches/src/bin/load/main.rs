@@ -5,11 +5,13 @@
 //! load fanout address=A pid=P way=socket|events path=/P [publish=/P | post=/P] [channels=N] subscribers=N [slow=N]
 //!             in-flight=K [ahead=N] seconds=S
 //! load posts  address=A pid=P channels=N fill=N seconds=S
+//! load publish address=A pid=P publishers=N [channels=N] [fill=N] seconds=S
+//! load sync   file=F [bytes=N] seconds=S
 //! load idle   address=A pid=P way=socket|events|poll path=/P connections=N
 //! load port
 //! ```
 //!
-//! `load port` prints an address that nobody listens at.
+//! `load port` prints an address that nobody listens at, and `load sync` what a file takes.
 //!
 //! It has to be cheaper than what it measures, or it measures itself: what it sends is made beforehand, what comes
 //! back from an echo is counted and thrown away in the kernel, and the server's share of its core is printed beside
@@ -20,6 +22,8 @@ mod fanout;
 mod idle;
 mod posts;
 mod process;
+mod publish;
+mod sync;
 mod wire;
 
 use std::collections::HashMap;
@@ -88,8 +92,10 @@ fn main() -> io::Result<()> {
             Ok(())
         }
         "posts" => posts::run(&options),
+        "publish" => publish::run(&options),
+        "sync" => sync::run(&options),
         _ => Err(io::Error::other(
-            "load echo|fanout|idle|port|posts NAME=VALUE ...",
+            "load echo|fanout|idle|port|posts|publish|sync NAME=VALUE ...",
         )),
     }
 }

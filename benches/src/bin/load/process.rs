@@ -50,12 +50,17 @@ impl Window {
     /// Prints the line: messages per second, the server's share of a core, its microseconds per message, and the
     /// load's share.
     pub fn close(self, messages: u64) -> io::Result<()> {
+        self.close_with(messages, "")
+    }
+
+    /// The same with more figures at the end of the line.
+    pub fn close_with(self, messages: u64, more: &str) -> io::Result<()> {
         let seconds = self.began.elapsed().as_secs_f64();
         let server = cpu(&self.pid)? - self.server;
         let load = cpu("self")? - self.load;
         let messages = messages as f64;
         println!(
-            "{:.0}\t{:.3}\t{:.4}\t{:.3}",
+            "{:.0}\t{:.3}\t{:.4}\t{:.3}{more}",
             messages / seconds,
             server / seconds,
             server * 1e6 / messages,
