@@ -237,7 +237,6 @@ impl Limits {
         Patience {
             ping_interval: self.ping_interval,
             close_timeout: self.close_timeout,
-            backlog: self.backlog,
         }
     }
 

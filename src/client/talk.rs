@@ -19,7 +19,7 @@ use super::url::Url;
 use crate::command::{Letter, Mailbox};
 use crate::http::{HeadFinder, HeadLimits, HttpDate, ResponseHead};
 use crate::limits::{CLOSE_TIMEOUT, PING_INTERVAL};
-use crate::net::{Io, MAX_BACKLOG, Now};
+use crate::net::{Io, Now};
 use crate::random::Random;
 use crate::scan::saturating_decimal;
 use crate::session::Patience;
@@ -39,7 +39,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const SESSION: Patience = Patience {
     ping_interval: PING_INTERVAL,
     close_timeout: CLOSE_TIMEOUT,
-    backlog: MAX_BACKLOG,
 };
 
 /// The code of every WebSocket that the program ends: it has what it came for (RFC 6455 7.4.1), while 1001 is what a

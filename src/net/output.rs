@@ -152,6 +152,11 @@ impl Output {
         self.own.len() + self.lent_bytes
     }
 
+    /// How many bytes of it are copies, which take memory of their own.
+    pub(crate) fn own_len(&self) -> usize {
+        self.own.len()
+    }
+
     /// Nothing was answered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -26,6 +26,11 @@ use crate::ws::{self, Close, CloseCode, Event, MAX_CONTROL_PAYLOAD, Message, Rol
 /// much the peer may otherwise leave unread.
 const PONGS: usize = 64 * 1024;
 
+/// Answers are made until so many bytes wait to be written, and the rest of what was read waits until they are: a few bytes
+/// may inflate to many messages, and a handler may answer each at length. As much as one read brings, so that no echo of
+/// it waits.
+const ANSWERS: usize = 1024 * 1024;
+
 /// How long a session waits for what.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
@@ -33,8 +38,6 @@ pub(crate) struct Patience {
     pub(crate) ping_interval: Duration,
     /// See [`CLOSE_TIMEOUT`](crate::limits::CLOSE_TIMEOUT).
     pub(crate) close_timeout: Duration,
-    /// See [`MAX_BACKLOG`](crate::net::MAX_BACKLOG).
-    pub(crate) backlog: usize,
 }
 
 /// What the peer closed with.
@@ -154,8 +157,8 @@ impl Session {
         self.link.keyless
     }
 
-    /// Takes what arrived and hands each message to `deliver`, until that breaks: then the rest of the input is put off
-    /// ([`Session::puts_off`]), and the peer is not read from.
+    /// Takes what arrived and hands each message to `deliver`, until that breaks or much waits to be written: then the rest
+    /// of the input is put off ([`Session::puts_off`]), and the peer is not read from.
     pub(crate) fn receive(
         &mut self,
         input: &mut [u8],
@@ -308,17 +311,12 @@ impl Session {
                     }
                 }
             }
-            // A few bytes may inflate to many messages, and each may be answered at length: who is owed more than may wait
-            // for a peer is given up before all of it is made. Without compression, answers are made of what has come.
-            if D::INFLATES && io.out.len() > patience.backlog.saturating_add(input.len()) {
-                io.abort();
-            }
             if io.is_closing() {
                 return input.len();
             }
             // At the end of the input there is nothing to put off, and the decoder is asked once more, so that it keeps
             // nothing.
-            if flow.is_break() && at < input.len() {
+            if (flow.is_break() || io.out.own_len() >= ANSWERS) && at < input.len() {
                 break;
             }
         }
@@ -422,7 +420,6 @@ mod tests {
     const PATIENCE: Patience = Patience {
         ping_interval: Duration::from_secs(30),
         close_timeout: Duration::from_secs(5),
-        backlog: 1 << 20,
     };
 
     // RFC 6455 10.3

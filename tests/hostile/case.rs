@@ -75,6 +75,9 @@ const SHORT: usize = 1024;
 /// What is written at once.
 const BLOCK: usize = 64 * 1024;
 
+/// What every message to `/long` is answered with, in bytes.
+pub const LONG: usize = 16 * 1024;
+
 /// What all groups have a server for.
 pub fn usual(server: &mut Server) {
     server.get("/", |_, reply| reply.text("home"));
@@ -82,6 +85,7 @@ pub fn usual(server: &mut Server) {
         reply.text(request.body().len().to_string());
     });
     server.websocket("/echo", |socket, message| socket.send(message));
+    server.websocket("/long", |socket, _| socket.send("x".repeat(LONG).as_str()));
     server
         .websocket("/chat", |socket, message| socket.send(message))
         .protocols(&["chat", "news"]);

@@ -10,7 +10,7 @@ use barewire::Limits;
 use barewire::Server;
 use barewire::net::HIGH_WATER;
 
-use crate::case::{assert_well, usual};
+use crate::case::{LONG, assert_well, usual};
 use crate::memory::Watch;
 #[cfg(feature = "deflate")]
 use crate::support::upgrade_request;
@@ -182,6 +182,38 @@ fn who_has_much_echoed_and_does_not_read_it_is_not_read_from() {
 }
 
 #[test]
+fn who_has_few_bytes_answered_at_length_and_does_not_read_it_is_not_read_from() {
+    // What one read brings would be answered with gigabytes.
+    let long = |peer: &mut TcpStream| open_websocket(peer, "/long", "");
+    play_who_does_not_read(
+        long,
+        &b"\x81\x81\0\0\0\0x".repeat(1_000),
+        HIGH_WATER,
+        6 << 20,
+    );
+}
+
+#[test]
+fn who_has_few_bytes_answered_at_length_and_reads_it_gets_all_of_it() {
+    // 80 MB, which is more than may wait for a peer.
+    const MESSAGES: usize = 5_000;
+    let mut watch = Watch::begin();
+    let server = Running::start(usual);
+    let mut peer = connect(server.address);
+    open_websocket(&mut peer, "/long", "");
+    watch.again();
+    let messages = b"\x81\x81\0\0\0\0x".repeat(MESSAGES);
+    peer.write_all(&messages).unwrap();
+    let mut answer = vec![0; 4 + LONG];
+    for _ in 0..MESSAGES {
+        peer.read_exact(&mut answer).unwrap();
+        assert!(answer.starts_with(b"\x81\x7e\x40\0x"));
+    }
+    let peak = watch.peak();
+    assert!(peak < 6 << 20, "{peak} bytes were in use");
+}
+
+#[test]
 fn who_pings_and_does_not_read_has_no_row_of_pongs() {
     // RFC 6455 5.5.3: the newest is enough. With such a high-water mark all of them are read, as many at once as the
     // loop's read buffer takes: 8,000, whose pongs were a megabyte to make and another one to wait.
@@ -244,8 +276,13 @@ fn small_messages_that_inflate_to_large_ones_cost_no_more_than_what_may_wait_for
     let peer = server.connect();
     let fields = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8\r\n";
     server.send(peer, upgrade_request("/echo", fields).as_bytes());
+    server.take(peer);
+    server.stall(peer, 0);
     server.send(peer, &frame.repeat(64));
     let peak = watch.peak();
     assert!(peak < 16 * MESSAGE, "{peak} bytes were in use");
-    assert!(!server.is_open(peer));
+    // The others are read when there is room for what they are answered with.
+    assert!(server.is_open(peer));
+    server.resume(peer);
+    assert!(server.take(peer).len() > 64 * MESSAGE);
 }
