@@ -4,6 +4,7 @@
 mod compression;
 mod cuts;
 mod falling_back;
+mod insistence;
 mod oversized;
 mod polls;
 mod publishing;
