@@ -7,7 +7,7 @@
 //!   barewire_connections{way="sse"} 10000                                             one of several, by a label
 //! ```
 //!
-//! Each loop counts for itself, in plain numbers ([`Tally`]); whoever is asked collects those of all loops, adds them up and
+//! Each loop counts for itself, in plain numbers (`Tally`); whoever is asked collects those of all loops, adds them up and
 //! writes them once ([`Text`]). `Server::metrics` says where; the service's `meter` says when what is counted.
 //!
 //! The invariant: **no label comes from the network.** Names of labels are `&'static str`, and so are their values, but for

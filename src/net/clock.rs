@@ -24,17 +24,16 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Now {
-        self.read().1
+        self.at(Instant::now())
     }
 
-    /// The time, and the same moment for a stop watch.
-    pub(super) fn read(&self) -> (Instant, Now) {
-        let instant = Instant::now();
-        let now = Now {
+    /// The time at a moment that is now, and was taken for a stop watch as well.
+    #[inline]
+    pub(super) fn at(&self, instant: Instant) -> Now {
+        Now {
             ms: millis(instant.saturating_duration_since(self.began)),
             unix_ms: unix_ms(),
-        };
-        (instant, now)
+        }
     }
 
     /// [`Now::ms`] alone.

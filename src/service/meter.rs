@@ -116,9 +116,9 @@ impl Meter {
         self.counted.gaps += 1;
     }
 
-    /// Messages of a WebSocket were given to its handler.
-    pub(super) fn handled(&mut self, messages: u64) {
-        self.counted.handled += messages;
+    /// A message of a WebSocket is given to its handler.
+    pub(super) fn handled(&mut self) {
+        self.counted.handled += 1;
     }
 
     /// A message was published, or why not.

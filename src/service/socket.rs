@@ -42,7 +42,7 @@ impl Service {
         };
         let OpenSocket { session, audience } = open;
         let (limits, patience) = (self.limits.message_limits(), self.limits.patience());
-        let (mut panicked, mut handled) = (false, 0);
+        let mut panicked = false;
         #[cfg(feature = "backend")]
         let is_backed = self.is_backed();
         session.receive(
@@ -85,7 +85,9 @@ impl Service {
                     ControlFlow::Continue(())
                 }
                 Audience::Route { index, protocol } => {
-                    handled += 1;
+                    if let Some(meter) = &mut self.meter {
+                        meter.handled();
+                    }
                     let Some(route) = self.router.socket_mut(*index) else {
                         return ControlFlow::Continue(());
                     };
@@ -108,9 +110,6 @@ impl Service {
         );
         if session.puts_off() {
             self.crowded.push(io.id.to_u64());
-        }
-        if let Some(meter) = &mut self.meter {
-            meter.handled(handled);
         }
         if panicked {
             self.report(&Error::Panicked);
