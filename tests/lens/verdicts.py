@@ -10,7 +10,7 @@ RULES = (1002, 1007)
 
 def compare(lines):
     """Counts what the lens said, and what was answered otherwise."""
-    first, closes, counts, unknown = {}, {}, Counter(), 0
+    first, asked, closes, counts, unknown = {}, {}, {}, Counter(), 0
     for line in lines:
         if not line.startswith("{"):
             continue
@@ -23,13 +23,17 @@ def compare(lines):
         if code and code != 1006 and thing["from"] == "client":
             first.setdefault(number, (code, problem["rule"]))
         assert not (code and code != 1006 and thing["from"] == "server"), thing
-        if thing["kind"] == "frame" and thing["opcode"] == "close" and thing["from"] == "server":
-            closes.setdefault(number, thing["code"])
+        if thing["kind"] == "frame" and thing["opcode"] == "close":
+            if thing["from"] == "server":
+                closes.setdefault(number, thing["code"])
+            elif not problem:
+                asked[number] = thing["code"]
     wrong = []
     for number in sorted({*first, *closes}):
         said, answered = first.get(number, (None, None))[0], closes.get(number)
-        # A client may close, too, and is answered with what it has said: that it did is no problem.
-        if said != answered and (said in RULES or answered in RULES):
+        # A client may close, too, also for such a reason, and is answered with what it has said.
+        echoed = answered is not None and answered == asked.get(number)
+        if said != answered and not echoed and (said in RULES or answered in RULES):
             wrong.append((number, first.get(number), answered))
     return counts, unknown, first, wrong
 
