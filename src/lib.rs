@@ -166,18 +166,20 @@ pub use backend::redis;
 pub use channel::Post;
 #[cfg(feature = "client")]
 pub use client::{
-    ClientLoop, Connect, Error as ClientError, Outbox, Publish, Publishing, Subscribe, Transport,
-    Update, WebSocket, publish, subscribe,
+    Backoff, ClientId, ClientLoop, Connect, Error as ClientError, Outbox, Publish, Publishing,
+    Subscribe, Subscription, Transport, Update, WebSocket, publish, subscribe,
 };
 #[cfg(any(feature = "server", feature = "client"))]
 pub use command::Stopper;
 #[cfg(any(feature = "server", feature = "client"))]
 pub use error::{Error, Result};
 #[cfg(feature = "net")]
-pub use limits::Limits;
+pub use limits::{Limits, SlowReader};
 #[cfg(feature = "tls")]
 #[doc(inline)]
 pub use net::tls;
+#[cfg(feature = "net")]
+pub use net::{ConnectionId, SendError};
 #[cfg(feature = "server")]
 pub use publisher::Publisher;
 #[cfg(feature = "server")]
@@ -194,7 +196,7 @@ pub use session::{Sender, Socket};
 #[cfg(all(feature = "net", feature = "deflate"))]
 pub use ws::deflate::Settings as Deflate;
 #[cfg(feature = "net")]
-pub use ws::{Message, OwnedMessage};
+pub use ws::{CloseCode, Message, OwnedMessage};
 
 /// The README's program compiles.
 #[cfg(all(doctest, feature = "server", feature = "client"))]

@@ -1,4 +1,9 @@
 //! Output that its peer has not taken yet.
+//!
+//! It is written in order: chunks that are shared (`Bytes`, a slice of a channel's run or of a large message), and bytes that were
+//! copied behind them. A write takes up to [`PIECES`] of them at once. The invariant: **a backlog is not empty**; a connection
+//! has one only while something waits, so that one that is read costs nothing for it. [`Output`](super::output) leaves here what a
+//! visit did not write, and [`slot`](super::slot) writes it when the socket takes more.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Write};

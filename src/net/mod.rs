@@ -54,6 +54,8 @@ mod transport;
 mod turn;
 mod wire;
 
+/// What [`Protocol::shared_sent`] gives: bytes that are shared, of the crate `bytes`.
+pub use bytes::Bytes;
 pub use clock::Now;
 pub(crate) use clock::{millis, unix_ms};
 #[cfg(test)]

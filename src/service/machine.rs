@@ -125,7 +125,7 @@ impl Protocol for Service {
             State::Head => self.process_rest(connection, io),
             State::Waiting(_) => self.answer_waiting(connection, io),
             State::Events { reader, form } => {
-                if self.gives_up(reader) {
+                if self.is_too_slow(reader) {
                     form.end(io.out.buffer());
                     io.close();
                     self.count_gap();
@@ -136,7 +136,7 @@ impl Protocol for Service {
             State::Streaming { debtor, .. } => debtor.sent_all(),
             State::Socket(socket) => {
                 socket.session.resume(io);
-                self.go_on_reading(socket, io);
+                self.tell_gap_or_end(socket, io);
                 if socket.session.puts_off() {
                     self.receive_frames(connection, &mut [], io);
                 }

@@ -1,4 +1,28 @@
 //! One connection of a server as a machine without I/O, and what all of them share.
+//!
+//! ```text
+//!   machine ──► exchange ──► router ──► reply            a handler answers: at once, later, piece by piece
+//!  (Protocol)      │            ├─────► ways             a channel: publish, poll, event stream ──► channels ──► hub
+//!      │           │            └─────► upgrade          101, and from then on:
+//!      │           └── access, origin, cors: who may     │
+//!      └──────────────────────────────────────────────► socket    frames to a handler or a channel
+//! ```
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `state` | what a connection is in, and every step from one state to another |
+//! | `machine` | what the loop calls, handed on by the state that it meets |
+//! | `shared` | what all connections share: routes, channels, limits, hooks |
+//! | `exchange` | one request: its head, who may, its body, its answer |
+//! | `router`, `pattern` | which route a request is for; `websocket` and `channel_route` are what may be set on one |
+//! | `reply`, `claim`, `credit`, `form` | a handler's answer, who settles it, how much of it may wait, and how it is written |
+//! | `ways`, `upgrade`, `socket` | a channel's URL, the handshake, and an open WebSocket |
+//! | `channels`, `feed`, `keys` | the channels of one loop, of several, and what was published under a key |
+//! | `backed`, `cold`, `opening` | channels with a backend behind them, and readers of history |
+//! | `simulation` | a server without sockets and a clock, for tests |
+//!
+//! The invariant: **a connection changes its state in `state` alone**, and holds a reader of a channel exactly in the states that
+//! name one.
 
 mod access;
 #[cfg(feature = "backend")]

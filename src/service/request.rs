@@ -1,4 +1,9 @@
 //! What a handler sees of a request.
+//!
+//! It borrows everything from the bytes that came (the head, the body) and from the route's pattern, and decodes when it is asked: a
+//! handler that asks for nothing costs nothing. What is handed out is whatever the client sent; the one exception is
+//! [`Request::safe_path`], which says no to what would leave a folder. `exchange` makes one for the authorisation hook, for a
+//! handler and for `on_open`.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;

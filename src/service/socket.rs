@@ -117,9 +117,9 @@ impl Service {
     }
 
     /// Goes on with a WebSocket that takes output again, unless it has become too slow for that.
-    pub(super) fn go_on_reading(&mut self, open: &mut OpenSocket, io: &mut Io<'_>) {
+    pub(super) fn tell_gap_or_end(&mut self, open: &mut OpenSocket, io: &mut Io<'_>) {
         match &open.audience {
-            Audience::Channel { reader, .. } if self.gives_up(reader) => {
+            Audience::Channel { reader, .. } if self.is_too_slow(reader) => {
                 let why = "too slow: messages that were not read are no longer retained";
                 open.session.link.fail(CloseCode::TRY_AGAIN_LATER, why, io);
                 self.count_gap();

@@ -310,7 +310,7 @@ impl Service {
     }
 
     /// Whether this subscriber has fallen behind what is retained, and is to be ended for it.
-    pub(super) fn gives_up(&self, reader: &Reader) -> bool {
+    pub(super) fn is_too_slow(&self, reader: &Reader) -> bool {
         self.limits.slow_reader == SlowReader::Close && self.channels.hub().has_gap(reader)
     }
 

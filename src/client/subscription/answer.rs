@@ -1,5 +1,14 @@
 //! The heads of the answers, and what each comes to: a [`Verdict`] by status, way and media type, and then the step that
 //! follows from it. As WHATWG HTML 9.2.3 has it for an event stream, as RFC 6455 4.1 has it for a WebSocket.
+//!
+//! ```text
+//!   head ──► Verdict ──► Socket, Stream, Batch   the body is read as that: `body`
+//!                   ├──► NothingNew              asked again, or rested
+//!                   ├──► Redirect                asked there, a bounded number of times
+//!                   └──► an error                `Retry-After` is heeded; `fallback` says what follows
+//! ```
+//!
+//! The invariant: whatever the head says, the connection goes on in exactly one of these ways, and the cursor has not moved.
 
 use std::time::Duration;
 

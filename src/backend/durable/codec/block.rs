@@ -1,4 +1,9 @@
 //! Blocks: rows of messages.
+//!
+//! A commit writes what came to a channel as one block; later, small blocks are joined into larger ones by copying the bytes
+//! of their messages ([`BlockWriter::join`]). Reading goes through a block from its start and may stop early
+//! ([`read_block`]), as messages have no index. The invariant: **the ids of a block grow**, so that a block that is read is in order
+//! whatever the medium did. `rows` writes and joins them, `page` reads them for readers of history.
 
 use std::sync::Arc;
 

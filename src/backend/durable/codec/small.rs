@@ -1,4 +1,7 @@
 //! Small rows: what the store knows of a channel, of all channels, and of a key.
+//!
+//! Each is of a fixed size and ends with its checksum ([`seal`]). The invariant: **a row that decodes encodes to the same
+//! bytes**, and what it says is possible: a floor in front of the first message, counts that fit. `core` reads and writes them.
 
 use super::bytes::{Malformed, seal, unseal, write_id};
 use crate::channel::Id;
