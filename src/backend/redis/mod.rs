@@ -18,7 +18,7 @@
 //! a gap for those who have read up to there, and for nobody else.
 //!
 //! **Redis begins anew**, empty, or goes on from an older copy (a failover). Each node that comes back says first what its
-//! readers have seen last ([`publish::begin`]): ids never go back behind that, and the next message of a channel names the
+//! readers have seen last (`publish::begin`): ids never go back behind that, and the next message of a channel names the
 //! last that any node has seen as the one before it. So who has seen that has missed nothing, and who has not is told a gap. A
 //! Redis that has nothing at all takes messages only after [`Options::settle`], so that all nodes are there by then.
 //!
