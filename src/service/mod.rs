@@ -18,7 +18,7 @@
 //! | `reply`, `claim`, `credit`, `form` | a handler's answer, who settles it, how much of it may wait, and how it is written |
 //! | `ways`, `upgrade`, `socket` | a channel's URL, the handshake, and an open WebSocket |
 //! | `channels`, `feed`, `keys` | the channels of one loop, of several, and what was published under a key |
-//! | `backed`, `cold`, `opening` | channels with a backend behind them, and readers of history |
+//! | `backed`, `history`, `cold`, `opening` | channels with a backend behind them, and readers of history |
 //! | `simulation` | a server without sockets and a clock, for tests |
 //!
 //! The invariant: **a connection changes its state in `state` alone**, and holds a reader of a channel exactly in the states that
@@ -37,6 +37,8 @@ mod credit;
 mod exchange;
 mod feed;
 mod form;
+#[cfg(feature = "backend")]
+mod history;
 mod keys;
 mod log;
 mod machine;

@@ -2,8 +2,8 @@
 //! is (`Last-Event-ID`), so that a client which is cut off before its first message can go on from there. So it waits for
 //! the page that tells; what the client sends meanwhile waits, too. If the page does not come, the answer is 503.
 
-use super::backed::{PATIENCE, history_refusal};
 use super::cors;
+use super::history::{PATIENCE, history_refusal};
 use super::request::Request;
 use super::shared::Service;
 use super::state::{Audience, Connection, OpenSocket, Opening, State};
