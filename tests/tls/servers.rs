@@ -183,3 +183,32 @@ fn several_loops_speak_it_on_one_address() {
     stopper.stop();
     thread.join().unwrap().unwrap();
 }
+
+#[cfg(feature = "lens")]
+#[test]
+fn a_tap_is_told_plaintext() {
+    use barewire::lens::{Kind, Options, Side, Tracer};
+
+    let (sink, seen) = std::sync::mpsc::channel();
+    let server = Running::start(&server_tls("server"), |server| {
+        server.trace(move |_peer| {
+            let sink = sink.clone();
+            let tell = move |thing: barewire::lens::Thing| {
+                // The test may have seen enough.
+                let _ = sink.send(thing);
+            };
+            Some(Box::new(Tracer::new(
+                Side::Server,
+                Options::default(),
+                tell,
+            )))
+        });
+    });
+    let answer = ask(&mut peer(server.address), &get("/"));
+    assert!(answer.ends_with("hello"));
+    let patience = std::time::Duration::from_secs(30);
+    let next = || seen.recv_timeout(patience).unwrap().kind;
+    assert!(matches!(next(), Kind::Request(head) if head.start[1] == "/"));
+    assert!(matches!(next(), Kind::Response(head) if head.start[1] == "200"));
+    assert!(matches!(next(), Kind::Body));
+}
