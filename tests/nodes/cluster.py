@@ -96,10 +96,14 @@ class Proxy(Process):
         for number, node in enumerate([port, *nodes]):
             text = text.replace(f"127.0.0.1:900{number}", f"127.0.0.1:{node}")
         if kind == "nginx":
-            text = f"daemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n" + text
+            # Its folder is its user's alone.
+            user = "user root;\n" if os.geteuid() == 0 else ""
+            text = f"{user}daemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/nginx.log;\n" + text
             text = text.replace("http {\n", f"http {{\n    access_log off;\n    client_body_temp_path {folder}/body;\n"
                                 f"    proxy_temp_path {folder}/proxy;\n    fastcgi_temp_path {folder}/fastcgi;\n"
                                 f"    uwsgi_temp_path {folder}/uwsgi;\n    scgi_temp_path {folder}/scgi;\n", 1)
+        # As many as the descriptors of a test allow.
+        text = text.replace("maxconn 100000", "maxconn 2000").replace("worker_rlimit_nofile 200000;", "").replace("50000;", "1000;")
         path = os.path.join(folder, kind)
         with open(path, "w") as file:
             file.write(text)

@@ -20,7 +20,7 @@ fn node(redis: &RedisServer, hot: usize) -> Running {
         limits.channels.retention.messages = hot;
         server.limits(limits);
         let mut options = Options::default();
-        options.settle = Duration::from_millis(500);
+        options.settle = Duration::from_millis(1_500);
         let redis = Redis::open(&redis.url(), options).unwrap();
         server.redis_in(redis).unwrap();
         server.channels("/channels/{name}");

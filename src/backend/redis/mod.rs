@@ -171,6 +171,7 @@ impl Backend for Redis {
         if let Some(warning) = first.warning {
             sink.take(&mut vec![News::Warned(warning.into())]);
         }
+        let shards = first.shards.clone();
         let (shared, told) = (Arc::clone(&self.shared), Arc::clone(&sink));
         self.spawn("redis publish", move || {
             let publisher = Publisher {
@@ -184,7 +185,7 @@ impl Backend for Redis {
         });
         let (shared, told) = (Arc::clone(&self.shared), Arc::clone(&sink));
         self.spawn("redis listen", move || {
-            subscribe::listen(&shared, &*told, None);
+            subscribe::listen(&shared, &*told, shards);
         });
         let shared = Arc::clone(&self.shared);
         self.spawn("redis pages", move || read_pages(&shared, &*sink));

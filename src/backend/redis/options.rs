@@ -14,8 +14,8 @@ pub const SHARD_CHANNELS: u64 = 100_000;
 pub const SHARDS: u16 = 16;
 /// How long an answer may take before its connection is given up.
 pub const DEADLINE: Duration = Duration::from_secs(4);
-/// How long a Redis that has begun anew waits for the nodes that come back to it.
-pub const SETTLE: Duration = Duration::from_secs(1);
+/// How long a Redis that has begun anew waits for the nodes that come back to it: they try once a second at least.
+pub const SETTLE: Duration = Duration::from_secs(2);
 
 /// What is retained in Redis. All nodes have to say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::error::Trouble;
 use super::keys::shard_of;
 use super::link::{Backoff, Link};
 use super::pages::catch_up;
-use super::publish::heads;
+use super::publish::{Shard, begin, heads};
 use super::shared::{Shared, State};
 use crate::backend::{News, Sink};
 use crate::channel::Id;
@@ -26,16 +26,12 @@ use crate::channel::Id;
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// Listens until the backend is stopped.
-pub(super) fn listen(shared: &Shared, sink: &dyn Sink, first: Option<Connection>) {
+pub(super) fn listen(shared: &Shared, sink: &dyn Sink, mut shards: Vec<Shard>) {
     let mut backoff = Backoff::new();
-    let mut connection = first;
     loop {
-        let ended = match connection.take() {
-            Some(connection) => hear(shared, sink, connection, &mut backoff),
-            None => match shared.place.listen() {
-                Ok(connection) => hear(shared, sink, connection, &mut backoff),
-                Err(trouble) => Err(trouble),
-            },
+        let ended = match shared.place.listen() {
+            Ok(connection) => hear(shared, sink, connection, &mut shards, &mut backoff),
+            Err(trouble) => Err(trouble),
         };
         if shared.is_stopping() {
             return;
@@ -54,6 +50,7 @@ fn hear(
     shared: &Shared,
     sink: &dyn Sink,
     mut connection: Connection,
+    shards: &mut [Shard],
     backoff: &mut Backoff,
 ) -> Result<(), Trouble> {
     let broken = |error: ::redis::RedisError| Trouble::of(&error);
@@ -61,7 +58,7 @@ fn hear(
     connection.set_read_timeout(deadline).map_err(broken)?;
     connection.set_write_timeout(deadline).map_err(broken)?;
     let mut pubsub = connection.as_pubsub();
-    let heard = hear_on(shared, sink, &mut pubsub, backoff);
+    let heard = hear_on(shared, sink, &mut pubsub, shards, backoff);
     // What is dropped says good-bye, and waits for the answer.
     let _ = pubsub.set_read_timeout(Some(Duration::from_millis(10)));
     heard
@@ -71,6 +68,7 @@ fn hear_on(
     shared: &Shared,
     sink: &dyn Sink,
     pubsub: &mut PubSub<'_>,
+    shards: &mut [Shard],
     backoff: &mut Backoff,
 ) -> Result<(), Trouble> {
     let broken = |error: ::redis::RedisError| Trouble::of(&error);
@@ -80,7 +78,7 @@ fn hear_on(
     }
     // From here on nothing is missed; what was missed before is read.
     let mut link: Option<Link> = None;
-    look_back(shared, sink, &mut link)?;
+    look_back(shared, sink, shards, &mut link)?;
     shared.back(State::Listening, sink);
     backoff.reset();
     while !shared.is_stopping() {
@@ -149,11 +147,16 @@ fn read_missing(
 }
 
 /// Reads what was published in channels that the hubs have been told of.
-fn look_back(shared: &Shared, sink: &dyn Sink, link: &mut Option<Link>) -> Result<(), Trouble> {
+fn look_back(
+    shared: &Shared,
+    sink: &dyn Sink,
+    shards: &mut [Shard],
+    link: &mut Option<Link>,
+) -> Result<(), Trouble> {
+    let mut fresh = shared.place.connect()?;
+    // It is this thread that notices first that Redis has died: a Redis that begins anew waits for that.
+    begin(&mut fresh, shared, shards)?;
     let known = shared.applied().all();
-    if known.is_empty() {
-        return Ok(());
-    }
     let place = &shared.place;
     let mut by_shard: Vec<Vec<(Arc<str>, Id)>> =
         vec![Vec::new(); usize::from(place.options.shards)];
@@ -161,7 +164,6 @@ fn look_back(shared: &Shared, sink: &dyn Sink, link: &mut Option<Link>) -> Resul
         let shard = shard_of(&channel, place.options.shards);
         by_shard[usize::from(shard)].push((channel, last));
     }
-    let mut fresh = place.connect()?;
     for (shard, known) in (0..).zip(by_shard) {
         for some in known.chunks(500) {
             let heads = heads(&mut fresh, place, shard, some)?;
