@@ -1,4 +1,4 @@
-"""Hubs over a Redis behind a proxy, as processes; what `kill.py`, `loss.py` and `cut.py` here share.
+"""Hubs over a Redis behind a proxy, as processes; what `kill.py` and `loss.py` here share.
 
 The publishers and readers are those of `tests/store/kill.py`: here as there they come back with their cursors, dozens of
 times, and what each has got at the end has to be its channel.

@@ -171,7 +171,7 @@ impl Backend for Redis {
         if let Some(warning) = first.warning {
             sink.take(&mut vec![News::Warned(warning.into())]);
         }
-        let shards = first.shards.clone();
+        let (shards, reading) = (first.shards.clone(), first.shards.clone());
         let (shared, told) = (Arc::clone(&self.shared), Arc::clone(&sink));
         self.spawn("redis publish", move || {
             let publisher = Publisher {
@@ -188,7 +188,9 @@ impl Backend for Redis {
             subscribe::listen(&shared, &*told, shards);
         });
         let shared = Arc::clone(&self.shared);
-        self.spawn("redis pages", move || read_pages(&shared, &*sink));
+        self.spawn("redis pages", move || {
+            read_pages(&shared, &*sink, reading);
+        });
     }
 
     fn publish(&self, draft: Draft, ticket: Ticket) -> Result<(), Refusal> {
@@ -258,7 +260,7 @@ impl Drop for Redis {
 }
 
 /// Reads what is asked for, until the backend is stopped. Those who ask for the same page are given the same reading.
-fn read_pages(shared: &Shared, sink: &dyn Sink) {
+fn read_pages(shared: &Shared, sink: &dyn Sink, mut shards: Vec<Shard>) {
     let mut link: Option<Link> = None;
     loop {
         let queries = {
@@ -283,7 +285,7 @@ fn read_pages(shared: &Shared, sink: &dyn Sink) {
         }
         for query in order {
             let tickets = shared_by.remove(&query).unwrap_or_default();
-            let page = read_one(shared, sink, &mut link, &query);
+            let page = read_one(shared, sink, &mut shards, &mut link, &query);
             let mut news = Vec::new();
             news.extend(
                 tickets
@@ -298,12 +300,13 @@ fn read_pages(shared: &Shared, sink: &dyn Sink) {
 fn read_one(
     shared: &Shared,
     sink: &dyn Sink,
+    shards: &mut [Shard],
     link: &mut Option<Link>,
     query: &Query,
 ) -> Result<Arc<Page>, Failure> {
     let (began, mut backoff) = (Instant::now(), Backoff::new());
     loop {
-        match try_one(shared, sink, link, query) {
+        match try_one(shared, sink, shards, link, query) {
             Ok(page) => return Ok(Arc::new(page)),
             Err(_) => *link = None,
         }
@@ -317,12 +320,18 @@ fn read_one(
 fn try_one(
     shared: &Shared,
     sink: &dyn Sink,
+    shards: &mut [Shard],
     link: &mut Option<Link>,
     query: &Query,
 ) -> Result<Page, error::Trouble> {
     let mut open = match link.take() {
         Some(link) => link,
-        None => shared.place.connect()?,
+        None => {
+            let mut link = shared.place.connect()?;
+            // Before anything is read of a Redis that may have begun anew.
+            publish::begin(&mut link, shared, shards)?;
+            link
+        }
     };
     let raw = pages::read(&mut open, &shared.place, query)?;
     let (page, covered) = pages::page(query, &raw);

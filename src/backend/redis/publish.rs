@@ -331,9 +331,8 @@ pub(super) fn begin(link: &mut Link, shared: &Shared, shards: &mut [Shard]) -> R
             return Err(Trouble::new(format!("FORMAT {format}")));
         }
         let life = bytes_of(life).unwrap_or_default().to_vec();
-        let shard = &mut shards[at];
+        let shard = &shards[at];
         let is_new = !shard.life.is_empty() && shard.life != life;
-        shard.life = life;
         for some in known.chunks(500) {
             let number = u16::try_from(at).unwrap_or_default();
             let keys = [place.keys.state(number), place.keys.heads(number)];
@@ -346,6 +345,8 @@ pub(super) fn begin(link: &mut Link, shared: &Shared, shards: &mut [Shard]) -> R
             let arguments = arguments.iter().map(|argument| argument.as_bytes());
             link.ask_one(place.call(Script::Seed, keys, arguments))?;
         }
+        // Only now: who was cut off in between says all of it again.
+        shards[at].life = life;
     }
     Ok(())
 }
