@@ -378,7 +378,8 @@ impl Decoder {
 
 /// Whether a frame with this header may come now, from the peer of this role, and is small enough. `open` is how many
 /// bytes the open message has, in how many fragments; `rsv` the reserved bits that the first frame of a message may have.
-#[inline]
+// Always: it is on the path of every frame, and the decoder's role and message are at hand there.
+#[inline(always)]
 pub(crate) fn admit(
     role: Role,
     open: impl FnOnce() -> Option<(usize, u32)>,
