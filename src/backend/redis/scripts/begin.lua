@@ -15,9 +15,11 @@ local state = redis.call('HMGET', KEYS[1], 'last', 'birth', 'life', 'shards', 'f
 if not state[1] then
   local birth = string.format('%.0f-0', now)
   if less(birth, ARGV[1]) then birth = ARGV[1] end
-  redis.call('HSET', KEYS[1], 'last', birth, 'birth', birth, 'life', ARGV[2], 'shards', ARGV[4], 'format', '1',
+  -- A node may begin more than one: the time tells them apart.
+  local life = string.format('%s:%.0f:%s', ARGV[2], now, time[2])
+  redis.call('HSET', KEYS[1], 'last', birth, 'birth', birth, 'life', life, 'shards', ARGV[4], 'format', '1',
     'settled', string.format('%.0f', now + ARGV[3]))
-  return {ARGV[2], birth, ARGV[4], '1'}
+  return {life, birth, ARGV[4], '1'}
 end
 if less(state[1], ARGV[1]) then redis.call('HSET', KEYS[1], 'last', ARGV[1]) end
 return {state[3], state[2], state[4], state[5]}
