@@ -6,6 +6,8 @@
 //!
 //! It is a proxy that changes nothing, or a reader of what such a proxy has recorded (`--record FILE`, then `lens FILE`).
 
+#[path = "../common/mod.rs"]
+mod common;
 mod json;
 mod line;
 mod open;
@@ -16,6 +18,7 @@ use std::fs::File;
 use std::io::{IsTerminal, Read};
 
 use barewire::lens::{Happened, Options, read};
+use common::{print, say};
 use view::{Form, View};
 
 const HELP: &str = "\
@@ -38,7 +41,7 @@ Usage: lens --listen ADDR --to HOST:PORT [OPTIONS]
 
 fn main() {
     if let Err(why) = run() {
-        eprintln!("lens: {why}");
+        say(format_args!("lens: {why}"));
         std::process::exit(1);
     }
 }
@@ -56,7 +59,7 @@ fn run() -> Outcome {
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("help") | Short('h') => {
-                println!("{HELP}");
+                print(HELP);
                 return Ok(());
             }
             Long("listen") => listen = Some(arguments.value()?.string()?),
@@ -129,7 +132,7 @@ fn replay(file: Option<&std::ffi::OsStr>, mut view: View) -> Outcome {
             },
             Err(why) => {
                 view.flush();
-                eprintln!("lens: {name}: {why}");
+                say(format_args!("lens: {name}: {why}"));
                 problems += 1;
             }
         }

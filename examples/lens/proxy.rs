@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use barewire::lens::{Pcap, Recorder, Side};
 
 use crate::Outcome;
+use crate::common::{say, say_listening};
 use crate::view::View;
 
 /// What one read takes at most, in bytes.
@@ -61,14 +62,13 @@ pub fn run(
         looking.flush();
         std::process::exit(0);
     })?;
-    println!("listening on http://{}", listener.local_addr()?);
-    std::io::stdout().flush()?;
+    say_listening("http", listener.local_addr()?);
     for number in 1.. {
         let accepted = listener.accept();
         let (client, address) = match accepted {
             Ok(accepted) => accepted,
             Err(why) => {
-                eprintln!("lens: {listen}: {why}");
+                say(format_args!("lens: {listen}: {why}"));
                 // No descriptors are left, perhaps: some will be.
                 thread::sleep(Duration::from_millis(50));
                 continue;
@@ -77,7 +77,7 @@ pub fn run(
         let (looking, to) = (Arc::clone(&looking), to.to_owned());
         let serve = move || connect(number, client, address, &to, &looking);
         if let Err(why) = thread::Builder::new().stack_size(STACK).spawn(serve) {
-            eprintln!("lens: {address}: {why}");
+            say(format_args!("lens: {address}: {why}"));
         }
     }
     Ok(())
@@ -116,7 +116,9 @@ fn connect(
     let server = match reached {
         Ok(server) => server,
         Err(why) => {
-            eprintln!("lens: --to {to}: {why}; the connection of {address} is closed");
+            say(format_args!(
+                "lens: --to {to}: {why}; the connection of {address} is closed"
+            ));
             return;
         }
     };
@@ -124,7 +126,9 @@ fn connect(
     let (Ok(client_reads), Ok(server_reads), Ok(target)) =
         (client.try_clone(), server.try_clone(), server.peer_addr())
     else {
-        eprintln!("lens: {address}: there are no descriptors left");
+        say(format_args!(
+            "lens: {address}: there are no descriptors left"
+        ));
         return;
     };
     lock(looking).opened(number, address, target);
@@ -222,11 +226,13 @@ impl Looking {
         capture: impl FnOnce(&mut Pcap<BufWriter<File>>) -> std::io::Result<()>,
     ) {
         if let Some(Err(why)) = self.recorder.as_mut().map(record) {
-            eprintln!("lens: --record: {why}; the recording ends here");
+            say(format_args!(
+                "lens: --record: {why}; the recording ends here"
+            ));
             self.recorder = None;
         }
         if let Some(Err(why)) = self.pcap.as_mut().map(capture) {
-            eprintln!("lens: --pcap: {why}; the capture ends here");
+            say(format_args!("lens: --pcap: {why}; the capture ends here"));
             self.pcap = None;
         }
     }

@@ -238,7 +238,7 @@ impl Dialer {
     }
 
     /// The only client that waits for its time.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "webhook"))]
     pub(crate) fn only(&self) -> ClientId {
         let waiting = |client: &&Caller| matches!(client.phase, Phase::Waiting(_));
         let mut waiting = self.clients.values().filter(waiting);
@@ -248,7 +248,7 @@ impl Dialer {
     }
 
     /// Its look-up, by a stand-in for the system's resolver.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "webhook"))]
     pub(crate) fn look_up_with(&mut self, id: ClientId, addresses: Vec<SocketAddr>, now: Now) {
         self.enter(id, Phase::LookingUp(u64::MAX));
         self.looked_up(id, addresses, now);

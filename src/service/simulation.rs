@@ -84,7 +84,7 @@ impl Simulation {
         simulation
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, feature = "backend"))]
     pub(super) fn service(&self) -> &Service {
         &self.service
     }

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! **Group commit.** While one commit is synced, drafts gather; the next takes them all, and waits a moment for those who
-//! were just answered ([`gather`]). So a single publisher waits for one sync, many wait for about two at most, and the
+//! were just answered (`gather`). So a single publisher waits for one sync, many wait for about two at most, and the
 //! medium is as busy with a thousand as with one.
 //!
 //! **A commit that fails ends publishing.** What it held is in doubt: its publishers are given no answer. Nothing is tried
