@@ -17,8 +17,9 @@ use barewire::Server;
 const READERS: usize = 1_000;
 const MESSAGES: usize = 100;
 const ROUNDS: usize = 3;
-/// The most that compressed may cost of what plain does.
-const MOST: f64 = 1.5;
+/// The most that compressed may cost of what plain does. Compressed for each reader it would cost far more than ten times as
+/// much; between is room for a busy machine. How close it comes is printed.
+const MOST: f64 = 4.0;
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 

@@ -20,7 +20,7 @@ pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// assert_eq!(
 ///     text.as_str(),
 ///     "# HELP jobs_total Jobs that were done.\n# TYPE jobs_total counter\njobs_total 3\n\
-///      # HELP workers Workers, by what they do.\n# TYPE workers gauge\n\
+///      \x23 HELP workers Workers, by what they do.\n# TYPE workers gauge\n\
 ///      workers{state=\"busy\"} 2\nworkers{state=\"idle\"} 6\n"
 /// );
 /// ```
