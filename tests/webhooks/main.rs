@@ -1,6 +1,11 @@
 //! Webhooks over sockets: what a receiver is sent, what a sender does with receivers of all kinds, and the requests by which
 //! subscriptions are made.
 
+#[cfg(feature = "redis")]
+mod nodes;
+#[cfg(feature = "redis")]
+#[path = "../servers/redis.rs"]
+mod redis_server;
 mod support;
 
 use std::net::TcpListener;

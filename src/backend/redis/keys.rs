@@ -6,6 +6,8 @@
 //!   PREFIX:{3}:s:NAME         stream: the messages of a channel
 //!   PREFIX:{3}:k:NAME:KEY     string: what was published under an idempotency key
 //!   PREFIX:{3}:n:NODE         string: what a node's last batch came to
+//!   PREFIX:{3}:l:NAME         hash: node, number and end of a shelf's lease
+//!   PREFIX:{3}:v:NAME         hash: what lies on a shelf
 //!   PREFIX:{3}:0              pub/sub: what is new, of database 0
 //! ```
 //!
@@ -70,6 +72,18 @@ impl Keys {
 
     pub(super) fn node(&self, shard: u16, node: &str) -> String {
         self.of(shard, &format!("n:{node}"))
+    }
+
+    pub(super) fn lease(&self, shard: u16, shelf: &str) -> String {
+        let mut key = self.of(shard, "l:");
+        escape(shelf.as_bytes(), &mut key);
+        key
+    }
+
+    pub(super) fn values(&self, shard: u16, shelf: &str) -> String {
+        let mut key = self.of(shard, "v:");
+        escape(shelf.as_bytes(), &mut key);
+        key
     }
 
     /// Channels of pub/sub know nothing of databases.

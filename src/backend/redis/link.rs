@@ -22,11 +22,14 @@ const LONGEST_WAIT: Duration = Duration::from_millis(1_000);
 const OLDEST: (u32, u32) = (6, 2);
 
 /// The scripts, in the order of [`Script`].
-const SCRIPTS: [&str; 4] = [
+const SCRIPTS: [&str; 7] = [
     include_str!("scripts/begin.lua"),
     include_str!("scripts/seed.lua"),
     include_str!("scripts/page.lua"),
     include_str!("scripts/publish.lua"),
+    include_str!("scripts/lease.lua"),
+    include_str!("scripts/put.lua"),
+    include_str!("scripts/release.lua"),
 ];
 
 /// Which script.
@@ -36,6 +39,9 @@ pub(super) enum Script {
     Seed,
     Page,
     Publish,
+    Lease,
+    Put,
+    Release,
 }
 
 /// Where Redis is, and how it is used.

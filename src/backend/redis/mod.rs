@@ -31,7 +31,8 @@
 //! | `link` | one connection: deadlines, what Redis says of itself, backoff |
 //! | `shared` | what the threads share: queues, and whether Redis is away |
 //! | `applied` | what the hubs have been told, and where something is missing |
-//! | `publish`, `subscribe`, `pages` | the three threads' work |
+//! | `publish`, `subscribe`, `pages` | what three of its threads do |
+//! | `shelf` | what the fourth does: small things of which one node at a time is in charge |
 
 mod applied;
 mod entry;
@@ -42,6 +43,7 @@ mod options;
 mod pages;
 mod publish;
 mod shared;
+mod shelf;
 mod subscribe;
 #[cfg(test)]
 pub(super) mod tests;
@@ -54,7 +56,8 @@ use std::time::{Duration, Instant};
 use self::link::{Backoff, Link, Place};
 use self::publish::{Publisher, Shard};
 use self::shared::{Shared, lock};
-use super::{Backend, Draft, Failure, Health, News, Page, Query, Refusal, Sink, Ticket};
+use self::shelf::Questions;
+use super::{Backend, Draft, Failure, Health, News, Page, Query, Refusal, Shelf, Sink, Ticket};
 use crate::channel::Id;
 
 pub use self::error::OpenError;
@@ -75,6 +78,7 @@ const READ_AGAIN: Duration = Duration::from_secs(5);
 /// Channels in Redis. It is given up when it is dropped: what it has taken is settled first.
 pub struct Redis {
     shared: Arc<Shared>,
+    shelf: Arc<Questions>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// What the threads take over when they start.
     first: Mutex<Option<First>>,
@@ -115,6 +119,7 @@ impl Redis {
         };
         Ok(Redis {
             shared: Arc::new(shared),
+            shelf: Arc::default(),
             threads: Mutex::new(Vec::new()),
             first: Mutex::new(Some(first)),
         })
@@ -187,9 +192,13 @@ impl Backend for Redis {
         self.spawn("redis listen", move || {
             subscribe::listen(&shared, &*told, shards);
         });
-        let shared = Arc::clone(&self.shared);
+        let (shared, told) = (Arc::clone(&self.shared), Arc::clone(&sink));
         self.spawn("redis pages", move || {
-            read_pages(&shared, &*sink, reading);
+            read_pages(&shared, &*told, reading);
+        });
+        let (shared, questions) = (Arc::clone(&self.shared), Arc::clone(&self.shelf));
+        self.spawn("redis shelf", move || {
+            shelf::serve(&shared, &questions, &*sink);
         });
     }
 
@@ -235,11 +244,16 @@ impl Backend for Redis {
         }
     }
 
+    fn shelf(&self) -> Option<&dyn Shelf> {
+        Some(&*self.shelf)
+    }
+
     fn stop(&self) {
         lock(&self.shared.queue).stopping = true;
         self.shared.queued.notify_all();
         lock(&self.shared.reads).stopping = true;
         self.shared.asked.notify_all();
+        self.shelf.stop();
         let threads = std::mem::take(&mut *lock(&self.threads));
         let own = std::thread::current().id();
         for thread in threads

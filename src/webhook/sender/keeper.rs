@@ -3,7 +3,7 @@
 //! ```text
 //!   New ──lease──► Leasing ──number──► Loading ──notes──► Ready ⇄ one put at a time, with all that has changed meanwhile
 //!    ▲                │ another node has it                 │
-//!    └── a moment ────┴──────── the lease is another's ─────┘
+//!    └── a moment ────┴── the lease is another's, or ends ──┘
 //! ```
 //!
 //! Where nothing stands behind them, or nothing that has a shelf, it is ready at once and everything is kept at once: nowhere.
@@ -33,6 +33,9 @@ const SHELF: &str = "webhooks";
 /// How long a node is in charge without a word.
 #[cfg(feature = "backend")]
 const LEASE: Duration = Duration::from_secs(15);
+/// How long a node that can't renew its lease goes on.
+#[cfg(feature = "backend")]
+const GIVE_UP: Duration = Duration::from_secs(10);
 /// How long is waited before what did not work is tried again, in milliseconds.
 #[cfg(feature = "backend")]
 const AGAIN: u64 = 1_000;
@@ -50,6 +53,9 @@ pub(super) struct Keeper {
     /// A write is on its way.
     #[cfg(feature = "backend")]
     is_writing: bool,
+    /// When the lease was asked for that was granted last, in milliseconds of the loop.
+    #[cfg(feature = "backend")]
+    granted: u64,
 }
 
 #[cfg(feature = "backend")]
@@ -67,8 +73,9 @@ enum Stage {
 
 #[cfg(feature = "backend")]
 enum Question {
-    Lease,
-    Renewal,
+    /// When it was asked, in milliseconds of the loop.
+    Lease(u64),
+    Renewal(u64),
     Values(u64),
     Put(Vec<(Asker, Response)>),
     Page(Key),
@@ -153,7 +160,7 @@ impl Keeper {
             Stage::Ready(_, at) if at > now.ms => return at,
             Stage::Ready(..) => {
                 self.stage = Stage::Ready(self.number(), now.ms.saturating_add(millis(LEASE / 3)));
-                let _ = self.ask_lease(channels, Question::Renewal);
+                let _ = self.ask_lease(channels, Question::Renewal(now.ms));
                 return now.ms.saturating_add(millis(LEASE / 3));
             }
             Stage::Fresh | Stage::New(_) => {}
@@ -165,7 +172,7 @@ impl Keeper {
             self.stage = Stage::Ready(None, u64::MAX);
             return u64::MAX;
         }
-        self.stage = match self.ask_lease(channels, Question::Lease) {
+        self.stage = match self.ask_lease(channels, Question::Lease(now.ms)) {
             None => Stage::Asking,
             Some(_) => Stage::New(now.ms.saturating_add(AGAIN)),
         };
@@ -269,7 +276,8 @@ impl Keeper {
                 let tail = page.map(|page| page.through);
                 Told::Tail(channel, wish, later, tail)
             }
-            (Question::Lease, Answer::Shelf(Shelved::Lease(Ok(Some(number))))) => {
+            (Question::Lease(asked), Answer::Shelf(Shelved::Lease(Ok(Some(number))))) => {
+                self.granted = asked;
                 let asked = self.ask(channels, Question::Values(number), |backend, ticket| {
                     let shelf = backend.shelf();
                     shelf.is_some_and(|shelf| shelf.load(SHELF, ticket).is_ok())
@@ -279,18 +287,23 @@ impl Keeper {
                 }
                 Told::Nothing
             }
-            (Question::Lease, _) => {
+            (Question::Lease(_), _) => {
                 self.stage = again;
                 Told::Nothing
             }
-            (Question::Renewal, Answer::Shelf(Shelved::Lease(Ok(number)))) => {
+            (Question::Renewal(asked), Answer::Shelf(Shelved::Lease(Ok(number)))) => {
                 if number == self.number() {
+                    self.granted = asked;
                     return Told::Nothing;
                 }
                 self.lose(again)
             }
+            // Before the lease ends, and another node goes on where this one has left off.
+            (Question::Renewal(_), _) if now.ms >= self.granted.saturating_add(millis(GIVE_UP)) => {
+                self.lose(again)
+            }
             // Whether it is still in charge will be seen by the next write, or the next renewal.
-            (Question::Renewal, _) => Told::Nothing,
+            (Question::Renewal(_), _) => Told::Nothing,
             (Question::Values(number), Answer::Shelf(Shelved::Values(Ok(values)))) => {
                 let renewed = now.ms.saturating_add(millis(LEASE / 3));
                 self.stage = Stage::Ready(Some(number), renewed);
