@@ -1,10 +1,11 @@
-"""Hubs over a Redis behind a proxy, as processes; what `kill.py` and `loss.py` here share.
+"""Hubs over a Redis behind a proxy, as processes, and what becomes of a crowd; what the parts here share.
 
 The publishers and readers are those of `tests/store/kill.py`: here as there they come back with their cursors, dozens of
 times, and what each has got at the end has to be its channel.
 """
 
 import asyncio
+import importlib.util
 import os
 import re
 import socket
@@ -16,7 +17,12 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "store"))
 
-from hub import GONE, Wire  # noqa: E402,F401
+from hub import GONE, Wire, as_id, history  # noqa: E402,F401
+
+# By its path, since there is a `kill.py` here, too.
+spec = importlib.util.spec_from_file_location("deaths", os.path.join(os.path.dirname(HERE), "store", "kill.py"))
+deaths = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(deaths)
 
 PATIENCE = 60
 
@@ -27,9 +33,9 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def answers(port, host="127.0.0.1"):
+def answers(address):
     try:
-        with socket.create_connection((host, port), timeout=1):
+        with socket.create_connection(address, timeout=1):
             return True
     except OSError:
         return False
@@ -38,8 +44,9 @@ def answers(port, host="127.0.0.1"):
 class Process:
     """A program that is started, killed and started again, always in the same way."""
 
-    def __init__(self, port, *command, output=None):
+    def __init__(self, port, *command, output=None, host="127.0.0.1"):
         self.port, self.command, self.output = port, command, output
+        self.address = (host, port)
         self.process = None
         self.start()
 
@@ -50,7 +57,7 @@ class Process:
 
     async def listens(self):
         began = time.monotonic()
-        while not answers(self.port):
+        while not answers(self.address):
             code = self.process.poll()
             assert code is None, f"{self.command[0]} has ended by itself: {code}"
             assert time.monotonic() - began < PATIENCE, f"{self.command[0]} does not listen"
@@ -70,20 +77,21 @@ class Process:
 
 
 class Redis(Process):
-    def __init__(self, folder, *options):
+    """`within` is a command that runs another one, elsewhere."""
+
+    def __init__(self, folder, *options, host="127.0.0.1", within=()):
         port = free_port()
-        super().__init__(
-            port, "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", *options
-        )
+        command = [*within, "redis-server", "--port", str(port), "--bind", host, "--dir", folder, "--save", ""]
+        super().__init__(port, *command, *options, host=host)
 
 
 class Node(Process):
     """A hub on a port of its own, which it keeps."""
 
-    def __init__(self, program, redis, *options):
+    def __init__(self, program, redis, *options, host="127.0.0.1", redis_host="127.0.0.1", within=()):
         port = free_port()
-        command = [program, "--listen", f"127.0.0.1:{port}", "--redis", f"redis://127.0.0.1:{redis}", "--redis-wait", "60"]
-        super().__init__(port, *command, *options)
+        command = [*within, program, "--listen", f"{host}:{port}", "--redis", f"redis://{redis_host}:{redis}", "--redis-wait", "60"]
+        super().__init__(port, *command, *options, host=host)
 
 
 class Proxy(Process):
@@ -111,9 +119,58 @@ class Proxy(Process):
         command = [program, "-c", path] if kind == "nginx" else [program, "-db", "-f", path]
         super().__init__(port, *command)
 
-    @property
-    def address(self):
-        return ("127.0.0.1", self.port)
+
+async def unless(tasks, waited):
+    """Waits for something, unless one of the tasks, which never end by themselves, fails."""
+    waited = asyncio.ensure_future(waited)
+    done, _ = await asyncio.wait([waited, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    return waited.result()
+
+
+async def held(nodes, names):
+    """What the channels hold in the end, which is the same on all nodes."""
+    channels = {}
+    for channel in names:
+        each = [await history(node.address, f"/channels/{channel}") for node in nodes]
+        assert all(one == each[0] for one in each), f"nodes differ in what {channel} holds"
+        channels[channel] = each[0]
+    return channels
+
+
+async def come_to_the_end(readers, tasks, channels):
+    """Waits until each reader has the last message of its channel, and ends them."""
+    for reader in readers:
+        last = channels[reader.channel][-1][0]
+        began = time.monotonic()
+        while not reader.got or reader.got[-1][0] != last:
+            assert time.monotonic() - began < PATIENCE, f"{reader.way} does not come to the end of {reader.channel}"
+            for task in tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.01)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def check(acknowledged, channels, readers):
+    """Every acknowledged message is there once, under its id, and every reader has got its channel as it is."""
+    for channel, messages in channels.items():
+        ids = [as_id(told) for told, _ in messages]
+        assert all(a < b for a, b in zip(ids, ids[1:])), f"ids of {channel} do not grow"
+        kept = {deaths.label(data): told for told, data in messages}
+        assert len(kept) == len(messages), f"a message of {channel} is there twice"
+        for text, told in acknowledged[channel].items():
+            assert kept.get(text) == told, f"{text} of {channel} was acknowledged as {told} and is {kept.get(text)}"
+        whole = [(told, deaths.label(data)) for told, data in messages]
+        for reader in readers:
+            if reader.channel == channel:
+                assert reader.got == whole, f"{reader.way} of {channel} has {len(reader.got)} of {len(whole)} messages"
+    total, known = sum(map(len, channels.values())), sum(map(len, acknowledged.values()))
+    print(f"{total} messages kept, {known} of them acknowledged, all of these there once; {total - known} in doubt were kept")
+    return total
 
 
 async def health(address):

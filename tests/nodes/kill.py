@@ -6,17 +6,10 @@ has got its channel as it is in the end, from the first message on, without a ga
 
 import argparse
 import asyncio
-import importlib.util
 import os
 import random
-import time
 
-from cluster import HERE, PATIENCE, Node, Proxy, Redis, folder, healthy
-from hub import as_id, history
-
-spec = importlib.util.spec_from_file_location("deaths", os.path.join(os.path.dirname(HERE), "store", "kill.py"))
-deaths = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(deaths)
+from cluster import PATIENCE, Node, Proxy, Redis, check, come_to_the_end, deaths, folder, healthy, held, unless
 
 CHANNELS = deaths.CHANNELS
 # A node dies alone, or two of them, or Redis, or Redis and a node.
@@ -69,51 +62,16 @@ async def shown(options, dice, redis, nodes, proxy):
         for channel in CHANNELS
         for number in range(2)
     ]
-    killing = asyncio.create_task(kill(options, dice, redis, nodes))
-    done, _ = await asyncio.wait([killing, *readers, *posting], return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
+    await unless([*readers, *posting], kill(options, dice, redis, nodes))
     world.publishing = False
     await asyncio.wait_for(asyncio.gather(*posting), PATIENCE)
     for node in nodes:
-        await healthy(("127.0.0.1", node.port))
-    channels = {}
-    for channel in CHANNELS:
-        each = [await history(("127.0.0.1", node.port), f"/channels/{channel}") for node in nodes]
-        assert all(one == each[0] for one in each), f"nodes differ in what {channel} holds"
-        channels[channel] = each[0]
-    for reader in followers + senders:
-        last = channels[reader.channel][-1][0]
-        began = time.monotonic()
-        while not reader.got or reader.got[-1][0] != last:
-            assert time.monotonic() - began < PATIENCE, f"{reader.way} does not come to the end of {reader.channel}"
-            for task in readers:
-                if task.done():
-                    task.result()
-            await asyncio.sleep(0.01)
-    for task in readers:
-        task.cancel()
-    await asyncio.gather(*readers, return_exceptions=True)
-    check(options, world, channels, followers, senders)
-
-
-def check(options, world, channels, followers, senders):
-    for channel, messages in channels.items():
-        ids = [as_id(told) for told, _ in messages]
-        assert all(a < b for a, b in zip(ids, ids[1:])), f"ids of {channel} do not grow"
-        kept = {deaths.label(data): told for told, data in messages}
-        assert len(kept) == len(messages), f"a message of {channel} is there twice"
-        for text, told in world.acknowledged[channel].items():
-            assert kept.get(text) == told, f"{text} of {channel} was acknowledged as {told} and is {kept.get(text)}"
-        for reader in followers + senders:
-            if reader.channel == channel:
-                whole = [(told, deaths.label(data)) for told, data in messages]
-                assert reader.got == whole, f"{reader.way} of {channel} has {len(reader.got)} of {len(whole)} messages"
-    total = sum(map(len, channels.values()))
-    acknowledged = sum(map(len, world.acknowledged.values()))
-    least = min(reader.returns for reader in followers)
+        await healthy(node.address)
+    channels = await held(nodes, CHANNELS)
+    await come_to_the_end(followers + senders, readers, channels)
     print(f"{options.rounds} deaths of nodes and Redis behind {options.proxy}")
-    print(f"{total} messages kept, {acknowledged} of them acknowledged, all of these there once; {total - acknowledged} in doubt were kept")
+    total = check(world.acknowledged, channels, followers + senders)
+    least = min(reader.returns for reader in followers)
     print(f"{world.tried} requests had no answer and were tried again")
     print(f"{len(followers) + len(senders)} readers came back {least} times or more and have every message once")
     assert total > 20 * options.rounds, "too little was published to show anything"

@@ -68,7 +68,7 @@ async def run(options):
         try:
             for node in nodes:
                 await node.listens()
-            addresses = [("127.0.0.1", node.port) for node in nodes]
+            addresses = [node.address for node in nodes]
             firsts = {channel: await publish(addresses[0], channel, b"first") for channel in CHANNELS}
             ways = ("event stream", "WebSocket")
             readers = [
@@ -98,7 +98,7 @@ async def run(options):
                 fresh = Node(options.hub, redis.port)
                 nodes.append(fresh)
                 await fresh.listens()
-                for address in [*addresses, ("127.0.0.1", fresh.port)]:
+                for address in [*addresses, fresh.address]:
                     await healthy(address)
                     for channel in CHANNELS:
                         # One that was up to date and comes back now, and one that was not.
@@ -110,7 +110,7 @@ async def run(options):
                             all_of_it = published[channel][published[channel].index(cursor) + 1 :]
                             told = f"{channel} on {address} behind {cursor}: {reader.gaps} gaps, {len(reader.got)} of {len(all_of_it)}"
                             assert reader.gaps == (reader.got != all_of_it), told
-                            if address[1] == fresh.port:
+                            if address == fresh.address:
                                 assert reader.gaps == (cursor != lasts[channel]), told
                             told_gaps += reader.gaps
                             late += 1

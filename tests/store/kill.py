@@ -47,6 +47,8 @@ class World:
     def __init__(self):
         self.address = None
         self.publishing = True
+        # Seconds that a publisher rests after a message.
+        self.rest = 0
         self.acknowledged = {name: {} for name in CHANNELS}
         self.again = 0
         self.tried = 0
@@ -69,6 +71,7 @@ async def post(world, channel, name, dice):
                     fields = [f"Idempotency-Key: {name}-{number}"]
                     status, answer = await asyncio.wait_for(wire.ask("POST", f"/channels/{channel}", fields, text), PATIENCE)
                     if status == 503:
+                        await asyncio.sleep(0.01)
                         break
                     assert status == 201, (status, answer)
                     told = json.loads(answer)["id"]
@@ -79,6 +82,8 @@ async def post(world, channel, name, dice):
                     last = max(kept)
                     number = dice.choice(kept) if number == last and dice.random() < 0.1 else last + 1
                     world.again += number <= last
+                    if world.rest:
+                        await asyncio.sleep(world.rest)
         except GONE:
             # No answer: it is sent again, whether it was kept or not.
             world.tried += 1
@@ -153,6 +158,8 @@ class Sender(Follower):
             self.take(told, event, data)
             if label(data) in mine[-AHEAD:]:
                 ahead -= 1
+                if self.world.rest and self.world.publishing:
+                    await asyncio.sleep(self.world.rest)
                 self.world.acknowledged[self.channel][label(data)] = told
 
     def source(self, wire):
