@@ -88,10 +88,9 @@ impl Courier {
             Err(trouble) => self.fail(trouble, io),
             Ok(told) => {
                 self.take_result(told);
-                // What is not read to its end would be taken for the next answer.
-                if answer.keep_alive {
-                    self.go_on(io);
-                } else {
+                // What is not read to its end would be taken for the next answer. Else the next message goes out when all
+                // that has come is looked at.
+                if !answer.keep_alive {
                     self.leave(io);
                 }
             }

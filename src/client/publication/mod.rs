@@ -322,13 +322,18 @@ impl Talk for Courier {
             at += match self.expected {
                 Expected::Head(_) => self.take_head(&input[at..], io),
                 Expected::Body { .. } => self.take_body(&input[at..], io),
-                // Nobody asked for what comes here, and what the next answer is could not be told from it.
+                // Nobody asked for what comes here, and what the next answer is could not be told from it: the next
+                // message is sent on another connection (RFC 9112 9.2).
                 Expected::Idle => return self.leave(io),
             };
         }
         // A body of no length is complete with its head.
         if !io.is_closing() && matches!(self.expected, Expected::Body { .. }) {
             self.take_body(b"", io);
+        }
+        // Only now: what came with an answer can't be the answer to what is sent behind it.
+        if !io.is_closing() && matches!(self.expected, Expected::Idle) {
+            self.go_on(io);
         }
     }
 

@@ -165,6 +165,25 @@ fn messages_go_in_order_on_one_connection_one_at_a_time() {
 }
 
 #[test]
+fn what_comes_with_an_answer_is_not_the_answer_to_what_was_not_sent_yet() {
+    let (mut world, told, outbox) = to_url();
+    for text in ["1", "2"] {
+        world.give(&outbox, text);
+    }
+    world.accept();
+    world.say(created("1-0") + &created("2-0"));
+    assert_eq!(told.take().len(), 1);
+    // It is sent on a connection on which nothing was said yet.
+    assert_eq!(parts(&world.accept()).2, "2");
+    world.say(created("3-0"));
+    assert_eq!(
+        results(told.take()),
+        [("2".to_owned(), Ok("3-0".to_owned()))]
+    );
+    assert_eq!(world.connections, 2);
+}
+
+#[test]
 fn an_outbox_is_bounded_and_its_room_comes_back() {
     let (mut world, told, outbox) = to_url();
     for number in 0..OUTBOX_MESSAGES {
