@@ -35,8 +35,8 @@ use crate::program::Dialer;
 use crate::program::Program;
 use crate::publisher::Publisher;
 use crate::service::{
-    Access, Answered, ChannelRoute, Channels, Endpoint, Feed, Log, Meter, Reply, Report, Request,
-    Service, Simulation, WebSocketRoute,
+    Access, Answered, ChannelRoute, Channels, Endpoint, Feed, Log, Meter, Pages, Reply, Report,
+    Request, Service, Simulation, WebSocketRoute,
 };
 use crate::session::Socket;
 use crate::ws::Message;
@@ -260,7 +260,7 @@ impl Server {
         let endpoint = Endpoint::Handler {
             method: method.into(),
             handler: Box::new(handler),
-            guarded: false,
+            pages: Pages::Program,
         };
         self.service().router.add(path, endpoint);
         self
@@ -314,8 +314,8 @@ impl Server {
         self
     }
 
-    /// Lets pages of one more origin, such as `https://example.com`, open WebSockets, and publish to and read channels
-    /// (CORS, preflights included; without cookies). Pages of the server's own origin always may; `*` lets those of
+    /// Lets pages of one more origin, such as `https://example.com`, open WebSockets, publish to and read channels, and make and
+    /// change webhooks (CORS, preflights included; without cookies). Pages of the server's own origin always may; `*` lets those of
     /// every origin. They may read what the server refuses, too: a 401, a 404 or a 413, on every path. What handlers answer
     /// is for the handlers to share ([`Reply::header`]).
     ///

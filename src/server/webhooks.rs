@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Cores, Server};
 use crate::error::{Error, Result};
-use crate::service::Endpoint;
+use crate::service::{Endpoint, Pages};
 use crate::webhook::{Action, Options, Shared, Subscriptions, Webhooks, parameter, take};
 
 impl Server {
@@ -70,7 +70,10 @@ impl Server {
                 handler: Box::new(move |request, reply| {
                     take(&shared, action, &name, request, reply);
                 }),
-                guarded: method != "GET",
+                pages: match method {
+                    "GET" => Pages::Read,
+                    _ => Pages::Change,
+                },
             };
             self.service()
                 .router

@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | of a channel | yes |
 //! | of the server in place of a handler's or a channel's: 400 to 431, 500 to 505, 421 | yes: else the page sees no more than "Failed to fetch", and tries for ever where it should end |
+//! | to a webhook's request | yes |
 //! | of a handler | as the handler says |
 //!
 //! The server's own refusals hold a status and a sentence, and nothing that the hook protects.
@@ -20,8 +21,8 @@ use super::origin::Origins;
 use crate::http::{FieldValue, MAX_EMPTY_LINES, RequestHead};
 use crate::response::{OwnedField, Response};
 
-/// What a page may send to a channel's URL.
-const METHODS: &str = "GET, POST";
+/// The methods that a page need not be told of: whoever may send GET may send HEAD, and OPTIONS is the browser's own.
+const UNTOLD: [&str; 2] = ["HEAD", "OPTIONS"];
 /// What a page may read of an answer besides its body.
 const EXPOSED: &str = "Last-Event-ID, Retry-After";
 /// How long a browser may remember a preflight's answer, in seconds.
@@ -109,8 +110,12 @@ fn unread_origin(mut bytes: &[u8]) -> Given<'_> {
     given
 }
 
-/// The answer to a preflight, if the request is one and its page may come in.
-pub(super) fn preflight(origins: &Origins, head: &RequestHead<'_>) -> Option<Response> {
+/// The answer to a preflight, if the request is one and its page may come in. `allowed` is what its path answers to.
+pub(super) fn preflight(
+    origins: &Origins,
+    head: &RequestHead<'_>,
+    allowed: &str,
+) -> Option<Response> {
     if head.method() != "OPTIONS" || head.fields().get("Access-Control-Request-Method").is_none() {
         return None;
     }
@@ -119,8 +124,10 @@ pub(super) fn preflight(origins: &Origins, head: &RequestHead<'_>) -> Option<Res
         .fields()
         .get("Access-Control-Request-Headers")
         .unwrap_or_default();
+    let methods = allowed.split(", ");
+    let methods: Vec<&str> = methods.filter(|method| !UNTOLD.contains(method)).collect();
     let mut response = Response::empty()
-        .header("Access-Control-Allow-Methods", METHODS)
+        .header("Access-Control-Allow-Methods", &methods.join(", "))
         .header("Access-Control-Max-Age", MAX_AGE);
     response.fields.extend(fields(origins, Some(&origin)));
     if let Ok(wanted) = FieldValue::new(wanted) {

@@ -26,7 +26,7 @@ use super::form::Form;
 use super::origin::Own;
 use super::reply::{Answer, Fallback, Reply, broken};
 use super::request::Request;
-use super::router::{Endpoint, Found, asks_for_socket};
+use super::router::{Endpoint, Found, Pages, asks_for_socket};
 use super::shared::Service;
 use super::state::{Connection, Parked, State, Upload};
 use crate::command::Promise;
@@ -169,8 +169,12 @@ impl Service {
             let why = "the target's scheme is not the one of this connection";
             return Some(refusal(Status::MISDIRECTED_REQUEST, why));
         }
-        if matches!(found, Found::Options { channel: true, .. }) {
-            if let Some(response) = cors::preflight(&self.origins, head) {
+        if let Found::Options {
+            allowed,
+            shared: true,
+        } = found
+        {
+            if let Some(response) = cors::preflight(&self.origins, head, allowed) {
                 return Some(response);
             }
         }
@@ -205,7 +209,8 @@ impl Service {
             }
         }
         let publishes = matches!(found, Found::Channel(_)) && head.method() == "POST";
-        let changes = matches!(found, Found::Handler(index) if self.router.is_guarded(*index));
+        let changes =
+            matches!(found, Found::Handler(index) if self.router.pages(*index) == Pages::Change);
         let guarded = publishes || changes || opens_socket(head, found);
         let host = head.host();
         let own = Own { host, secured };
@@ -351,6 +356,11 @@ impl Service {
         io: &mut Io<'_>,
     ) {
         let form = self.form(request.head());
+        let mut extra = Extra::default();
+        if self.router.pages(index) != Pages::Program {
+            let origin = cors::reader(&self.origins, request.head());
+            extra.fields = cors::fields(&self.origins, origin.as_deref());
+        }
         let Some(route) = self.router.get_mut(index) else {
             return;
         };
@@ -373,7 +383,7 @@ impl Service {
             date: self.dates.at(io.now.unix_ms / 1000),
             out: io.out.buffer(),
             form,
-            extra: Extra::default(),
+            extra,
             mailbox: &self.mailbox,
             bounds: Bounds {
                 window: self.limits.high_water.max(1),

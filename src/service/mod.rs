@@ -72,7 +72,7 @@ pub(crate) use log::Log;
 pub(crate) use meter::Meter;
 pub use reply::{EventStream, Later, Reply, Stream};
 pub use request::Request;
-pub(crate) use router::{Endpoint, Report};
+pub(crate) use router::{Endpoint, Pages, Report};
 pub(crate) use shared::Service;
 pub use simulation::Simulation;
 pub(crate) use state::Connection;

@@ -36,8 +36,7 @@ pub(crate) enum Endpoint {
     Handler {
         method: Box<str>,
         handler: Handler,
-        /// It stands under the rule of `Origin` as publishing does.
-        guarded: bool,
+        pages: Pages,
     },
     /// Which of [`Router::sockets`].
     WebSocket(usize),
@@ -45,6 +44,18 @@ pub(crate) enum Endpoint {
     Channels(usize),
     /// GET: what the server says of itself.
     Report(Report),
+}
+
+/// What pages of other origins may do with a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(all(feature = "webhook", feature = "client")), allow(dead_code))]
+pub(crate) enum Pages {
+    /// As the handler says: it is the program's.
+    Program,
+    /// Those that are allowed by name may read its answers, as a channel's.
+    Read,
+    /// The same, and no others may ask anything of it, as with publishing.
+    Change,
 }
 
 /// What a server says of itself.
@@ -128,7 +139,8 @@ pub(crate) enum Found {
     /// OPTIONS: the methods that the path answers to.
     Options {
         allowed: String,
-        channel: bool,
+        /// Whether pages that are allowed by name are told so: a channel, or a handler whose answers they may read.
+        shared: bool,
     },
     /// The path is only there as a WebSocket.
     UpgradeRequired,
@@ -253,10 +265,12 @@ impl Router {
         }
     }
 
-    /// Whether a page of another origin needs to be allowed to ask this of a handler.
-    pub(crate) fn is_guarded(&self, index: usize) -> bool {
-        let endpoint = self.routes.get(index).map(|route| &route.endpoint);
-        matches!(endpoint, Some(Endpoint::Handler { guarded: true, .. }))
+    /// What pages of other origins may do with a handler.
+    pub(crate) fn pages(&self, index: usize) -> Pages {
+        match self.routes.get(index).map(|route| &route.endpoint) {
+            Some(Endpoint::Handler { pages, .. }) => *pages,
+            _ => Pages::Program,
+        }
     }
 
     pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Route> {
@@ -277,7 +291,7 @@ impl Router {
         if path == "*" {
             return Found::Options {
                 allowed: METHODS[..7].join(", "),
-                channel: false,
+                shared: false,
             };
         }
         let upgrade = asks_for_socket(head);
@@ -314,15 +328,18 @@ impl Router {
             }
         }
         let (mut allowed, mut sockets, mut found) = (Vec::new(), false, false);
-        let mut channel = false;
+        let mut shared = false;
         for (_, route) in matching() {
             found = true;
             match &route.endpoint {
-                Endpoint::Handler { method, .. } => allowed.push(&**method),
+                Endpoint::Handler { method, pages, .. } => {
+                    allowed.push(&**method);
+                    shared |= *pages != Pages::Program;
+                }
                 Endpoint::Report(_) => allowed.push("GET"),
                 Endpoint::WebSocket(_) => sockets = true,
                 Endpoint::Channels(channels) => {
-                    channel = true;
+                    shared = true;
                     allowed.extend(self.channel_methods(*channels));
                 }
             }
@@ -343,7 +360,7 @@ impl Router {
         match method {
             "OPTIONS" => Found::Options {
                 allowed: allowed.join(", "),
-                channel,
+                shared,
             },
             "GET" | "HEAD" if sockets => Found::UpgradeRequired,
             _ => Found::MethodNotAllowed(allowed.join(", ")),
@@ -380,7 +397,7 @@ mod tests {
                 Endpoint::Handler {
                     method: method.into(),
                     handler,
-                    guarded: false,
+                    pages: Pages::Program,
                 },
             );
         }
@@ -433,12 +450,12 @@ mod tests {
             find("OPTIONS /x"),
             Found::Options {
                 allowed,
-                channel: false
+                shared: false
             }
         );
         assert!(matches!(
             find("OPTIONS /channels/a"),
-            Found::Options { channel: true, .. }
+            Found::Options { shared: true, .. }
         ));
         assert!(matches!(find("OPTIONS *"), Found::Options { .. }));
     }
@@ -466,7 +483,7 @@ mod tests {
         let endpoint = Endpoint::Handler {
             method: method.into(),
             handler: Box::new(|_, reply| reply.status(204)),
-            guarded: false,
+            pages: Pages::Program,
         };
         router.add(path, endpoint)
     }

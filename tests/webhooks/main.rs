@@ -12,7 +12,7 @@ use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
 use barewire::webhook::{Format, Options, Verifier};
-use support::{Delivery, Endpoint, JSON, Reaction, Running, options, status};
+use support::{Delivery, Endpoint, JSON, Reaction, Running, member, options, status};
 
 fn verify(delivery: &Delivery, secret: &str) {
     let verifier = Verifier::new(secret).unwrap();
@@ -427,6 +427,71 @@ fn pages_of_other_origins_change_nothing() {
     );
     let own = format!("Origin: http://{}", server.address);
     assert_eq!(server.ask("DELETE", &path, &[&own], b"").status, 204);
+}
+
+#[test]
+fn pages_of_an_origin_that_is_allowed_by_name_make_and_change_webhooks() {
+    const FRIEND: &str = "https://friend.example";
+    let server = Running::start(|server| {
+        server.channels("/channels/{name}");
+        server
+            .webhooks("/channels/{name}/webhooks", options())
+            .unwrap();
+        server.allow_origin(FRIEND);
+        server.get("/own", |_, reply| reply.text("the program's"));
+    });
+    let path = "/channels/a/webhooks";
+    let friend = format!("Origin: {FRIEND}");
+    let preflight = |path: &str, origin: &str| {
+        let fields = [
+            origin,
+            "Access-Control-Request-Method: POST",
+            "Access-Control-Request-Headers: content-type",
+        ];
+        server.ask("OPTIONS", path, &fields, b"")
+    };
+    for (path, methods) in [
+        (path.to_owned(), "GET, POST"),
+        (format!("{path}/x"), "GET, DELETE, PATCH"),
+        (format!("{path}/x/secret"), "POST"),
+    ] {
+        let answer = preflight(&path, &friend);
+        assert_eq!(answer.status, 204, "{}", answer.body);
+        for (name, value) in [
+            ("Access-Control-Allow-Origin", FRIEND),
+            ("Access-Control-Allow-Methods", methods),
+            ("Access-Control-Allow-Headers", "content-type"),
+        ] {
+            assert_eq!(answer.fields(name), [value], "{path}");
+        }
+    }
+    let shown = "Access-Control-Allow-Origin";
+    let nobody: [&str; 0] = [];
+    for (path, origin) in [(path, "Origin: https://evil.example"), ("/own", &friend)] {
+        assert_eq!(preflight(path, origin).fields(shown), nobody);
+    }
+
+    let given = [JSON[0], &friend];
+    let body = br#"{"url":"http://127.0.0.1:1/"}"#;
+    let made = server.ask("POST", path, &given, body);
+    assert_eq!((made.status, made.fields(shown)), (201, vec![FRIEND]));
+    let one = format!("{path}/{}", member(&made.body, "id"));
+    for (method, path, body, status) in [
+        ("GET", path, "", 200),
+        ("GET", &one, "", 200),
+        ("PATCH", &one, "{\"state\":\"paused\"}", 200),
+        ("PATCH", &one, "nonsense", 400),
+        ("DELETE", &one, "", 204),
+        ("DELETE", &one, "", 404),
+    ] {
+        let answer = server.ask(method, path, &given, body.as_bytes());
+        let was = (answer.status, answer.fields(shown));
+        assert_eq!(was, (status, vec![FRIEND]), "{method} {path}");
+        assert_eq!(answer.fields("Vary"), ["Origin"]);
+    }
+    let foreign = ["Origin: https://evil.example"];
+    let answer = server.ask("GET", path, &foreign, b"");
+    assert_eq!((answer.status, answer.fields(shown)), (200, vec![]));
 }
 
 #[test]

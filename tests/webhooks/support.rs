@@ -95,6 +95,7 @@ pub const JSON: &[&str] = &["Content-Type: application/json"];
 
 pub struct Answer {
     pub status: u16,
+    pub head: String,
     pub body: String,
 }
 
@@ -118,7 +119,18 @@ pub fn ask(to: SocketAddr, method: &str, path: &str, fields: &[&str], body: &[u8
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     Answer {
         status: head[9..12].parse().unwrap(),
+        head: head.to_owned(),
         body: body.to_owned(),
+    }
+}
+
+impl Answer {
+    /// All values of this field.
+    pub fn fields(&self, name: &str) -> Vec<&str> {
+        let fields = self.head.split("\r\n").skip(1);
+        let fields = fields.filter_map(|line| line.split_once(": "));
+        let values = fields.filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        values.map(|(_, value)| value).collect()
     }
 }
 
