@@ -25,6 +25,7 @@ fn node(redis: &RedisServer, hot: usize) -> Running {
         server.redis_in(redis).unwrap();
         server.channels("/channels/{name}");
         server.health("/health");
+        server.metrics("/metrics");
     })
 }
 
@@ -280,4 +281,48 @@ fn of_what_redis_has_lost_those_are_told_who_missed_something() {
         (vec![after], true),
         "what came behind it is lost"
     );
+}
+
+#[test]
+fn the_metrics_of_redis_are_those_in_docs_and_say_how_it_does() {
+    let Some(mut redis) = RedisServer::start(&[]) else {
+        return;
+    };
+    let node = node(&redis, 10);
+    let page = || {
+        get(&mut connect(node.address), "/metrics", "")
+            .unwrap()
+            .body
+    };
+    for number in 0..3 {
+        id_of(&publish(node.address, &number.to_string()));
+    }
+    let names = |text: &str, before: &str| {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(before));
+        let names = lines.map(|line| line.split([' ', '`']).next().unwrap().to_owned());
+        names.collect::<std::collections::BTreeSet<String>>()
+    };
+    let documented = names(include_str!("../../docs/operate.md"), "| `barewire_redis_");
+    assert_eq!(documented, names(&page(), "# TYPE barewire_redis_"));
+    for line in [
+        "barewire_redis_up{for=\"publishing\"} 1",
+        "barewire_redis_up{for=\"listening\"} 1",
+        "barewire_redis_batches_total 3",
+        "barewire_redis_batch_seconds_count 3",
+        "barewire_redis_queued_messages 0",
+        "barewire_redis_queued_bytes 0",
+        "barewire_redis_unreadable_entries_total 0",
+    ] {
+        assert!(
+            page().contains(&format!("{line}\n")),
+            "{line} in {}",
+            page()
+        );
+    }
+    redis.kill();
+    let until = Instant::now() + PATIENCE;
+    while !page().contains("barewire_redis_up{for=\"publishing\"} 0\n") {
+        assert!(Instant::now() < until, "{}", page());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

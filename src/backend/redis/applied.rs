@@ -92,6 +92,11 @@ impl Applied {
             .collect()
     }
 
+    /// How many entries were not ours, or damaged.
+    pub(super) fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
     /// Takes an entry. What is to be told of it is appended.
     pub(super) fn offer(&mut self, channel: &str, kept: Kept, news: &mut Vec<News>) -> Offered {
         let Kept {
@@ -338,6 +343,7 @@ mod tests {
         };
         assert_eq!(applied.offer("a", foreign, &mut news), Offered::Taken);
         assert!(news.iter().any(|news| matches!(news, News::Warned(_))));
+        assert_eq!(applied.skipped(), 1);
         // The next one is behind the last that was told, so that nobody takes it for a gap.
         assert_eq!(applied.offer("a", kept(3, 4), &mut news), Offered::Taken);
         assert_eq!(told(&mut news), [(1, 2), (2, 4)]);

@@ -30,6 +30,7 @@
 //! | `scripts/` | what happens inside Redis, in Lua |
 //! | `link` | one connection: deadlines, what Redis says of itself, backoff |
 //! | `shared` | what the threads share: queues, and whether Redis is away |
+//! | `measure` | what is counted, as metrics |
 //! | `applied` | what the hubs have been told, and where something is missing |
 //! | `publish`, `subscribe`, `pages` | what three of its threads do |
 //! | `shelf` | what the fourth does: small things of which one node at a time is in charge |
@@ -39,6 +40,7 @@ mod entry;
 mod error;
 mod keys;
 mod link;
+mod measure;
 mod options;
 mod pages;
 mod publish;
@@ -59,6 +61,7 @@ use self::shared::{Shared, lock};
 use self::shelf::Questions;
 use super::{Backend, Draft, Failure, Health, News, Page, Query, Refusal, Shelf, Sink, Ticket};
 use crate::channel::Id;
+use crate::metrics::Text;
 
 pub use self::error::OpenError;
 pub use self::options::{
@@ -242,6 +245,12 @@ impl Backend for Redis {
             (None, None) => Health::Ok,
             (Some(why), _) | (None, Some(why)) => Health::Degraded(Arc::clone(why)),
         }
+    }
+
+    fn measure(&self, text: &mut Text) {
+        // Not both locks at once.
+        let skipped = self.shared.applied().skipped();
+        measure::write(text, &lock(&self.shared.queue), skipped);
     }
 
     fn shelf(&self) -> Option<&dyn Shelf> {

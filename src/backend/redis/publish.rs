@@ -22,7 +22,7 @@ use super::keys::shard_of;
 use super::link::{Backoff, Link, Place, Script, bytes_of, parts_of};
 use super::options::Retained;
 use super::pages::{age_ms, catch_up};
-use super::shared::{Shared, State};
+use super::shared::{Shared, State, lock};
 use crate::backend::{Draft, Failure, KEY_LIFE, News, Refusal, Settled, Sink, Ticket};
 use crate::channel::{Id, Record};
 
@@ -167,6 +167,15 @@ impl Publisher<'_> {
         };
         let mut trouble = None;
         let asked = std::mem::take(batches);
+        // Before anybody is told, so that who has its answer finds it counted.
+        {
+            let mut queue = lock(&self.shared.queue);
+            for (batch, answer) in asked.iter().zip(&answers) {
+                if answer.is_ok() {
+                    queue.batches.record(batch.first_asked.elapsed());
+                }
+            }
+        }
         for (mut batch, answer) in asked.into_iter().zip(answers) {
             match answer {
                 Ok(value) => self.take_answer(batch, &value),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::applied::Applied;
 use super::link::Place;
 use crate::backend::{Draft, Failure, News, Query, Refusal, Sink, Ticket};
+use crate::metrics::Histogram;
 
 /// What the program's threads and these share.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct Queue {
     pub(super) publishing: Option<Arc<str>>,
     /// Why nothing is heard of other nodes at the moment.
     pub(super) listening: Option<Arc<str>>,
+    /// How long batches took, from the first time that they were asked.
+    pub(super) batches: Histogram,
 }
 
 #[derive(Debug, Default)]
