@@ -7,7 +7,7 @@
 //!     curl http://127.0.0.1:9006/channels/demo/webhooks                  # how deliveries go
 //!     curl -d forged http://127.0.0.1:9006/hook                          # 401: nobody has signed it
 //!
-//! In earnest the two are far apart: the sender anywhere, and the receiver in a program that need not use this library for
+//! In production the two are far apart: the sender anywhere, and the receiver in a program that need not use this library for
 //! more than `Verifier`, or at all. This machine has to be allowed by name, because nothing is sent to it by default.
 
 mod common;

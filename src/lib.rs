@@ -15,6 +15,7 @@
 //!
 //! # Where to begin
 //!
+//! - **To see one whole program**, with state, a broadcast and a test: [`guide`].
 //! - **To serve**: [`Server`]. Its handlers get a [`Request`] and a [`Reply`], or a [`Socket`] and a [`Message`].
 //! - **To serve with more than one core**: [`Cores`], several loops over the same channels.
 //! - **To serve inside a loop of your own** (a game, a GUI): [`Server::turn`]. Other threads publish through a
@@ -58,7 +59,7 @@
 //! [`net::Output`] → one write. A published message goes `service` → [`channel::Log`] → once into each
 //! [`channel::Encoding`] in use → one write per reader, straight from there. With several loops ([`Cores`]) only what is published
 //! crosses from one to another: each has its own connections and a replica of every channel. ARCHITECTURE.md in
-//! the repository has every room, its invariant, and four journeys through the house.
+//! the repository has every room, its invariant, and five journeys through the house.
 //!
 //! `benches/` measures it beside its peers and `benches/counts/` counts the instructions of the hot paths: crates of their
 //! own, that this one does not depend on. `docs/cores.md` says what several loops cost.
@@ -73,6 +74,7 @@
 //! | `deflate` | compressed WebSocket messages (permessage-deflate, RFC 7692): `ws::deflate`. Where it is built, servers and clients agree on it with settings that keep nothing between messages, unless they are set otherwise |
 //! | `durable` | channels in one file, that outlive the process: `Server::store` |
 //! | `lens` | what every byte on the wire means: `lens` |
+//! | `redis` | channels that many nodes share, in Redis or Valkey: `Server::redis` |
 //! | `tls` | https and wss: `tls`, which is `net::tls`, by rustls |
 //! | `webhook` | `Server::webhooks`, which sends channels to URLs; and a verifier for receivers, which needs neither the loop nor the server: `webhook` |
 //! | `listen-queue` | on Unix, the 1,024 connections that may wait to be accepted ([`Limits::listen_queue`]); without it, 128 |

@@ -52,6 +52,17 @@ const ADDRESS: &str = "127.0.0.1:9000";
 
 fn main() -> common::Outcome {
     let options = Options::parse(HELP)?;
+    for (name, whose) in [
+        ("redis-prefix", "redis"),
+        ("redis-wait", "redis"),
+        ("webhook-allow", "webhooks"),
+        ("webhook-schedule", "webhooks"),
+        ("webhook-ca", "webhooks"),
+    ] {
+        if options.last(name).is_some() && options.last(whose).is_none() {
+            return Err(format!("--{name} takes --{whose}").into());
+        }
+    }
     if options.last("store").is_some() && options.last("redis").is_some() {
         return Err("--store and --redis: messages are kept in one of them".into());
     }

@@ -48,7 +48,7 @@ pub fn explain(problem: &Problem) -> String {
         Answer::Close(code) => format!("close code {code}"),
     };
     format!(
-        "{}: {}. Who has received it MUST {}: {code}",
+        "{}: {}. The receiver MUST {}: {code}",
         problem.rule, problem.says, problem.must
     )
 }

@@ -1,7 +1,7 @@
 //! Clients of the same protocols, on the same loop and codecs.
 //!
 //! A client is a machine without I/O, a `Talk`: bytes and the time go in; bytes, the next deadline and what comes after
-//! the connection come out. There are three: the subscription, the WebSocket, and the one that publishes. The `Dialer` gives them connections, one
+//! the connection come out. There are three: the subscription, the WebSocket, and the one that publishes. The webhook sender has a fourth (`webhook/sender/courier`). The `Dialer` gives them connections, one
 //! after the other, and a loop turns it: a [`ClientLoop`], or a server's. Who waits instead of being called has
 //! [`subscribe`], [`publish`] and [`WebSocket`], which turn a loop of their own.
 //!

@@ -9,7 +9,7 @@
 //! A [`Conversation`] takes the bytes of a connection as they come, from both sides, and gives [`Thing`]s: heads, bodies,
 //! chunks, frames, and the events and messages that they carry. Each can be opened ([`Thing::explain`]) into nested
 //! [`Span`]s: which bytes, and which bits of them, what they mean in a sentence, and the section that says so. What
-//! breaks a rule has a [`Problem`]: which, and what who has received it must do.
+//! breaks a rule has a [`Problem`]: which, and what its receiver must do.
 //!
 //! It is built on the codecs ([`http`](crate::http), [`ws`](crate::ws), [`sse`](crate::sse)) and asks them everything
 //! that can be right or wrong, so it can't disagree with them. Where they stop, it goes on: it says what it does not

@@ -15,7 +15,7 @@ pub struct Problem {
     pub rule: &'static str,
     /// What is wrong, in words.
     pub says: String,
-    /// What who has received it must do.
+    /// What its receiver must do.
     pub must: &'static str,
     /// With which code.
     pub answer: Answer,

@@ -19,6 +19,8 @@
 //! | `ways`, `upgrade`, `socket` | a channel's URL, the handshake, and an open WebSocket |
 //! | `channels`, `feed`, `keys` | the channels of one loop, of several, and what was published under a key |
 //! | `backed`, `history`, `cold`, `opening` | channels with a backend behind them, and readers of history |
+//! | `access`, `origin`, `cors` | who may, and what a page of another origin gets |
+//! | `request`, `report`, `log`, `meter` | what a handler is given; health and metrics; the access log; what is counted |
 //! | `simulation` | a server without sockets and a clock, for tests |
 //!
 //! The invariant: **a connection changes its state in `state` alone**, and holds a reader of a channel exactly in the states that

@@ -457,7 +457,7 @@ pub(super) fn start_of(request: &Request<'_>) -> Result<Start, Response> {
             Ok(id) => Ok(Start::After(id)),
             Err(why) => Err(refusal(
                 Status::BAD_REQUEST,
-                &format!("the last event ID is none of ours: {why}"),
+                &format!("the last event ID is malformed: {why}"),
             )),
         };
     }
