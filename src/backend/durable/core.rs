@@ -74,6 +74,8 @@ pub(super) struct Core {
     empty: BTreeSet<(Id, u32)>,
     /// What all messages count.
     bytes: u64,
+    /// How many messages all channels have: kept, because a commit must not cost more where there are more channels.
+    messages: u64,
 }
 
 /// What there is, in numbers.
@@ -115,6 +117,7 @@ impl Core {
             oldest: BTreeSet::new(),
             empty: BTreeSet::new(),
             bytes: 0,
+            messages: 0,
         };
         // What was given and not synced lies below the ceiling.
         core.state.last = state.ceiling;
@@ -144,6 +147,7 @@ impl Core {
         });
         self.names.insert(name, index);
         self.bytes += weight(&head);
+        self.messages = self.messages.saturating_add(head.messages);
         self.list(index);
         index
     }
@@ -173,10 +177,9 @@ impl Core {
     }
 
     pub(super) fn volume(&self) -> Volume {
-        let heads = self.channels.values().map(|held| held.rows.head.messages);
         Volume {
             channels: self.channels.len() as u64,
-            messages: heads.sum(),
+            messages: self.messages,
             bytes: self.bytes,
             keys: self.state.keys,
             oldest: self.oldest.first().map(|&(first, _)| first),
@@ -292,6 +295,7 @@ impl Core {
             },
         };
         self.bytes += MESSAGE_BYTES + entry.record.size() as u64;
+        self.messages += 1;
         held.rows.push(&entry.record, &mut tables.blocks)?;
         if !held.touched {
             held.touched = true;
@@ -439,14 +443,17 @@ impl Core {
 
     fn drop_first(&mut self, index: u32, tables: &mut Tables<'_>) -> Result<(), Fault> {
         let held = self.channels.get_mut(index).ok_or(Malformed)?;
-        let before = weight(&held.rows.head);
+        let before = held.rows.head;
         held.rows.drop_first(&mut tables.blocks)?;
-        let after = weight(&held.rows.head);
+        let after = held.rows.head;
         if !held.touched {
             held.touched = true;
             self.touched.push(index);
         }
-        self.bytes = self.bytes.saturating_sub(before - after);
+        self.bytes = self.bytes.saturating_sub(weight(&before) - weight(&after));
+        self.messages = self
+            .messages
+            .saturating_sub(before.messages - after.messages);
         Ok(())
     }
 
