@@ -106,15 +106,19 @@ pub(super) fn page(query: &Query, raw: &Raw) -> (Page, Id) {
         Start::Now => raw.last,
     };
     let (mut records, mut through, mut covered) = (Vec::new(), after, after);
-    let mut more = raw.more;
+    let (mut more, mut passed) = (raw.more, after);
     for (at, kept) in raw.entries.iter().enumerate() {
-        let follows = kept.previous.is_none_or(|previous| previous == covered);
-        if at > 0 && !follows {
+        // What nobody of ours wrote has no place in the chain: the next of ours names the one of ours before it.
+        let Some(previous) = kept.previous else {
+            passed = kept.id;
+            continue;
+        };
+        if at > 0 && previous != covered {
             // Something was taken out of the middle: the next page begins with that gap.
             more = true;
             break;
         }
-        covered = kept.id;
+        (covered, passed) = (kept.id, kept.id);
         if let Some(record) = &kept.record {
             records.push(record.clone());
             through = kept.id;
@@ -122,7 +126,7 @@ pub(super) fn page(query: &Query, raw: &Raw) -> (Page, Id) {
     }
     // One that holds nothing that can be read is gone through to its end, or it would be asked for again and again.
     if records.is_empty() && more {
-        through = covered;
+        through = passed;
     }
     let page = Page {
         gap: raw.gap,

@@ -265,13 +265,30 @@ impl Publisher<'_> {
         }
     }
 
-    /// Finds out that a connection on which nothing happens is broken, before somebody publishes.
+    /// Finds out that a connection on which nothing happens is broken, before somebody publishes; and while Redis is away
+    /// although it answers, whether it takes writes again.
     fn test(&mut self) {
         let Some(link) = &mut self.link else { return };
-        let ping = ::redis::cmd("PING").get_packed_command();
-        if let Err(trouble) = link.ask_one(ping) {
-            self.link = None;
-            self.shared.away(State::Publishing, &trouble.why, self.sink);
+        let is_away = lock(&self.shared.queue).publishing.is_some();
+        let command = match is_away {
+            // One that is full, or can't write to its disk, answers a ping, too.
+            true => {
+                let mut write = ::redis::cmd("HSET");
+                write.arg(self.shared.place.keys.state(0));
+                write.arg("tested").arg(&self.shared.place.node);
+                write.get_packed_command()
+            }
+            false => ::redis::cmd("PING").get_packed_command(),
+        };
+        match link.ask_one(command) {
+            Ok(_) if is_away => self.shared.back(State::Publishing, self.sink),
+            Ok(_) => {}
+            Err(trouble) => {
+                if trouble.broken || !is_away {
+                    self.link = None;
+                }
+                self.shared.away(State::Publishing, &trouble.why, self.sink);
+            }
         }
     }
 

@@ -61,8 +61,13 @@ local ms = parts(cursor)
 local entries, more = {}, 0
 if ms < 18446744073709551615 then entries, more = read('(' .. cursor) end
 if entries[1] then
-  local before = previous(entries[1])
-  return {(before ~= '' and before ~= cursor) and 1 or 0, floor, last, more, entries}
+  local before, gap = previous(entries[1]), 0
+  if before ~= '' and before ~= cursor then
+    -- Unless the cursor is that of an entry that is not ours, behind which a page has ended.
+    local own = redis.call('XRANGE', KEYS[3], cursor, cursor)
+    gap = own[1] and previous(own[1]) == '' and 0 or 1
+  end
+  return {gap, floor, last, more, entries}
 end
 if cursor == last then return {0, floor, last, 0, {}} end
 if less(last, cursor) and ms > now then
