@@ -94,6 +94,8 @@ struct Entry {
     payload: Option<Payload>,
     /// Its next try takes a new connection: an old one was ended before it was answered.
     fresh: bool,
+    /// Its cursor was set while a try was under way, whose answer moves it no more.
+    moved: bool,
 }
 
 /// What there is of one host and port.
@@ -217,6 +219,7 @@ impl Dispatcher {
             phase: Phase::Still,
             payload: None,
             fresh: false,
+            moved: false,
         });
         match (state, next) {
             (State::Active, None) => self.enter(key, Phase::Wanting),
@@ -313,14 +316,12 @@ impl Dispatcher {
             subscription.cursor = from;
         }
         let is_under_way = matches!(entry.phase, Phase::UnderWay(_));
+        // It goes on when that is answered: one try at a time, or an answer could be taken for another one's.
+        entry.moved |= is_under_way && from.is_some();
         self.dirty.insert(key);
-        match is_under_way {
-            // It goes on when that is answered. From now on: its answer moves nothing.
-            true if from.is_none() => {}
-            _ => {
-                self.set_still(key);
-                self.enter(key, Phase::Wanting);
-            }
+        if !is_under_way {
+            self.set_still(key);
+            self.enter(key, Phase::Wanting);
         }
     }
 
@@ -519,6 +520,7 @@ impl Dispatcher {
     pub(super) fn requeue(&mut self, key: Key) {
         let is_active = |entry: &&mut Entry| entry.subscription.state == State::Active;
         match self.get(key).filter(is_active) {
+            Some(entry) if entry.moved => self.start_over(key),
             Some(entry) => {
                 entry.fresh = true;
                 self.enter(key, Phase::Ready);
@@ -561,6 +563,9 @@ impl Dispatcher {
         });
         entry.fresh = false;
         self.dirty.insert(key);
+        if entry.moved {
+            return self.start_over(key);
+        }
         if outcome.is_success() {
             return self.go_on(key, message);
         }
@@ -595,6 +600,17 @@ impl Dispatcher {
         let wait = wait.min(left);
         subscription.next_attempt = Some(now.unix_ms.saturating_add(wait));
         self.enter(key, Phase::Waiting(now.ms.saturating_add(wait), ends));
+    }
+
+    /// What was under way has ended, and its cursor was set elsewhere meanwhile.
+    fn start_over(&mut self, key: Key) {
+        let Some(entry) = self.get(key) else { return };
+        (entry.moved, entry.payload) = (false, None);
+        let phase = match entry.subscription.state {
+            State::Active => Phase::Wanting,
+            _ => Phase::Still,
+        };
+        self.enter(key, phase);
     }
 
     /// It is done with a message.

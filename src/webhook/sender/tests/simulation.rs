@@ -414,6 +414,26 @@ fn a_subscription_can_be_paused_and_removed_while_it_delivers() {
 }
 
 #[test]
+fn one_that_goes_on_from_now_while_it_delivers_loses_nothing_of_what_comes_then() {
+    // The first try takes its time, and succeeds; what is sent behind it fails once.
+    let mut world = World::new(Options::default(), |_, count| match count {
+        1 => Answer(Outcome::Status(200), None, 10_000),
+        2 => DOWN,
+        _ => OK,
+    });
+    world.subscribe("s", A);
+    world.publish("1");
+    let now = world.publish("skipped");
+    world.machine.resume(CHANNEL, "s", Some(now));
+    world.settle();
+    world.publish("2");
+    assert_eq!(world.machine.under_way(), 1);
+    assert_eq!(world.texts(A), ["1"]);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.texts(A), ["1", "2", "2"]);
+}
+
+#[test]
 fn what_is_refused_again_and_again_blocks_or_is_parked_by_choice() {
     for (refused, expected) in [
         (Refused::Block, vec!["poison"; 4]),
