@@ -48,15 +48,17 @@ impl Follower {
         }
         let passing = error.is_transient() && !self.is_final(&error, retry_after);
         if self.options.transport.is_none() && self.is_of_the_way(&error) {
+            // Another way is to the same server, which may have asked to be left alone for a while.
+            let asked = self.asked(retry_after);
             if let Some(next) = self.next_way() {
                 self.fall_back(error, next);
-                return Sequel::Connect(Duration::ZERO);
+                return Sequel::Connect(asked);
             }
             if passing {
                 // None works now, and the best one may be the first that works again.
                 let first = (0..self.way).find(|way| !self.obstacle.blocks(*way));
                 self.fall_back(error, first.unwrap_or(self.way));
-                return Sequel::Connect(self.pause(retry_after, now, random));
+                return Sequel::Connect(self.pause(Some(asked), now, random));
             }
         }
         if !passing {

@@ -319,12 +319,17 @@ impl Follower {
     /// those who were told the same, and slows down for a server that asks for no wait at all.
     fn pause(&mut self, retry_after: Option<Duration>, now: Now, random: &mut Random) -> Duration {
         let failures = self.streak.fail(now.ms);
+        let asked = self.asked(retry_after);
+        asked.saturating_add(self.options.backoff.wait(failures, random))
+    }
+
+    /// For how long the server wants to be left alone, by the way that has just failed.
+    fn asked(&self, retry_after: Option<Duration>) -> Duration {
         let retry = self
             .retry
             .filter(|_| self.transport() == Transport::EventStream)
             .map(|retry| retry.max(MIN_RETRY));
-        let asked = retry_after.max(retry).unwrap_or_default().min(MAX_ASKED);
-        asked.saturating_add(self.options.backoff.wait(failures, random))
+        retry_after.max(retry).unwrap_or_default().min(MAX_ASKED)
     }
 }
 

@@ -166,6 +166,33 @@ fn a_websocket_comes_back_with_waits_that_grow_until_one_has_lasted() {
 }
 
 #[test]
+fn another_way_is_not_tried_sooner_than_the_server_asks() {
+    const BUSY: &str =
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n";
+    let (mut world, told, _) = World::following(Subscribe::to(URL));
+    // Each of the ways fails until it is left for the next one, all ways twice over.
+    for _ in 0..16 {
+        world.accept();
+        world.say(BUSY);
+        let wait = world.rest();
+        assert!(wait >= seconds(120), "{wait:?}");
+    }
+    let fell = |update: &Update| matches!(update, Update::FellBack { .. });
+    assert!(told.take().iter().any(fell));
+    // So is what an event stream has asked for: a second way is asked for what it says in vain.
+    let (mut world, _told, _) = World::following(Subscribe::to(URL));
+    world.accept();
+    world.say(FORBIDDEN);
+    for _ in 0..2 {
+        world.accept();
+        world.say(format!("{STREAM}retry: 60000\n\n"));
+        world.end();
+        let wait = world.rest();
+        assert!(wait >= seconds(60), "{wait:?}");
+    }
+}
+
+#[test]
 fn a_server_is_never_come_back_to_sooner_than_it_asks() {
     for (retry, least) in [
         ("0", Duration::from_millis(250)),
